@@ -1,0 +1,126 @@
+//! The whole way of a request in one call: header, token, signature, nonce.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::HeaderMap;
+
+use crate::claims::RequestBinding;
+use crate::crypto::{AwsLc, SignatureVerifier};
+use crate::decoy::Decoys;
+use crate::header;
+use crate::identity::Identity;
+use crate::policy::Policy;
+use crate::ports::{Clock, Directory, DirectoryError, GuardError, LastUse, ReplayGuard};
+use crate::refusal::{Reason, Refusal};
+use crate::token::{UnverifiedToken, Verification};
+
+/// Why a request was not authenticated.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum AuthenticationError {
+    /// The credential is no good: 401.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// A dependency is down or full; the credential may be good: 503.
+    #[error("cannot authenticate at the moment: {0}")]
+    Unavailable(String),
+}
+
+/// Authenticates signed requests against a directory and a replay guard.
+pub struct Authenticator {
+    policy: Policy,
+    directory: Arc<dyn Directory>,
+    guard: Arc<dyn ReplayGuard>,
+    clock: Arc<dyn Clock>,
+    verifier: Arc<dyn SignatureVerifier>,
+    decoys: Arc<Decoys>,
+}
+
+impl Authenticator {
+    /// An authenticator with the default provider.
+    pub fn new(
+        policy: Policy,
+        directory: Arc<dyn Directory>,
+        guard: Arc<dyn ReplayGuard>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let (verifier, decoys) = (Arc::new(AwsLc), Arc::new(Decoys::default()));
+        Self { policy, directory, guard, clock, verifier, decoys }
+    }
+
+    /// The same with another cryptographic provider.
+    #[must_use]
+    pub fn with_verifier(self, verifier: Arc<dyn SignatureVerifier>) -> Self {
+        Self { verifier, ..self }
+    }
+
+    /// What this authenticator accepts.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Authenticates the request with these headers, which came from `from`.
+    ///
+    /// # Errors
+    /// [`AuthenticationError`]; only whether it is a refusal or an outage may
+    /// be shown to the caller.
+    pub async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        from: Option<IpAddr>,
+    ) -> Result<Identity, AuthenticationError> {
+        self.authenticate_bound(headers, from, None).await
+    }
+
+    /// The same for a policy that binds tokens to `request`.
+    ///
+    /// # Errors
+    /// [`AuthenticationError`], as [`authenticate`](Self::authenticate).
+    pub async fn authenticate_bound(
+        &self,
+        headers: &HeaderMap,
+        from: Option<IpAddr>,
+        request: Option<&RequestBinding>,
+    ) -> Result<Identity, AuthenticationError> {
+        let refuse = |reason: Reason| Refusal::from(reason);
+        let text = header::token(headers, &self.policy.scheme).map_err(refuse)?;
+        let token = UnverifiedToken::parse(&text).map_err(refuse)?;
+        let claimed = token.unverified_claims().account().clone();
+        let refuse = |reason| Refusal { reason, claimed_account: Some(claimed.clone()) };
+
+        let account = self.directory.find(&claimed).await?;
+        let now = self.clock.now();
+        let verification = Verification {
+            policy: &self.policy,
+            verifier: &*self.verifier,
+            decoys: &self.decoys,
+            now,
+            request,
+        };
+        let verified = token.verify(account.as_ref(), &verification).map_err(|reason| {
+            if let (Reason::KeyUnknown, Some(account)) = (reason, &account) {
+                self.directory.unknown_key(account);
+            }
+            refuse(reason)
+        })?;
+        let identity =
+            verified.spend(&*self.guard, &self.policy).await.map_err(|error| match error {
+                GuardError::Replayed => refuse(Reason::Replayed).into(),
+                GuardError::OutsideWindow => refuse(Reason::OutsideWindow).into(),
+                unavailable => AuthenticationError::Unavailable(unavailable.to_string()),
+            })?;
+        self.directory.used(LastUse {
+            account: claimed.clone(),
+            key: *identity.credential(),
+            at: now,
+            from,
+        });
+        Ok(identity)
+    }
+}
+
+impl From<DirectoryError> for AuthenticationError {
+    fn from(error: DirectoryError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}

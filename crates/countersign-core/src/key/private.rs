@@ -1,0 +1,278 @@
+//! A private key: what a caller signs with.
+
+use std::fmt;
+use std::sync::Arc;
+
+use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{
+    self, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RsaEncoding, RsaKeyPair,
+};
+use zeroize::Zeroizing;
+
+use super::public::{
+    OID_EC, OID_ED25519, OID_P256, OID_P384, OID_RSA, PublicComponents, PublicKey, PublicKeyError,
+};
+use crate::algorithm::{Algorithm, KeyType};
+
+/// A kind of key pair that can be generated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyKind {
+    /// Ed25519: small, fast, the default.
+    Ed25519,
+    /// RSA with 2048, 3072, 4096 or 8192 bits.
+    Rsa(RsaBits),
+    /// ECDSA on P-256.
+    P256,
+    /// ECDSA on P-384.
+    P384,
+}
+
+/// The RSA sizes that can be generated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RsaBits {
+    /// 2048 bits.
+    B2048,
+    /// 3072 bits.
+    B3072,
+    /// 4096 bits.
+    B4096,
+    /// 8192 bits.
+    B8192,
+}
+
+/// The signature could not be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SignError {
+    /// The algorithm takes another type of key.
+    #[error("{algorithm} does not sign with an {key_type} key")]
+    WrongAlgorithm {
+        /// The algorithm asked for.
+        algorithm: Algorithm,
+        /// The type of the key at hand.
+        key_type: KeyType,
+    },
+    /// The cryptographic provider failed.
+    #[error("the cryptographic provider could not sign")]
+    Provider,
+}
+
+/// A private key with its public half. Clones share the key; Debug shows only
+/// the public fingerprint; the memory is wiped when the last clone goes.
+#[derive(Clone)]
+pub struct PrivateKey(Arc<Inner>);
+
+struct Inner {
+    pair: Pair,
+    pkcs8: Zeroizing<Vec<u8>>,
+    public: PublicKey,
+}
+
+enum Pair {
+    Rsa(RsaKeyPair),
+    Ed25519(Ed25519KeyPair),
+    Ec(EcdsaKeyPair),
+}
+
+/// A private key file could not be read, or is not acceptable.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PrivateKeyError {
+    /// Not a well-formed private key.
+    #[error("not a well-formed private key: {0}")]
+    Malformed(String),
+    /// A well-formed key of a kind that is not supported.
+    #[error(
+        "private keys of this kind are not supported: {0}; use Ed25519, RSA, EC P-256 or EC P-384"
+    )]
+    Unsupported(String),
+    /// The public half is weak.
+    #[error(transparent)]
+    Weak(#[from] PublicKeyError),
+    /// The provider could not generate a key.
+    #[error("the cryptographic provider could not generate a key")]
+    Generate,
+}
+
+impl PrivateKey {
+    /// Makes a new key pair, from the cryptographic provider's own randomness.
+    ///
+    /// # Errors
+    /// [`PrivateKeyError::Generate`] if the provider fails.
+    pub fn generate(kind: KeyKind) -> Result<Self, PrivateKeyError> {
+        let failed = |_| PrivateKeyError::Generate;
+        let (key_type, pkcs8) = match kind {
+            KeyKind::Ed25519 => {
+                let pair = Ed25519KeyPair::generate().map_err(failed)?;
+                (KeyType::Ed25519, pair.to_pkcs8v1().map_err(failed)?.as_ref().to_vec())
+            }
+            KeyKind::Rsa(bits) => {
+                let pair = RsaKeyPair::generate(bits.size()).map_err(failed)?;
+                (KeyType::Rsa, pair.as_der().map_err(failed)?.as_ref().to_vec())
+            }
+            KeyKind::P256 => (KeyType::P256, generate_ec(KeyType::P256)?),
+            KeyKind::P384 => (KeyType::P384, generate_ec(KeyType::P384)?),
+        };
+        Self::from_pkcs8_parts(key_type, Zeroizing::new(pkcs8))
+    }
+
+    /// Reads a DER PKCS#8 `PrivateKeyInfo` (RFC 5958) that is not encrypted.
+    ///
+    /// # Errors
+    /// [`PrivateKeyError`] if it is malformed, of an unsupported kind, or weak.
+    pub fn from_pkcs8_der(der: &[u8]) -> Result<Self, PrivateKeyError> {
+        let info = pkcs8::PrivateKeyInfoRef::try_from(der)
+            .map_err(|error| PrivateKeyError::Malformed(error.to_string()))?;
+        let key_type = match info.algorithm.oid {
+            OID_RSA => KeyType::Rsa,
+            OID_ED25519 => KeyType::Ed25519,
+            OID_EC => match info.algorithm.parameters_oid() {
+                Ok(OID_P256) => KeyType::P256,
+                Ok(OID_P384) => KeyType::P384,
+                Ok(other) => {
+                    return Err(PrivateKeyError::Unsupported(format!("elliptic curve {other}")));
+                }
+                Err(error) => return Err(PrivateKeyError::Malformed(error.to_string())),
+            },
+            other => return Err(PrivateKeyError::Unsupported(format!("algorithm {other}"))),
+        };
+        Self::from_pkcs8_parts(key_type, Zeroizing::new(der.to_vec()))
+    }
+
+    fn from_pkcs8_parts(
+        key_type: KeyType,
+        pkcs8: Zeroizing<Vec<u8>>,
+    ) -> Result<Self, PrivateKeyError> {
+        let malformed =
+            |error: aws_lc_rs::error::KeyRejected| PrivateKeyError::Malformed(error.to_string());
+        let (pair, components) = match key_type {
+            KeyType::Rsa => {
+                let pair = RsaKeyPair::from_pkcs8(&pkcs8).map_err(malformed)?;
+                let public = PublicComponents::from_pkcs1_der(pair.public_key().as_ref())?;
+                (Pair::Rsa(pair), public)
+            }
+            KeyType::Ed25519 => {
+                let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&pkcs8).map_err(malformed)?;
+                let point = pair.public_key().as_ref().try_into().map_err(|_| {
+                    PrivateKeyError::Malformed("an Ed25519 key has 32 bytes".into())
+                })?;
+                (Pair::Ed25519(pair), PublicComponents::Ed25519(point))
+            }
+            curve @ (KeyType::P256 | KeyType::P384) => {
+                let pair = EcdsaKeyPair::from_pkcs8(ecdsa(curve), &pkcs8).map_err(malformed)?;
+                let point = PublicComponents::from_sec1_point(curve, pair.public_key().as_ref())?;
+                (Pair::Ec(pair), point)
+            }
+        };
+        let public = PublicKey::from_components(components)?;
+        Ok(Self(Arc::new(Inner { pair, pkcs8, public })))
+    }
+
+    /// The public half.
+    pub fn public_key(&self) -> &PublicKey {
+        &self.0.public
+    }
+
+    /// The algorithm that the original client uses with this type of key:
+    /// RS512 for RSA; for EC keys the one the curve allows; `EdDSA` for Ed25519.
+    pub fn default_algorithm(&self) -> Algorithm {
+        match self.0.public.key_type() {
+            KeyType::Rsa => Algorithm::Rs512,
+            KeyType::Ed25519 => Algorithm::EdDsa,
+            KeyType::P256 => Algorithm::Es256,
+            KeyType::P384 => Algorithm::Es384,
+        }
+    }
+
+    /// Signs a message; the signature is in JWS form (for ECDSA `r || s`,
+    /// RFC 7518 section 3.4).
+    ///
+    /// # Errors
+    /// [`SignError::WrongAlgorithm`] if the algorithm takes another type of key.
+    pub fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        let key_type = self.0.public.key_type();
+        if algorithm.key_type() != key_type {
+            return Err(SignError::WrongAlgorithm { algorithm, key_type });
+        }
+        match &self.0.pair {
+            Pair::Ed25519(pair) => Ok(pair.sign(message).as_ref().to_vec()),
+            Pair::Ec(pair) => pair
+                .sign(&provider_random(), message)
+                .map(|signature| signature.as_ref().to_vec())
+                .map_err(|_| SignError::Provider),
+            Pair::Rsa(pair) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(rsa_encoding(algorithm), &provider_random(), message, &mut signature)
+                    .map_err(|_| SignError::Provider)?;
+                Ok(signature)
+            }
+        }
+    }
+
+    /// The DER PKCS#8 `PrivateKeyInfo`, not encrypted.
+    pub fn to_pkcs8_der(&self) -> Zeroizing<Vec<u8>> {
+        self.0.pkcs8.clone()
+    }
+}
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PrivateKey(of {:?})", self.0.public)
+    }
+}
+
+impl RsaBits {
+    /// The size with this many bits.
+    pub fn from_bits(bits: u32) -> Option<Self> {
+        match bits {
+            2048 => Some(Self::B2048),
+            3072 => Some(Self::B3072),
+            4096 => Some(Self::B4096),
+            8192 => Some(Self::B8192),
+            _ => None,
+        }
+    }
+
+    fn size(self) -> KeySize {
+        match self {
+            Self::B2048 => KeySize::Rsa2048,
+            Self::B3072 => KeySize::Rsa3072,
+            Self::B4096 => KeySize::Rsa4096,
+            Self::B8192 => KeySize::Rsa8192,
+        }
+    }
+}
+
+fn generate_ec(curve: KeyType) -> Result<Vec<u8>, PrivateKeyError> {
+    EcdsaKeyPair::generate(ecdsa(curve))
+        .and_then(|pair| pair.to_pkcs8v1())
+        .map(|document| document.as_ref().to_vec())
+        .map_err(|_| PrivateKeyError::Generate)
+}
+
+fn ecdsa(curve: KeyType) -> &'static signature::EcdsaSigningAlgorithm {
+    match curve {
+        KeyType::P384 => &signature::ECDSA_P384_SHA384_FIXED_SIGNING,
+        _ => &signature::ECDSA_P256_SHA256_FIXED_SIGNING,
+    }
+}
+
+fn rsa_encoding(algorithm: Algorithm) -> &'static dyn RsaEncoding {
+    match algorithm {
+        Algorithm::Rs256 => &signature::RSA_PKCS1_SHA256,
+        Algorithm::Rs384 => &signature::RSA_PKCS1_SHA384,
+        Algorithm::Ps256 => &signature::RSA_PSS_SHA256,
+        Algorithm::Ps384 => &signature::RSA_PSS_SHA384,
+        Algorithm::Ps512 => &signature::RSA_PSS_SHA512,
+        _ => &signature::RSA_PKCS1_SHA512,
+    }
+}
+
+/// Signatures are blinded, salted and given their nonces by the provider's own
+/// generator, whose output decides nothing that a test would want to repeat.
+#[expect(clippy::disallowed_methods, reason = "the provider wants its own generator")]
+fn provider_random() -> SystemRandom {
+    SystemRandom::new()
+}

@@ -1,0 +1,48 @@
+//! The Countersign protocol: keys, tokens, claims, and the typed way from an
+//! unverified token to an identity.
+//!
+//! A caller signs a one-time token with its private key ([`RequestSigner`]); a
+//! service checks it against the public keys it knows ([`Authenticator`]).
+//! Nothing here does I/O, reads a clock or draws a random number: those are
+//! [ports](ports), implemented by `countersign-store` and `countersign-system`
+//! or by the embedding service.
+
+mod algorithm;
+mod authenticator;
+mod claims;
+mod crypto;
+mod decoy;
+pub mod header;
+mod identity;
+mod json;
+mod jws;
+mod key;
+mod names;
+mod policy;
+pub mod ports;
+mod refusal;
+mod signer;
+mod time;
+mod token;
+
+pub use algorithm::{Algorithm, KeyType};
+pub use authenticator::{AuthenticationError, Authenticator};
+pub use claims::{NonceClaim, RequestBinding, SignedRequestClaims, TimeClaim};
+pub use crypto::{AwsLc, SignatureVerifier};
+pub use decoy::Decoys;
+pub use identity::{Identity, Method};
+pub use jws::MAX_TOKEN_BYTES;
+pub use key::{
+    Fingerprints, KeyKind, PrivateKey, PrivateKeyError, PublicKey, PublicKeyError, RsaBits,
+    SignError,
+};
+pub use names::{
+    ADMIN_GROUP, AccountId, AccountName, GroupName, MAX_ACCOUNT_NAME_BYTES, MAX_GROUP_NAME_BYTES,
+    MAX_GROUPS, MAX_LABEL_BYTES, NameError,
+};
+pub use policy::{Binding, DEFAULT_SCHEME, DEFAULT_TOLERANCE, Policy};
+pub use ports::{Clock, Random};
+pub use refusal::{Reason, Refusal};
+pub use signer::{BoundTo, RequestSigner};
+pub use time::UnixTime;
+pub use token::{CHECKS_WITHOUT_KID, UnverifiedToken, Verification, VerifiedToken};

@@ -1,0 +1,94 @@
+//! Who a claimed account is, and which keys it may sign with.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::key::{Fingerprints, PublicKey};
+use crate::names::{AccountId, AccountName, GroupName};
+use crate::time::UnixTime;
+
+/// A key that an account may sign with, as the verifier needs it.
+#[derive(Clone)]
+pub struct RegisteredKey {
+    /// The key, parsed once.
+    pub key: PublicKey,
+    /// The `kid` it is called by in its account's JWKS, if it came from one.
+    /// Keys without one are called by any of their fingerprints.
+    pub kid: Option<Box<str>>,
+    /// Signatures made after this instant are refused.
+    pub expires_at: Option<UnixTime>,
+    /// Whether an operator withdrew it.
+    pub revoked: bool,
+}
+
+impl RegisteredKey {
+    /// Whether a token's `kid` means this key.
+    pub fn answers_to(&self, kid: &str) -> bool {
+        self.kid.as_deref() == Some(kid) || self.key.fingerprints().matches(kid)
+    }
+}
+
+impl fmt::Debug for RegisteredKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RegisteredKey")
+            .field("key", &self.key.fingerprints().openssh())
+            .field("revoked", &self.revoked)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An account with the keys it may sign with.
+#[derive(Clone, Debug)]
+pub struct AccountKeys {
+    /// The account's id.
+    pub id: AccountId,
+    /// The account's name, exactly as a token must claim it.
+    pub name: AccountName,
+    /// The groups it is in, sorted.
+    pub groups: Arc<[GroupName]>,
+    /// Whether it was disabled. Looked at only after a signature was checked.
+    pub disabled: bool,
+    /// Its keys, revoked and expired ones included: those are refused after the
+    /// signature was checked, with a reason that says so.
+    pub keys: Vec<RegisteredKey>,
+}
+
+/// The directory could not answer; the request must be refused as unavailable.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the account directory cannot be reached: {0}")]
+pub struct DirectoryError(pub String);
+
+/// A use of a key that led to an identity.
+#[derive(Clone, Debug)]
+pub struct LastUse {
+    /// The account whose key it was.
+    pub account: AccountName,
+    /// The key.
+    pub key: Fingerprints,
+    /// When.
+    pub at: UnixTime,
+    /// The address the request came from, if known.
+    pub from: Option<IpAddr>,
+}
+
+/// Finds accounts by the name that a token claims.
+///
+/// An implementation does the same work whether or not the account exists.
+#[async_trait]
+pub trait Directory: Send + Sync {
+    /// The account of that name, disabled ones included, or `None`.
+    ///
+    /// # Errors
+    /// [`DirectoryError`] if the directory cannot be reached.
+    async fn find(&self, name: &AccountName) -> Result<Option<Arc<AccountKeys>>, DirectoryError>;
+
+    /// Takes note that a key was used. Must not wait for storage.
+    fn used(&self, _use: LastUse) {}
+
+    /// Takes note that a token of this account named a key the account does not
+    /// have, so that a remote JWKS may be fetched again. Must not wait.
+    fn unknown_key(&self, _account: &AccountKeys) {}
+}

@@ -1,0 +1,206 @@
+//! The way of a signed request from text to identity.
+//!
+//! Each step is a type that only the step before can make:
+//! [`UnverifiedToken`] -> [`VerifiedToken`] -> [`Identity`].
+
+use std::sync::Arc;
+
+use crate::claims::{RequestBinding, SignedRequestClaims};
+use crate::crypto::SignatureVerifier;
+use crate::decoy::Decoys;
+use crate::identity::{Identity, Method};
+use crate::jws::UnverifiedJws;
+use crate::policy::{Binding, Policy};
+use crate::ports::{AccountKeys, GuardError, RegisteredKey, ReplayGuard, ReplayKey, Spend};
+use crate::refusal::Reason;
+use crate::time::UnixTime;
+
+/// How many signature checks a token without `kid` costs, always.
+pub const CHECKS_WITHOUT_KID: usize = 4;
+
+/// A token whose form is right; nothing it says has been proved.
+pub struct UnverifiedToken<'a> {
+    jws: UnverifiedJws<'a>,
+    claims: SignedRequestClaims,
+}
+
+/// What a token is verified with.
+pub struct Verification<'a> {
+    /// What the service accepts.
+    pub policy: &'a Policy,
+    /// The provider that checks signatures.
+    pub verifier: &'a dyn SignatureVerifier,
+    /// What is checked where the account has no key.
+    pub decoys: &'a Decoys,
+    /// The present instant.
+    pub now: UnixTime,
+    /// The request at hand, where the policy binds tokens to requests.
+    pub request: Option<&'a RequestBinding>,
+}
+
+/// A token that its account's key has signed and that is within its window. It
+/// may have been used before.
+#[derive(Debug)]
+pub struct VerifiedToken {
+    account: Arc<AccountKeys>,
+    key: RegisteredKey,
+    claims: SignedRequestClaims,
+}
+
+impl<'a> UnverifiedToken<'a> {
+    /// Reads a compact JWS with the claims of a signed request.
+    ///
+    /// # Errors
+    /// A [`Reason`] that depends on the token alone.
+    pub fn parse(token: &'a str) -> Result<Self, Reason> {
+        let jws = UnverifiedJws::parse(token)?;
+        let claims = SignedRequestClaims::read(&jws.payload)?;
+        Ok(Self { jws, claims })
+    }
+
+    /// What the token says about itself, unproved.
+    pub fn unverified_claims(&self) -> &SignedRequestClaims {
+        &self.claims
+    }
+
+    /// The key the token says it was signed with, unproved.
+    pub fn unverified_kid(&self) -> Option<&str> {
+        self.jws.kid.as_deref()
+    }
+
+    /// Checks the token against what is known of the account it claims.
+    ///
+    /// What depends on the token alone is checked first. Then the same number
+    /// of signature checks of the same kind and length is made whether or not
+    /// the account exists, and only a right signature learns anything about the
+    /// account's state.
+    ///
+    /// # Errors
+    /// A [`Reason`] for the log; the caller must not learn it.
+    pub fn verify(
+        self,
+        account: Option<&Arc<AccountKeys>>,
+        with: &Verification<'_>,
+    ) -> Result<VerifiedToken, Reason> {
+        self.check_policy(with)?;
+        let signer = self.find_signer(account, with)?;
+        let (account, key) = match (account, signer) {
+            (Some(account), Some(key)) => (account, key),
+            (None, _) => return Err(Reason::AccountUnknown),
+            (Some(account), None) => return Err(self.why_no_signer(account)),
+        };
+        if account.disabled {
+            return Err(Reason::AccountDisabled);
+        }
+        if key.revoked {
+            return Err(Reason::KeyRevoked);
+        }
+        if key.expires_at.is_some_and(|expiry| expiry <= with.now) {
+            return Err(Reason::KeyExpired);
+        }
+        Ok(VerifiedToken { key: key.clone(), account: Arc::clone(account), claims: self.claims })
+    }
+
+    fn check_policy(&self, with: &Verification<'_>) -> Result<(), Reason> {
+        let policy = with.policy;
+        if !policy.algorithms.contains(&self.jws.algorithm) {
+            return Err(Reason::AlgorithmNotAllowed);
+        }
+        if with.decoys.key(self.jws.algorithm, self.jws.signature.len()).is_none() {
+            return Err(Reason::SignatureInvalid);
+        }
+        self.claims.check_times(with.now, policy.tolerance)?;
+        match self.claims.audience() {
+            Some(audience) if !policy.audiences.iter().any(|name| audience.contains(name)) => {
+                return Err(Reason::AudienceOther);
+            }
+            None if policy.binding == Binding::Required => return Err(Reason::AudienceOther),
+            _ => {}
+        }
+        let bound = self.claims.binding().is_some() && self.claims.binding() == with.request;
+        if policy.binding == Binding::Required && !bound {
+            return Err(Reason::BindingOther);
+        }
+        Ok(())
+    }
+
+    /// The key of the account that made the signature.
+    ///
+    /// One check with a `kid`, [`CHECKS_WITHOUT_KID`] without: each of a key of
+    /// the account or of a decoy, none left out because another succeeded.
+    fn find_signer<'k>(
+        &self,
+        account: Option<&'k Arc<AccountKeys>>,
+        with: &Verification<'_>,
+    ) -> Result<Option<&'k RegisteredKey>, Reason> {
+        let length = self.jws.signature.len();
+        let decoy = with.decoys.key(self.jws.algorithm, length).ok_or(Reason::SignatureInvalid)?;
+        let checks = if self.jws.kid.is_some() { 1 } else { CHECKS_WITHOUT_KID };
+        let mut candidates = account.into_iter().flat_map(|account| self.candidates(account));
+        let mut signer = None;
+        for _ in 0..checks {
+            let candidate = candidates.next();
+            let key = candidate.map_or(decoy, |candidate| &candidate.key);
+            let right = with.verifier.verify(
+                key,
+                self.jws.algorithm,
+                self.jws.signing_input,
+                &self.jws.signature,
+            );
+            if right && signer.is_none() {
+                signer = candidate;
+            }
+        }
+        Ok(signer)
+    }
+
+    /// The account's keys that can have made this signature: those that the
+    /// `kid` means, or, without one, of the algorithm's type, usable ones first.
+    fn candidates<'k>(&self, account: &'k AccountKeys) -> impl Iterator<Item = &'k RegisteredKey> {
+        let fits = |key: &&RegisteredKey| {
+            key.key.key_type() == self.jws.algorithm.key_type()
+                && key.key.signature_length() == self.jws.signature.len()
+        };
+        let named =
+            |key: &&RegisteredKey| self.jws.kid.as_deref().is_none_or(|kid| key.answers_to(kid));
+        let of = |revoked| {
+            account.keys.iter().filter(move |key| key.revoked == revoked).filter(fits).filter(named)
+        };
+        let (usable, revoked) = (of(false), of(true));
+        usable.chain(revoked).collect::<smallvec::SmallVec<[_; CHECKS_WITHOUT_KID]>>().into_iter()
+    }
+
+    fn why_no_signer(&self, account: &AccountKeys) -> Reason {
+        match self.candidates(account).count() {
+            0 => Reason::KeyUnknown,
+            n if n > CHECKS_WITHOUT_KID && self.jws.kid.is_none() => Reason::KidRequired,
+            _ => Reason::SignatureInvalid,
+        }
+    }
+}
+
+impl VerifiedToken {
+    /// The claims, now proved to be the account's.
+    pub fn claims(&self) -> &SignedRequestClaims {
+        &self.claims
+    }
+
+    /// Spends the token's nonce; the only way to an identity.
+    ///
+    /// # Errors
+    /// [`GuardError`] if the token was used before or the use could not be recorded.
+    pub async fn spend(
+        self,
+        guard: &dyn ReplayGuard,
+        policy: &Policy,
+    ) -> Result<Identity, GuardError> {
+        let spend = Spend {
+            key: ReplayKey::of(&self.claims),
+            account: self.claims.account(),
+            time: self.claims.time().floor(),
+            tolerance: policy.tolerance,
+        };
+        guard.spend(spend).await?;
+        Ok(Identity::proved(self.account, Method::SignedRequest, *self.key.key.fingerprints()))
+    }
+}
