@@ -1,0 +1,93 @@
+//! Accounts on the wire.
+
+use std::net::IpAddr;
+
+use countersign_core::{AccountId, AccountName, GroupName, ports};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::instant::to_timestamp;
+
+/// An account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Immutable id.
+    pub id: AccountId,
+    /// Unique name.
+    pub name: AccountName,
+    /// Its groups, sorted, each once.
+    pub groups: Vec<GroupName>,
+    /// Whether it is refused.
+    pub disabled: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When one of its credentials last led to an identity.
+    pub last_used_at: Option<Timestamp>,
+    /// The address that use came from.
+    pub last_used_from: Option<IpAddr>,
+}
+
+/// The body of `POST /v1/accounts`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateAccount {
+    /// Its name.
+    pub name: AccountName,
+    /// Its groups.
+    #[serde(default)]
+    pub groups: Vec<GroupName>,
+    /// Its id; the server draws one where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<AccountId>,
+}
+
+/// The body of `PATCH /v1/accounts/{name}`. Exactly one member is given: each
+/// call is one act with one row in the audit trail.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeAccount {
+    /// Refuse the account from now on, or accept it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<bool>,
+    /// Replace its groups.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Vec<GroupName>>,
+}
+
+/// The query of `GET /v1/accounts`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountsQuery {
+    /// Begin behind the account of this name.
+    pub after: Option<AccountName>,
+    /// At most this many, 1..=[`MAX_PAGE_LIMIT`](super::MAX_PAGE_LIMIT).
+    pub limit: Option<u32>,
+    /// Only accounts in this group.
+    pub group: Option<GroupName>,
+    /// Only accounts whose name contains this text.
+    pub name_contains: Option<String>,
+}
+
+/// The answer to `GET /v1/accounts`, in order of the names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accounts {
+    /// The accounts.
+    pub accounts: Vec<Account>,
+    /// What to give as `after` for the accounts that follow; absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<AccountName>,
+}
+
+impl From<ports::Account> for Account {
+    fn from(account: ports::Account) -> Self {
+        Self {
+            id: account.id,
+            name: account.name,
+            groups: account.groups,
+            disabled: account.disabled,
+            created_at: to_timestamp(account.created_at),
+            last_used_at: account.last_used_at.map(to_timestamp),
+            last_used_from: account.last_used_from,
+        }
+    }
+}

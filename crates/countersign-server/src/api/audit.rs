@@ -1,0 +1,65 @@
+//! The audit trail on the wire.
+
+use std::net::IpAddr;
+
+use countersign_core::{UnixTime, ports};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::instant::to_timestamp;
+
+/// One administrative act.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AuditRecord {
+    /// Position in the trail, ascending.
+    pub sequence: i64,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: String,
+    /// From which address.
+    pub from: Option<IpAddr>,
+    /// What was done, for example `account.create`.
+    pub action: String,
+    /// To what, for example `account billing-worker-7`.
+    pub target: String,
+    /// The state before, `null` for something new.
+    pub before: serde_json::Value,
+    /// The state after, `null` for something deleted.
+    pub after: serde_json::Value,
+}
+
+/// The query of `GET /v1/audit`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditQuery {
+    /// Begin behind this position.
+    pub after: Option<i64>,
+    /// At most this many, 1..=[`MAX_PAGE_LIMIT`](super::MAX_PAGE_LIMIT).
+    pub limit: Option<u32>,
+}
+
+/// The answer to `GET /v1/audit`, oldest first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Audit {
+    /// The acts.
+    pub records: Vec<AuditRecord>,
+    /// What to give as `after` for the acts that follow; absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<i64>,
+}
+
+impl From<ports::AuditRecord> for AuditRecord {
+    fn from(record: ports::AuditRecord) -> Self {
+        Self {
+            sequence: record.sequence,
+            at: to_timestamp(UnixTime::from_micros(record.at)),
+            actor: record.actor,
+            from: record.from,
+            action: record.action,
+            target: record.target,
+            before: record.before,
+            after: record.after,
+        }
+    }
+}
