@@ -33,8 +33,8 @@ pub use decoy::Decoys;
 pub use identity::{Identity, Method};
 pub use jws::MAX_TOKEN_BYTES;
 pub use key::{
-    Fingerprints, KeyKind, PrivateKey, PrivateKeyError, PublicKey, PublicKeyError, RsaBits,
-    SignError,
+    Fingerprints, JwkError, KeyKind, PrivateKey, PrivateKeyError, PublicJwk, PublicKey,
+    PublicKeyError, RsaBits, SignError,
 };
 pub use names::{
     ADMIN_GROUP, AccountId, AccountName, GroupName, MAX_ACCOUNT_NAME_BYTES, MAX_GROUP_NAME_BYTES,

@@ -11,9 +11,9 @@ use aws_lc_rs::signature::{
 };
 use zeroize::Zeroizing;
 
-use super::public::{
-    OID_EC, OID_ED25519, OID_P256, OID_P384, OID_RSA, PublicComponents, PublicKey, PublicKeyError,
-};
+use super::components::{OID_EC, OID_ED25519, OID_P256, OID_P384, OID_RSA, PublicComponents};
+use super::public::PublicKey;
+use super::weak::PublicKeyError;
 use crate::algorithm::{Algorithm, KeyType};
 
 /// A kind of key pair that can be generated.
@@ -178,12 +178,7 @@ impl PrivateKey {
     /// The algorithm that the original client uses with this type of key:
     /// RS512 for RSA; for EC keys the one the curve allows; `EdDSA` for Ed25519.
     pub fn default_algorithm(&self) -> Algorithm {
-        match self.0.public.key_type() {
-            KeyType::Rsa => Algorithm::Rs512,
-            KeyType::Ed25519 => Algorithm::EdDsa,
-            KeyType::P256 => Algorithm::Es256,
-            KeyType::P384 => Algorithm::Es384,
-        }
+        self.0.public.default_algorithm()
     }
 
     /// Signs a message; the signature is in JWS form (for ECDSA `r || s`,
