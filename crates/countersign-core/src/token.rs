@@ -155,11 +155,11 @@ impl<'a> UnverifiedToken<'a> {
     }
 
     /// The account's keys that can have made this signature: those that the
-    /// `kid` means, or, without one, of the algorithm's type, usable ones first.
+    /// `kid` means, or, without one, all that the algorithm may be used with, usable
+    /// ones first.
     fn candidates<'k>(&self, account: &'k AccountKeys) -> impl Iterator<Item = &'k RegisteredKey> {
         let fits = |key: &&RegisteredKey| {
-            key.key.key_type() == self.jws.algorithm.key_type()
-                && key.key.signature_length() == self.jws.signature.len()
+            key.allows(self.jws.algorithm) && key.key.signature_length() == self.jws.signature.len()
         };
         let named =
             |key: &&RegisteredKey| self.jws.kid.as_deref().is_none_or(|kid| key.answers_to(kid));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::algorithm::Algorithm;
 use crate::key::{Fingerprints, PublicKey};
 use crate::names::{AccountId, AccountName, GroupName};
 use crate::time::UnixTime;
@@ -18,6 +19,9 @@ pub struct RegisteredKey {
     /// The `kid` it is called by in its account's JWKS, if it came from one.
     /// Keys without one are called by any of their fingerprints.
     pub kid: Option<Box<str>>,
+    /// The one algorithm it may be used with, where its JWK has an `alg`
+    /// (RFC 7517 section 4.4); `None` means each algorithm of its type.
+    pub algorithm: Option<Algorithm>,
     /// Signatures made after this instant are refused.
     pub expires_at: Option<UnixTime>,
     /// Whether an operator withdrew it.
@@ -28,6 +32,12 @@ impl RegisteredKey {
     /// Whether a token's `kid` means this key.
     pub fn answers_to(&self, kid: &str) -> bool {
         self.kid.as_deref() == Some(kid) || self.key.fingerprints().matches(kid)
+    }
+
+    /// Whether it may be used with an algorithm.
+    pub fn allows(&self, algorithm: Algorithm) -> bool {
+        algorithm.key_type() == self.key.key_type()
+            && self.algorithm.is_none_or(|only| only == algorithm)
     }
 }
 
