@@ -1,1 +1,6 @@
-//! Placeholder while the workspace is laid out.
+//! Adapters for the ports of `countersign-core`: stores, spent nonces and the
+//! JWKS that accounts publish.
+
+mod endpoint_keys;
+
+pub use endpoint_keys::{ChangeListener, EndpointKeys, EndpointStatus, merge_keys};
