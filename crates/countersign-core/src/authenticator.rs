@@ -110,6 +110,7 @@ impl Authenticator {
                 unavailable => AuthenticationError::Unavailable(unavailable.to_string()),
             })?;
         self.directory.used(LastUse {
+            id: identity.account_id(),
             account: claimed.clone(),
             key: *identity.credential(),
             at: now,

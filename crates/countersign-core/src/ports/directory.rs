@@ -74,7 +74,9 @@ pub struct DirectoryError(pub String);
 /// A use of a key that led to an identity.
 #[derive(Clone, Debug)]
 pub struct LastUse {
-    /// The account whose key it was.
+    /// The id of the account whose key it was.
+    pub id: AccountId,
+    /// That account's name.
     pub account: AccountName,
     /// The key.
     pub key: Fingerprints,
