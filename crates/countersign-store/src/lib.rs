@@ -2,5 +2,7 @@
 //! JWKS that accounts publish.
 
 mod endpoint_keys;
+mod registry;
 
 pub use endpoint_keys::{ChangeListener, EndpointKeys, EndpointStatus, merge_keys};
+pub use registry::{AccountEndpoint, KeyUse, RegistryStore, StoredAccount};
