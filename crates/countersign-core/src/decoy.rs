@@ -65,13 +65,15 @@ impl Decoys {
 }
 
 /// A modulus needs no known factors to be calculated with: any odd number of
-/// the right length costs the same.
+/// the right length costs the same. This one is larger than that of almost any
+/// real key: a signature that is a number above an account's modulus is checked
+/// with the decoy, and must not be above that as well.
 fn rsa(length: usize) -> PublicComponents {
     let mut modulus: Vec<u8> = (0_u8..16)
         .flat_map(|block| digest(&SHA512, &[b'd', b'e', b'c', b'o', b'y', block]).as_ref().to_vec())
         .take(length)
         .collect();
-    modulus[0] |= 0x80;
+    modulus[..8].fill(0xff);
     modulus[length - 1] |= 1;
     PublicComponents::rsa(&modulus, &[1, 0, 1])
 }

@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::claims::{RequestBinding, SignedRequestClaims};
 use crate::crypto::SignatureVerifier;
 use crate::decoy::Decoys;
@@ -87,15 +89,17 @@ impl<'a> UnverifiedToken<'a> {
         let (account, key) = match (account, signer) {
             (Some(account), Some(key)) => (account, key),
             (None, _) => return Err(Reason::AccountUnknown),
-            (Some(account), None) => return Err(self.why_no_signer(account)),
+            (Some(account), None) => return Err(self.why_no_signer(account, with.now)),
         };
         if account.disabled {
             return Err(Reason::AccountDisabled);
         }
-        if key.revoked {
+        // A key that was withdrawn stays withdrawn where the account has it a
+        // second time, for example through its JWKS.
+        if account.keys.iter().any(|other| other.revoked && other.key == key.key) {
             return Err(Reason::KeyRevoked);
         }
-        if key.expires_at.is_some_and(|expiry| expiry <= with.now) {
+        if key.has_expired(with.now) {
             return Err(Reason::KeyExpired);
         }
         Ok(VerifiedToken { key: key.clone(), account: Arc::clone(account), claims: self.claims })
@@ -136,7 +140,8 @@ impl<'a> UnverifiedToken<'a> {
         let length = self.jws.signature.len();
         let decoy = with.decoys.key(self.jws.algorithm, length).ok_or(Reason::SignatureInvalid)?;
         let checks = if self.jws.kid.is_some() { 1 } else { CHECKS_WITHOUT_KID };
-        let mut candidates = account.into_iter().flat_map(|account| self.candidates(account));
+        let mut candidates =
+            account.into_iter().flat_map(|account| self.candidates(account, with.now));
         let mut signer = None;
         for _ in 0..checks {
             let candidate = candidates.next();
@@ -155,23 +160,27 @@ impl<'a> UnverifiedToken<'a> {
     }
 
     /// The account's keys that can have made this signature: those that the
-    /// `kid` means, or, without one, all that the algorithm may be used with, usable
-    /// ones first.
-    fn candidates<'k>(&self, account: &'k AccountKeys) -> impl Iterator<Item = &'k RegisteredKey> {
+    /// `kid` means, or, without one, all that the algorithm may be used with.
+    /// Usable ones come first, so that keys that were replaced do not use up
+    /// the checks.
+    fn candidates<'k>(
+        &self,
+        account: &'k AccountKeys,
+        now: UnixTime,
+    ) -> impl Iterator<Item = &'k RegisteredKey> {
         let fits = |key: &&RegisteredKey| {
-            key.allows(self.jws.algorithm) && key.key.signature_length() == self.jws.signature.len()
+            key.allows(self.jws.algorithm)
+                && key.key.can_have_made(&self.jws.signature)
+                && self.jws.kid.as_deref().is_none_or(|kid| key.answers_to(kid))
         };
-        let named =
-            |key: &&RegisteredKey| self.jws.kid.as_deref().is_none_or(|kid| key.answers_to(kid));
-        let of = |revoked| {
-            account.keys.iter().filter(move |key| key.revoked == revoked).filter(fits).filter(named)
-        };
-        let (usable, revoked) = (of(false), of(true));
-        usable.chain(revoked).collect::<smallvec::SmallVec<[_; CHECKS_WITHOUT_KID]>>().into_iter()
+        let mut keys: SmallVec<[_; CHECKS_WITHOUT_KID]> =
+            account.keys.iter().filter(fits).collect();
+        keys.sort_by_key(|key| key.revoked || key.has_expired(now));
+        keys.into_iter()
     }
 
-    fn why_no_signer(&self, account: &AccountKeys) -> Reason {
-        match self.candidates(account).count() {
+    fn why_no_signer(&self, account: &AccountKeys, now: UnixTime) -> Reason {
+        match self.candidates(account, now).count() {
             0 => Reason::KeyUnknown,
             n if n > CHECKS_WITHOUT_KID && self.jws.kid.is_none() => Reason::KidRequired,
             _ => Reason::SignatureInvalid,

@@ -84,6 +84,17 @@ impl PublicKey {
         }
     }
 
+    /// Whether a signature (in JWS form) has this key's length and, for RSA, is
+    /// a number below the modulus. A provider refuses others without calculating
+    /// (RFC 8017 section 5.2.2), so checking one tells how long that takes.
+    pub(crate) fn can_have_made(&self, signature: &[u8]) -> bool {
+        let below_modulus = match &self.0.components {
+            PublicComponents::Rsa { n, .. } => signature < &**n,
+            PublicComponents::Ed25519(_) | PublicComponents::Ec { .. } => true,
+        };
+        signature.len() == self.signature_length() && below_modulus
+    }
+
     /// The names this key goes by.
     pub fn fingerprints(&self) -> &Fingerprints {
         &self.0.fingerprints

@@ -22,7 +22,7 @@ pub struct RegisteredKey {
     /// The one algorithm it may be used with, where its JWK has an `alg`
     /// (RFC 7517 section 4.4); `None` means each algorithm of its type.
     pub algorithm: Option<Algorithm>,
-    /// Signatures made after this instant are refused.
+    /// The instant from which on its signatures are refused.
     pub expires_at: Option<UnixTime>,
     /// Whether an operator withdrew it.
     pub revoked: bool,
@@ -38,6 +38,11 @@ impl RegisteredKey {
     pub fn allows(&self, algorithm: Algorithm) -> bool {
         algorithm.key_type() == self.key.key_type()
             && self.algorithm.is_none_or(|only| only == algorithm)
+    }
+
+    /// Whether its signatures are refused at `now` because it has expired.
+    pub fn has_expired(&self, now: UnixTime) -> bool {
+        self.expires_at.is_some_and(|expiry| expiry <= now)
     }
 }
 
