@@ -15,6 +15,7 @@ mod decoy;
 pub mod header;
 mod identity;
 mod json;
+mod jwk_set;
 mod jws;
 mod key;
 mod names;
@@ -31,6 +32,9 @@ pub use claims::{NonceClaim, RequestBinding, SignedRequestClaims, TimeClaim};
 pub use crypto::{AwsLc, SignatureVerifier};
 pub use decoy::Decoys;
 pub use identity::{Identity, Method};
+pub use jwk_set::{
+    JwkSet, JwkSetError, MAX_JWK_SET_BYTES, MAX_JWK_SET_KEYS, SkipReason, SkippedJwk,
+};
 pub use jws::MAX_TOKEN_BYTES;
 pub use key::{
     Fingerprints, JwkError, KeyKind, PrivateKey, PrivateKeyError, PublicJwk, PublicKey,
