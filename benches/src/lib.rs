@@ -1,1 +1,12 @@
-//! Placeholder while the workspace is laid out.
+//! What the benchmarks share: paired measurement, the load, and the report.
+//!
+//! Two things are measured alternately, A B A B, in one run, and only their
+//! ratio is judged: absolute numbers drift on a shared machine, ratios of
+//! neighbours do not.
+
+pub mod clock;
+pub mod load;
+pub mod pairs;
+pub mod process;
+pub mod report;
+pub mod tokens;

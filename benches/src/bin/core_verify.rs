@@ -1,0 +1,109 @@
+//! What verifying a token costs beyond the bare signature check.
+
+use std::hint::black_box;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use countersign_benches::clock::{NOW, Stopwatch};
+use countersign_benches::pairs::{PAIRS, Ratios};
+use countersign_benches::report::{Limit, Row, print};
+use countersign_benches::tokens::{Counter, account, authorization, ed25519, rsa};
+use countersign_core::ports::{AccountKeys, RegisteredKey};
+use countersign_core::{
+    AccountId, AwsLc, Decoys, Policy, PrivateKey, SignatureVerifier as _, UnverifiedToken,
+    Verification,
+};
+
+/// Tokens in one half of a pair.
+const TOKENS: usize = 2_000;
+/// How much more than a bare check the verification of a token may cost.
+const MOST_MICROSECONDS: f64 = 1.5;
+
+fn main() -> ExitCode {
+    let mut rows = measure("Ed25519", &ed25519(0));
+    rows.extend(measure("RS512", &rsa()));
+    if print("Verifying a token in core, against the bare signature check", &rows) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn measure(name: &str, key: &PrivateKey) -> Vec<Row> {
+    let random = Counter(AtomicU64::new(0));
+    let tokens: Vec<String> = (0..TOKENS)
+        .map(|_| authorization(0, key, &random).split_off("JWT ".len()))
+        .collect();
+    let keys = AccountKeys {
+        id: AccountId(uuid::Uuid::from_u128(1)),
+        name: account(0),
+        groups: Arc::new([]),
+        disabled: false,
+        keys: vec![RegisteredKey {
+            key: key.public_key().clone(),
+            kid: None,
+            algorithm: None,
+            expires_at: None,
+            revoked: false,
+        }],
+    };
+    let keys = Arc::new(keys);
+    let (bare, whole): (Vec<f64>, Vec<f64>) = (0..PAIRS)
+        .map(|_| (bare_checks(key, &tokens), whole_verifications(&keys, &tokens)))
+        .unzip();
+    let ratios = bare.iter().zip(&whole).map(|(bare, whole)| bare / whole).collect();
+    let differences = bare.iter().zip(&whole).map(|(bare, whole)| whole - bare).collect();
+    vec![
+        Row {
+            name: format!("{name}: bare check / whole verification"),
+            ratios: Ratios::new(ratios),
+            limit: Limit::Shown,
+            value: 0.0,
+        },
+        Row {
+            name: format!("{name}: microseconds beyond the bare check"),
+            ratios: Ratios::new(differences),
+            limit: Limit::AtMost,
+            value: MOST_MICROSECONDS,
+        },
+    ]
+}
+
+/// Microseconds a token for the signature check alone, its input at hand.
+fn bare_checks(key: &PrivateKey, tokens: &[String]) -> f64 {
+    use base64::Engine as _;
+    let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let inputs: Vec<(&[u8], Vec<u8>)> = tokens
+        .iter()
+        .filter_map(|token| token.rsplit_once('.'))
+        .filter_map(|(input, signature)| Some((input.as_bytes(), engine.decode(signature).ok()?)))
+        .collect();
+    assert_eq!(inputs.len(), tokens.len());
+    let watch = Stopwatch::start();
+    for (input, signature) in &inputs {
+        let right =
+            AwsLc.verify(key.public_key(), key.default_algorithm(), input, black_box(signature));
+        assert!(right);
+    }
+    per_token(watch, tokens)
+}
+
+/// Microseconds a token from its text to a verified token.
+fn whole_verifications(account: &Arc<AccountKeys>, tokens: &[String]) -> f64 {
+    let (policy, decoys) = (Policy::default(), Decoys::default());
+    let with =
+        Verification { policy: &policy, verifier: &AwsLc, decoys: &decoys, now: NOW, request: None };
+    let watch = Stopwatch::start();
+    for token in tokens {
+        let unverified = UnverifiedToken::parse(black_box(token)).expect("well-formed");
+        let verified = unverified.verify(Some(account), &with).expect("right");
+        black_box(verified);
+    }
+    per_token(watch, tokens)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "small counts")]
+fn per_token(watch: Stopwatch, tokens: &[String]) -> f64 {
+    watch.elapsed().as_secs_f64() * 1e6 / tokens.len() as f64
+}

@@ -1,0 +1,77 @@
+//! The measured process: the same binary, started again, on a core of its own.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::Context as _;
+
+/// The core that the measured server runs on.
+pub const SERVER_CORE: &str = "0";
+/// The core that the load comes from.
+pub const LOAD_CORE: &str = "1";
+
+/// A server process; killed when dropped.
+pub struct Server {
+    child: Child,
+    /// The addresses it printed, one a line, in its order.
+    pub addresses: Vec<String>,
+}
+
+impl Server {
+    /// Starts this program again with `arguments` on [`SERVER_CORE`] and waits
+    /// until it has printed `addresses` lines.
+    ///
+    /// # Errors
+    /// If it does not start or stops before that.
+    pub fn start(arguments: &[&str], addresses: usize) -> anyhow::Result<Self> {
+        let mut child = Command::new("taskset")
+            .args(["-c", SERVER_CORE])
+            .arg(std::env::current_exe()?)
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("taskset, of the Debian package util-linux, is needed")?;
+        let output = child.stdout.take().context("standard output is piped")?;
+        let lines: Vec<String> =
+            BufReader::new(output).lines().take(addresses).collect::<Result<_, _>>()?;
+        anyhow::ensure!(lines.len() == addresses, "the measured server stopped early");
+        Ok(Self { child, addresses: lines })
+    }
+
+    /// The CPU time that all its threads have used, in nanoseconds.
+    ///
+    /// # Errors
+    /// If `/proc` cannot be read.
+    pub fn cpu_nanos(&self) -> anyhow::Result<u64> {
+        let mut total = 0;
+        for task in std::fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            let path = task?.path().join("schedstat");
+            // A thread that has just ended is gone with its number.
+            let Ok(text) = std::fs::read_to_string(path) else { continue };
+            let first = text.split_whitespace().next().context("schedstat has three numbers")?;
+            total += first.parse::<u64>()?;
+        }
+        Ok(total)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Moves this process to [`LOAD_CORE`].
+///
+/// # Errors
+/// If `taskset` is missing.
+pub fn move_to_load_core() -> anyhow::Result<()> {
+    let status = Command::new("taskset")
+        .args(["-a", "-p", "-c", LOAD_CORE, &std::process::id().to_string()])
+        .stdout(Stdio::null())
+        .status()
+        .context("taskset, of the Debian package util-linux, is needed")?;
+    anyhow::ensure!(status.success(), "taskset could not pin the load");
+    Ok(())
+}
