@@ -32,9 +32,8 @@ fn main() -> ExitCode {
 
 fn measure(name: &str, key: &PrivateKey) -> Vec<Row> {
     let random = Counter(AtomicU64::new(0));
-    let tokens: Vec<String> = (0..TOKENS)
-        .map(|_| authorization(0, key, &random).split_off("JWT ".len()))
-        .collect();
+    let tokens: Vec<String> =
+        (0..TOKENS).map(|_| authorization(0, key, &random).split_off("JWT ".len())).collect();
     let keys = AccountKeys {
         id: AccountId(uuid::Uuid::from_u128(1)),
         name: account(0),
@@ -92,8 +91,13 @@ fn bare_checks(key: &PrivateKey, tokens: &[String]) -> f64 {
 /// Microseconds a token from its text to a verified token.
 fn whole_verifications(account: &Arc<AccountKeys>, tokens: &[String]) -> f64 {
     let (policy, decoys) = (Policy::default(), Decoys::default());
-    let with =
-        Verification { policy: &policy, verifier: &AwsLc, decoys: &decoys, now: NOW, request: None };
+    let with = Verification {
+        policy: &policy,
+        verifier: &AwsLc,
+        decoys: &decoys,
+        now: NOW,
+        request: None,
+    };
     let watch = Stopwatch::start();
     for token in tokens {
         let unverified = UnverifiedToken::parse(black_box(token)).expect("well-formed");

@@ -1,5 +1,7 @@
 //! The layer in front of a service that answers who called.
 
+#![expect(clippy::unwrap_used, reason = "a failed test panics")]
+
 use std::collections::HashSet;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -53,7 +55,7 @@ enum Guard {
 impl ReplayGuard for Guard {
     async fn spend(&self, spend: Spend<'_>) -> Result<(), GuardError> {
         match self {
-            Self::Up(spent) if spent.lock().unwrap().insert(spend.key) => Ok(()),
+            Self::Up(uses) if uses.lock().unwrap().insert(spend.key) => Ok(()),
             Self::Up(_) => Err(GuardError::Replayed),
             Self::Down => Err(GuardError::Unavailable("stopped by the test".into())),
         }
