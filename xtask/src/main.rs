@@ -1,2 +1,68 @@
-//! Placeholder while the workspace is laid out.
-fn main() {}
+//! Everything the repository does to itself.
+//!
+//! `cargo xtask test` is the one command a contributor needs; the others are its
+//! parts and what continuous integration adds.
+
+#![expect(clippy::print_stdout, reason = "a command line tool talks on standard output")]
+
+mod bench;
+mod check;
+mod fuzz;
+mod run;
+mod test;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Work on the Countersign repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run every test, fetching the tools they drive.
+    Test {
+        /// Given to `cargo test` in place of `--workspace`, for example `-p interop`.
+        #[arg(last = true)]
+        cargo_arguments: Vec<String>,
+    },
+    /// Check what no test can: dependencies, words and files.
+    Check,
+    /// Fetch the tools that tests drive, and print where they are.
+    Tools,
+    /// Build every fuzz target and run each one briefly.
+    FuzzSmoke {
+        /// How many inputs each target tries.
+        #[arg(long, default_value_t = 20_000)]
+        runs: u32,
+    },
+    /// Run one benchmark, or all of them, in release mode.
+    Bench {
+        /// The benchmark's name; all of them if it is left out.
+        name: Option<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().task {
+        Task::Test { cargo_arguments } => test::run(&cargo_arguments),
+        Task::Check => check::run(),
+        Task::Tools => tools::run(),
+        Task::FuzzSmoke { runs } => fuzz::smoke(runs),
+        Task::Bench { name } => bench::run(name.as_deref()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

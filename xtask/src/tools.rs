@@ -1,0 +1,76 @@
+//! The programs that tests drive: found on this machine, or fetched into
+//! `target/tools`. Nothing is installed and no service is started.
+
+mod debian;
+mod python;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use crate::workspace::Workspace;
+
+/// A tool, and the environment variable that tells tests where it is.
+pub(crate) struct Tool {
+    /// Read by the tests.
+    pub(crate) variable: &'static str,
+    /// The program.
+    pub(crate) path: PathBuf,
+}
+
+/// `cargo xtask tools`: fetches everything and prints what tests need to know,
+/// in the form a shell can read.
+pub(crate) fn run() -> Result<()> {
+    for tool in fetch(&Workspace::load()?)? {
+        println!("export {}={}", tool.variable, tool.path.display());
+    }
+    Ok(())
+}
+
+/// Finds or fetches every tool.
+pub(crate) fn fetch(workspace: &Workspace) -> Result<Vec<Tool>> {
+    let directory = workspace.target_directory()?.join("tools");
+    let debian = directory.join("debian");
+    let python = directory.join("python");
+    Ok(vec![
+        Tool {
+            variable: "COUNTERSIGN_TEST_NGINX",
+            path: debian::program(&debian, "nginx", "nginx")?,
+        },
+        Tool {
+            variable: "COUNTERSIGN_TEST_OPENSSL",
+            path: debian::program(&debian, "openssl", "openssl")?,
+        },
+        Tool {
+            variable: "COUNTERSIGN_TEST_SSH_KEYGEN",
+            path: debian::program(&debian, "openssh-client", "ssh-keygen")?,
+        },
+        Tool {
+            variable: "COUNTERSIGN_TEST_PYTHON",
+            path: python::environment(&python, &debian, "asymmetric-jwt-auth-1.3.0")?,
+        },
+        Tool {
+            variable: "COUNTERSIGN_TEST_PYTHON_1_0",
+            path: python::environment(&python, &debian, "asymmetric-jwt-auth-1.0.1b6")?,
+        },
+    ])
+}
+
+/// Makes a directory's content once: `fill` works on a fresh directory, and only
+/// after it succeeded is the directory taken for complete, and for as long as
+/// `key` stays the same.
+fn once(directory: &Path, key: &str, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let stamp = directory.join("complete");
+    if fs::read_to_string(&stamp).is_ok_and(|found| found == key) {
+        return Ok(());
+    }
+    if directory.exists() {
+        fs::remove_dir_all(directory)
+            .with_context(|| format!("cannot remove {}", directory.display()))?;
+    }
+    fs::create_dir_all(directory)
+        .with_context(|| format!("cannot make {}", directory.display()))?;
+    fill(directory)?;
+    fs::write(&stamp, key).with_context(|| format!("cannot write {}", stamp.display()))
+}
