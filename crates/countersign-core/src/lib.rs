@@ -4,7 +4,7 @@
 //! A caller signs a one-time token with its private key ([`RequestSigner`]); a
 //! service checks it against the public keys it knows ([`Authenticator`]).
 //! Nothing here does I/O, reads a clock or draws a random number: those are
-//! [ports](ports), implemented by `countersign-store` and `countersign-system`
+//! [ports], implemented by `countersign-store` and `countersign-system`
 //! or by the embedding service.
 
 mod algorithm;
