@@ -1,8 +1,13 @@
 //! Adapters for the ports of `countersign-core`: stores, spent nonces and the
 //! JWKS that accounts publish.
 
+mod audit;
 mod endpoint_keys;
+mod memory;
 mod registry;
+mod sql;
 
 pub use endpoint_keys::{ChangeListener, EndpointKeys, EndpointStatus, merge_keys};
+pub use memory::MemoryStore;
 pub use registry::{AccountEndpoint, KeyUse, RegistryStore, StoredAccount};
+pub use sql::{Database, Durability, OpenError, SqlStore};

@@ -48,6 +48,14 @@ pub struct AccountEndpoint {
     pub error: Option<String>,
 }
 
+/// The longest stretch of a listing.
+const MAX_PAGE: u32 = 1000;
+
+/// How many items a page has at most, within the limit.
+pub(crate) fn page_size<After>(page: &Page<After>) -> usize {
+    page.limit.clamp(1, MAX_PAGE) as usize
+}
+
 /// A store of accounts: the administration port, and what a directory, a first
 /// start and the fetcher of JWKS endpoints need.
 ///

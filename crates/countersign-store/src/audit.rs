@@ -1,0 +1,105 @@
+//! What the audit trail says about an act, the same in every store.
+
+use countersign_core::UnixTime;
+use countersign_core::ports::{Account, Act, AuditRecord, JwksEndpoint, PublicKeyRecord};
+use serde_json::{Value, json};
+
+/// A row of the trail that has no number yet.
+pub(crate) struct Entry {
+    /// What was done.
+    pub(crate) action: &'static str,
+    /// To what.
+    pub(crate) target: String,
+    /// The state before.
+    pub(crate) before: Value,
+    /// The state after.
+    pub(crate) after: Value,
+}
+
+impl Entry {
+    /// An act upon an account.
+    pub(crate) fn account(action: &'static str, name: &str, before: Value, after: Value) -> Self {
+        Self { action, target: format!("account {name}"), before, after }
+    }
+
+    /// An act upon a key of an account.
+    pub(crate) fn key(
+        action: &'static str,
+        name: &str,
+        before: Option<&PublicKeyRecord>,
+        after: &PublicKeyRecord,
+    ) -> Self {
+        let target = format!("key {} of account {name}", after.key.fingerprints().openssh());
+        Self {
+            action,
+            target,
+            before: before.map_or(Value::Null, key_state),
+            after: key_state(after),
+        }
+    }
+
+    /// An act upon a JWKS endpoint of an account.
+    pub(crate) fn endpoint(
+        action: &'static str,
+        name: &str,
+        before: Option<&JwksEndpoint>,
+        after: Option<&JwksEndpoint>,
+    ) -> Self {
+        let url = before.or(after).map_or("", |endpoint| &endpoint.url);
+        let target = format!("JWKS endpoint {url} of account {name}");
+        let state = |endpoint| Option::map_or(endpoint, Value::Null, endpoint_state);
+        Self { action, target, before: state(before), after: state(after) }
+    }
+
+    /// The row, under its number.
+    pub(crate) fn into_record(self, sequence: i64, act: &Act) -> AuditRecord {
+        AuditRecord {
+            sequence,
+            at: act.at.as_micros(),
+            actor: act.actor.clone(),
+            from: act.from,
+            action: self.action.to_owned(),
+            target: self.target,
+            before: self.before,
+            after: self.after,
+        }
+    }
+}
+
+/// An account by itself. Instants in the trail are microseconds since the epoch.
+pub(crate) fn account_state(account: &Account) -> Value {
+    json!({
+        "id": account.id,
+        "name": account.name,
+        "groups": account.groups,
+        "disabled": account.disabled,
+        "created_at": account.created_at.as_micros(),
+    })
+}
+
+/// An account with its credentials.
+pub(crate) fn whole_account_state(
+    account: &Account,
+    keys: &[PublicKeyRecord],
+    endpoints: &[JwksEndpoint],
+) -> Value {
+    let mut state = account_state(account);
+    state["public_keys"] = keys.iter().map(key_state).collect();
+    state["jwks_endpoints"] = endpoints.iter().map(endpoint_state).collect();
+    state
+}
+
+fn key_state(key: &PublicKeyRecord) -> Value {
+    json!({
+        "fingerprint": key.key.fingerprints().openssh(),
+        "type": key.key.key_type().to_string(),
+        "comment": key.comment,
+        "created_at": key.created_at.as_micros(),
+        "expires_at": key.expires_at.map(UnixTime::as_micros),
+        "revoked_at": key.revoked_at.map(UnixTime::as_micros),
+    })
+}
+
+fn endpoint_state(endpoint: &JwksEndpoint) -> Value {
+    json!({ "url": endpoint.url, "created_at": endpoint.created_at.as_micros() })
+}

@@ -1,0 +1,246 @@
+//! The administration port.
+
+use async_trait::async_trait;
+use countersign_core::ports::{
+    Account, AccountChange, AccountFilter, Act, AdminStore, AuditRecord, JwksEndpoint, NewAccount,
+    NewPublicKey, Page, PublicKeyRecord, StoreError,
+};
+use countersign_core::{ADMIN_GROUP, AccountName, UnixTime};
+use serde_json::Value;
+
+use super::{Held, HeldEndpoint, MemoryStore, State, sorted};
+use crate::audit::{Entry, account_state, whole_account_state};
+use crate::registry::page_size;
+
+#[async_trait]
+impl AdminStore for MemoryStore {
+    async fn create_account(&self, act: &Act, new: NewAccount) -> Result<Account, StoreError> {
+        let mut state = self.lock();
+        let held = state.insert(act, new).ok_or(StoreError::AccountExists)?;
+        let account = held.account.clone();
+        let (name, after) = (account.name.as_str(), account_state(&account));
+        state.record(act, Entry::account("account.create", name, Value::Null, after));
+        Ok(account)
+    }
+
+    async fn account(&self, name: &AccountName) -> Result<Option<Account>, StoreError> {
+        Ok(self.lock().accounts.get(name).map(|held| held.account.clone()))
+    }
+
+    async fn accounts(
+        &self,
+        filter: &AccountFilter,
+        page: Page<AccountName>,
+    ) -> Result<Vec<Account>, StoreError> {
+        let shown = |account: &&Account| {
+            filter.group.as_ref().is_none_or(|group| account.groups.contains(group))
+                && filter
+                    .name_contains
+                    .as_deref()
+                    .is_none_or(|part| account.name.as_str().contains(part))
+        };
+        let state = self.lock();
+        let accounts = state.behind(page.after.as_ref()).map(|held| &held.account);
+        Ok(accounts.filter(shown).take(page_size(&page)).cloned().collect())
+    }
+
+    async fn change_account(
+        &self,
+        act: &Act,
+        name: &AccountName,
+        change: AccountChange,
+    ) -> Result<Option<Account>, StoreError> {
+        let mut state = self.lock();
+        let can_spare = state.can_spare(name, act.at);
+        let Some(held) = state.accounts.get_mut(name) else { return Ok(None) };
+        let before = held.account.clone();
+        let action = match change {
+            AccountChange::SetDisabled(disabled) => {
+                if disabled && !can_spare {
+                    return Err(StoreError::LastAdmin);
+                }
+                held.account.disabled = disabled;
+                if disabled { "account.disable" } else { "account.enable" }
+            }
+            AccountChange::SetGroups(groups) => {
+                let stays = groups.iter().any(|group| group.as_str() == ADMIN_GROUP);
+                if !stays && !can_spare {
+                    return Err(StoreError::LastAdmin);
+                }
+                held.account.groups = sorted(groups);
+                "account.set-groups"
+            }
+        };
+        let after = held.account.clone();
+        let (was, is) = (account_state(&before), account_state(&after));
+        state.record(act, Entry::account(action, name.as_str(), was, is));
+        Ok(Some(after))
+    }
+
+    async fn delete_account(&self, act: &Act, name: &AccountName) -> Result<bool, StoreError> {
+        let mut state = self.lock();
+        if !state.can_spare(name, act.at) {
+            return Err(StoreError::LastAdmin);
+        }
+        let Some(held) = state.accounts.remove(name) else { return Ok(false) };
+        state.ids.remove(&held.account.id);
+        let was = whole_account_state(&held.account, &held.keys, &held.endpoints());
+        state.record(act, Entry::account("account.delete", name.as_str(), was, Value::Null));
+        Ok(true)
+    }
+
+    async fn add_public_key(
+        &self,
+        act: &Act,
+        account: &AccountName,
+        new: NewPublicKey,
+    ) -> Result<PublicKeyRecord, StoreError> {
+        let mut state = self.lock();
+        let held = state.accounts.get_mut(account).ok_or(StoreError::NoSuchAccount)?;
+        let (before, after) = held.add_key(act, new)?;
+        state.record(act, Entry::key("key.add", account.as_str(), before.as_ref(), &after));
+        Ok(after)
+    }
+
+    async fn public_keys(
+        &self,
+        account: &AccountName,
+    ) -> Result<Option<Vec<PublicKeyRecord>>, StoreError> {
+        Ok(self.lock().accounts.get(account).map(|held| held.keys.clone()))
+    }
+
+    async fn expire_public_key(
+        &self,
+        act: &Act,
+        account: &AccountName,
+        fingerprint: &str,
+        expires_at: Option<UnixTime>,
+    ) -> Result<Option<PublicKeyRecord>, StoreError> {
+        let change = |key: &mut PublicKeyRecord| {
+            if key.revoked_at.is_some() {
+                return Err(StoreError::KeyRevoked);
+            }
+            key.expires_at = expires_at;
+            Ok(())
+        };
+        self.lock().change_key(act, "key.expire", (account, fingerprint), change)
+    }
+
+    async fn revoke_public_key(
+        &self,
+        act: &Act,
+        account: &AccountName,
+        fingerprint: &str,
+    ) -> Result<Option<PublicKeyRecord>, StoreError> {
+        let change = |key: &mut PublicKeyRecord| {
+            key.revoked_at.get_or_insert(act.at);
+            Ok(())
+        };
+        self.lock().change_key(act, "key.revoke", (account, fingerprint), change)
+    }
+
+    async fn add_jwks_endpoint(
+        &self,
+        act: &Act,
+        account: &AccountName,
+        url: &str,
+    ) -> Result<JwksEndpoint, StoreError> {
+        let mut state = self.lock();
+        let held = state.accounts.get_mut(account).ok_or(StoreError::NoSuchAccount)?;
+        let before = held.endpoints().into_iter().find(|endpoint| endpoint.url == url);
+        let after = before.clone().unwrap_or_else(|| {
+            let (account, url) = (held.account.id, url.to_owned());
+            let endpoint = JwksEndpoint { account, url, created_at: act.at };
+            let fetch = HeldEndpoint { endpoint: endpoint.clone(), fetched_at: None, error: None };
+            held.endpoints.push(fetch);
+            endpoint
+        });
+        let (name, is) = (account.as_str(), Some(&after));
+        state.record(act, Entry::endpoint("jwks-endpoint.add", name, before.as_ref(), is));
+        Ok(after)
+    }
+
+    async fn jwks_endpoints(
+        &self,
+        account: &AccountName,
+    ) -> Result<Option<Vec<JwksEndpoint>>, StoreError> {
+        Ok(self.lock().accounts.get(account).map(Held::endpoints))
+    }
+
+    async fn remove_jwks_endpoint(
+        &self,
+        act: &Act,
+        account: &AccountName,
+        url: &str,
+    ) -> Result<bool, StoreError> {
+        let mut state = self.lock();
+        let Some(held) = state.accounts.get_mut(account) else { return Ok(false) };
+        let place = held.endpoints.iter().position(|held| held.endpoint.url == url);
+        let Some(place) = place else { return Ok(false) };
+        let removed = held.endpoints.remove(place).endpoint;
+        let name = account.as_str();
+        state.record(act, Entry::endpoint("jwks-endpoint.remove", name, Some(&removed), None));
+        Ok(true)
+    }
+
+    async fn audit(&self, page: Page<i64>) -> Result<Vec<AuditRecord>, StoreError> {
+        let state = self.lock();
+        let after = page.after.unwrap_or(0);
+        let first = state.audit.partition_point(|record| record.sequence <= after);
+        Ok(state.audit[first..].iter().take(page_size(&page)).cloned().collect())
+    }
+}
+
+impl State {
+    /// Changes a key, unless it is the last one by which someone can
+    /// administrate and would no longer be usable.
+    fn change_key(
+        &mut self,
+        act: &Act,
+        action: &'static str,
+        (account, fingerprint): (&AccountName, &str),
+        change: impl FnOnce(&mut PublicKeyRecord) -> Result<(), StoreError>,
+    ) -> Result<Option<PublicKeyRecord>, StoreError> {
+        let Some(held) = self.accounts.get(account) else { return Ok(None) };
+        let Some(place) = held.place(fingerprint) else { return Ok(None) };
+        let before = held.keys[place].clone();
+        let mut after = before.clone();
+        change(&mut after)?;
+        if !super::is_usable(&after, act.at) && !self.can_spare_key(account, place, act.at) {
+            return Err(StoreError::LastAdmin);
+        }
+        if let Some(held) = self.accounts.get_mut(account) {
+            held.keys[place] = after.clone();
+        }
+        self.record(act, Entry::key(action, account.as_str(), Some(&before), &after));
+        Ok(Some(after))
+    }
+}
+
+impl Held {
+    /// Adds a key, or finds it: the key before, if it was there, and now.
+    pub(super) fn add_key(
+        &mut self,
+        act: &Act,
+        new: NewPublicKey,
+    ) -> Result<(Option<PublicKeyRecord>, PublicKeyRecord), StoreError> {
+        if let Some(existing) = self.keys.iter().find(|existing| existing.key == new.key) {
+            return match existing.revoked_at {
+                Some(_) => Err(StoreError::KeyRevoked),
+                None => Ok((Some(existing.clone()), existing.clone())),
+            };
+        }
+        let record = PublicKeyRecord {
+            account: self.account.id,
+            key: new.key,
+            comment: new.comment,
+            created_at: act.at,
+            expires_at: new.expires_at,
+            revoked_at: None,
+            last_used_at: None,
+            last_used_from: None,
+        };
+        self.keys.push(record.clone());
+        Ok((None, record))
+    }
+}

@@ -1,0 +1,202 @@
+//! Accounts and their groups.
+
+use countersign_core::ports::{Account, AccountFilter, Act, NewAccount, Page, StoreError};
+use countersign_core::{ADMIN_GROUP, AccountId, AccountName, GroupName};
+use serde_json::Value;
+use sqlx::SqliteConnection;
+
+use super::database::Database;
+use super::rows::AccountRow;
+use super::{endpoints, keys, limit, statements, trail, unavailable};
+use crate::audit::{Entry, account_state, whole_account_state};
+
+/// Makes an account, unless its name or id is taken.
+pub(super) async fn create(
+    database: &Database,
+    act: &Act,
+    new: &NewAccount,
+) -> Result<Account, StoreError> {
+    let mut writing = database.write().await.map_err(unavailable)?;
+    if !insert(&mut writing, statements::ACCOUNT_INSERT, act, new).await? {
+        return Err(StoreError::AccountExists);
+    }
+    let account = by_name(&mut writing, &new.name).await?.ok_or(StoreError::NoSuchAccount)?;
+    let after = account_state(&account);
+    let entry = Entry::account("account.create", new.name.as_str(), Value::Null, after);
+    trail::record(&mut writing, act, entry).await?;
+    writing.commit().await.map_err(unavailable)?;
+    Ok(account)
+}
+
+/// The account of that name.
+pub(super) async fn find(
+    database: &Database,
+    name: &AccountName,
+) -> Result<Option<Account>, StoreError> {
+    let mut reading = database.read().await.map_err(unavailable)?;
+    by_name(&mut reading, name).await
+}
+
+/// A stretch of the accounts that pass the filter.
+pub(super) async fn page(
+    database: &Database,
+    filter: &AccountFilter,
+    page: &Page<AccountName>,
+) -> Result<Vec<Account>, StoreError> {
+    let mut reading = database.read().await.map_err(unavailable)?;
+    rows(&mut reading, filter, page).await
+}
+
+/// The same within a transaction.
+pub(super) async fn rows(
+    connection: &mut SqliteConnection,
+    filter: &AccountFilter,
+    page: &Page<AccountName>,
+) -> Result<Vec<Account>, StoreError> {
+    let rows: Vec<AccountRow> = sqlx::query_as(statements::ACCOUNT_PAGE)
+        .bind(page.after.as_ref().map_or("", AccountName::as_str))
+        .bind(limit(page))
+        .bind(filter.group.as_ref().map_or("", GroupName::as_str))
+        .bind(filter.name_contains.as_deref().unwrap_or(""))
+        .fetch_all(connection)
+        .await
+        .map_err(unavailable)?;
+    rows.into_iter().map(AccountRow::account).collect()
+}
+
+/// Disables or enables an account.
+pub(super) async fn set_disabled(
+    database: &Database,
+    act: &Act,
+    name: &AccountName,
+    disabled: bool,
+) -> Result<Option<Account>, StoreError> {
+    let mut writing = database.write().await.map_err(unavailable)?;
+    let Some(before) = by_name(&mut writing, name).await? else { return Ok(None) };
+    let changed = sqlx::query(statements::ACCOUNT_SET_DISABLED)
+        .bind(name.as_str())
+        .bind(disabled)
+        .bind(act.at.as_micros())
+        .fetch_optional(&mut *writing)
+        .await
+        .map_err(unavailable)?;
+    if changed.is_none() {
+        return Err(StoreError::LastAdmin);
+    }
+    let after = Account { disabled, ..before.clone() };
+    let action = if disabled { "account.disable" } else { "account.enable" };
+    let (was, is) = (account_state(&before), account_state(&after));
+    trail::record(&mut writing, act, Entry::account(action, name.as_str(), was, is)).await?;
+    writing.commit().await.map_err(unavailable)?;
+    Ok(Some(after))
+}
+
+/// Replaces an account's groups.
+pub(super) async fn set_groups(
+    database: &Database,
+    act: &Act,
+    name: &AccountName,
+    groups: &[GroupName],
+) -> Result<Option<Account>, StoreError> {
+    let mut writing = database.write().await.map_err(unavailable)?;
+    let Some(before) = by_name(&mut writing, name).await? else { return Ok(None) };
+    let held = sqlx::query(statements::ACCOUNT_MAY_CHANGE_GROUPS)
+        .bind(name.as_str())
+        .bind(groups.iter().any(|group| group.as_str() == ADMIN_GROUP))
+        .bind(act.at.as_micros())
+        .fetch_optional(&mut *writing)
+        .await
+        .map_err(unavailable)?;
+    if held.is_none() {
+        return Err(StoreError::LastAdmin);
+    }
+    sqlx::query(statements::GROUPS_DELETE)
+        .bind(before.id.0.as_bytes().as_slice())
+        .execute(&mut *writing)
+        .await
+        .map_err(unavailable)?;
+    join(&mut writing, before.id, groups).await?;
+    let after = by_name(&mut writing, name).await?.ok_or(StoreError::NoSuchAccount)?;
+    let (was, is) = (account_state(&before), account_state(&after));
+    let entry = Entry::account("account.set-groups", name.as_str(), was, is);
+    trail::record(&mut writing, act, entry).await?;
+    writing.commit().await.map_err(unavailable)?;
+    Ok(Some(after))
+}
+
+/// Deletes an account with its credentials.
+pub(super) async fn delete(
+    database: &Database,
+    act: &Act,
+    name: &AccountName,
+) -> Result<bool, StoreError> {
+    let mut writing = database.write().await.map_err(unavailable)?;
+    let Some(before) = by_name(&mut writing, name).await? else { return Ok(false) };
+    let keys = keys::of(&mut writing, name).await?;
+    let endpoints = endpoints::of(&mut writing, name).await?;
+    let deleted = sqlx::query(statements::ACCOUNT_DELETE)
+        .bind(name.as_str())
+        .bind(act.at.as_micros())
+        .fetch_optional(&mut *writing)
+        .await
+        .map_err(unavailable)?;
+    if deleted.is_none() {
+        return Err(StoreError::LastAdmin);
+    }
+    let was = whole_account_state(&before, &keys, &endpoints);
+    let entry = Entry::account("account.delete", name.as_str(), was, Value::Null);
+    trail::record(&mut writing, act, entry).await?;
+    writing.commit().await.map_err(unavailable)?;
+    Ok(true)
+}
+
+/// Inserts an account with its groups by one of the statements for it; whether
+/// the statement's condition held.
+pub(super) async fn insert(
+    connection: &mut SqliteConnection,
+    statement: &'static str,
+    act: &Act,
+    new: &NewAccount,
+) -> Result<bool, StoreError> {
+    let inserted = sqlx::query(statement)
+        .bind(new.id.0.as_bytes().as_slice())
+        .bind(new.name.as_str())
+        .bind(act.at.as_micros())
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(unavailable)?;
+    if inserted.is_some() {
+        join(connection, new.id, &new.groups).await?;
+    }
+    Ok(inserted.is_some())
+}
+
+/// Puts an account into groups.
+pub(super) async fn join(
+    connection: &mut SqliteConnection,
+    account: AccountId,
+    groups: &[GroupName],
+) -> Result<(), StoreError> {
+    for group in groups {
+        sqlx::query(statements::GROUP_INSERT)
+            .bind(account.0.as_bytes().as_slice())
+            .bind(group.as_str())
+            .execute(&mut *connection)
+            .await
+            .map_err(unavailable)?;
+    }
+    Ok(())
+}
+
+/// The account of that name, within a transaction.
+pub(super) async fn by_name(
+    connection: &mut SqliteConnection,
+    name: &AccountName,
+) -> Result<Option<Account>, StoreError> {
+    let row: Option<AccountRow> = sqlx::query_as(statements::ACCOUNT_BY_NAME)
+        .bind(name.as_str())
+        .fetch_optional(connection)
+        .await
+        .map_err(unavailable)?;
+    row.map(AccountRow::account).transpose()
+}

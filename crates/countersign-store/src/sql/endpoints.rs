@@ -1,0 +1,116 @@
+//! JWKS endpoints.
+
+use countersign_core::ports::{Act, JwksEndpoint, StoreError};
+use countersign_core::{AccountName, UnixTime};
+use sqlx::SqliteConnection;
+
+use super::database::Database;
+use super::rows::{AccountEndpointRow, EndpointRow};
+use super::{accounts, statements, trail, unavailable};
+use crate::audit::Entry;
+use crate::registry::AccountEndpoint;
+
+/// Trusts a URL for an account, or finds it trusted.
+pub(super) async fn add(
+    database: &Database,
+    act: &Act,
+    account: &AccountName,
+    url: &str,
+) -> Result<JwksEndpoint, StoreError> {
+    let mut writing = database.write().await.map_err(unavailable)?;
+    let row: Option<EndpointRow> = sqlx::query_as(statements::ENDPOINT_INSERT)
+        .bind(account.as_str())
+        .bind(url)
+        .bind(act.at.as_micros())
+        .fetch_optional(&mut *writing)
+        .await
+        .map_err(unavailable)?;
+    let before = match &row {
+        Some(_) => None,
+        None => of(&mut writing, account).await?.into_iter().find(|endpoint| endpoint.url == url),
+    };
+    let added = row.map(EndpointRow::endpoint).transpose()?;
+    let after = added.or_else(|| before.clone()).ok_or(StoreError::NoSuchAccount)?;
+    let name = account.as_str();
+    let entry = Entry::endpoint("jwks-endpoint.add", name, before.as_ref(), Some(&after));
+    trail::record(&mut writing, act, entry).await?;
+    writing.commit().await.map_err(unavailable)?;
+    Ok(after)
+}
+
+/// The endpoints of an account.
+pub(super) async fn list(
+    database: &Database,
+    account: &AccountName,
+) -> Result<Option<Vec<JwksEndpoint>>, StoreError> {
+    let mut reading = database.read().await.map_err(unavailable)?;
+    match accounts::by_name(&mut reading, account).await? {
+        Some(_) => of(&mut reading, account).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The same within a transaction; none for an account that is not there.
+pub(super) async fn of(
+    connection: &mut SqliteConnection,
+    account: &AccountName,
+) -> Result<Vec<JwksEndpoint>, StoreError> {
+    let rows: Vec<EndpointRow> = sqlx::query_as(statements::ENDPOINTS_OF_ACCOUNT)
+        .bind(account.as_str())
+        .fetch_all(connection)
+        .await
+        .map_err(unavailable)?;
+    rows.into_iter().map(EndpointRow::endpoint).collect()
+}
+
+/// Trusts a URL no longer.
+pub(super) async fn remove(
+    database: &Database,
+    act: &Act,
+    account: &AccountName,
+    url: &str,
+) -> Result<bool, StoreError> {
+    let mut writing = database.write().await.map_err(unavailable)?;
+    let row: Option<EndpointRow> = sqlx::query_as(statements::ENDPOINT_DELETE)
+        .bind(account.as_str())
+        .bind(url)
+        .fetch_optional(&mut *writing)
+        .await
+        .map_err(unavailable)?;
+    let Some(row) = row else { return Ok(false) };
+    let before = row.endpoint()?;
+    let entry = Entry::endpoint("jwks-endpoint.remove", account.as_str(), Some(&before), None);
+    trail::record(&mut writing, act, entry).await?;
+    writing.commit().await.map_err(unavailable)?;
+    Ok(true)
+}
+
+/// Every endpoint there is.
+pub(super) async fn of_all_accounts(
+    database: &Database,
+) -> Result<Vec<AccountEndpoint>, StoreError> {
+    let mut reading = database.read().await.map_err(unavailable)?;
+    let rows: Vec<AccountEndpointRow> = sqlx::query_as(statements::ENDPOINTS)
+        .fetch_all(&mut *reading)
+        .await
+        .map_err(unavailable)?;
+    rows.into_iter().map(AccountEndpointRow::endpoint).collect()
+}
+
+/// Writes down how a fetch ended.
+pub(super) async fn record_fetch(
+    database: &Database,
+    url: &str,
+    at: UnixTime,
+    error: Option<&str>,
+) -> Result<(), StoreError> {
+    let mut writing = database.write().await.map_err(unavailable)?;
+    sqlx::query(statements::ENDPOINT_FETCHED)
+        .bind(url)
+        .bind(at.as_micros())
+        .bind(error)
+        .execute(&mut *writing)
+        .await
+        .map_err(unavailable)?;
+    writing.commit().await.map_err(unavailable)
+}

@@ -1,0 +1,191 @@
+//! Public keys.
+
+use countersign_core::ports::{Act, NewPublicKey, PublicKeyRecord, StoreError};
+use countersign_core::{AccountName, UnixTime};
+use serde_json::{Value, json};
+use sqlx::SqliteConnection;
+
+use super::database::Database;
+use super::rows::KeyRow;
+use super::{accounts, statements, trail, unavailable};
+use crate::audit::Entry;
+use crate::registry::KeyUse;
+
+/// Registers a key, or finds it registered.
+pub(super) async fn add(
+    database: &Database,
+    act: &Act,
+    account: &AccountName,
+    new: &NewPublicKey,
+) -> Result<PublicKeyRecord, StoreError> {
+    let mut writing = database.write().await.map_err(unavailable)?;
+    let (before, after) = insert(&mut writing, act, account, new).await?;
+    let entry = Entry::key("key.add", account.as_str(), before.as_ref(), &after);
+    trail::record(&mut writing, act, entry).await?;
+    writing.commit().await.map_err(unavailable)?;
+    Ok(after)
+}
+
+/// The same within a transaction, without a row in the trail: the key as it was
+/// before, if it was there, and as it is now.
+pub(super) async fn insert(
+    connection: &mut SqliteConnection,
+    act: &Act,
+    account: &AccountName,
+    new: &NewPublicKey,
+) -> Result<(Option<PublicKeyRecord>, PublicKeyRecord), StoreError> {
+    let fingerprints = new.key.fingerprints();
+    let row: Option<KeyRow> = sqlx::query_as(statements::KEY_INSERT)
+        .bind(account.as_str())
+        .bind(fingerprints.openssh())
+        .bind(fingerprints.jwk_thumbprint())
+        .bind(fingerprints.spki_pem_sha256())
+        .bind(new.key.to_spki_der())
+        .bind(&new.comment)
+        .bind(act.at.as_micros())
+        .bind(new.expires_at.map(UnixTime::as_micros))
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(unavailable)?;
+    if let Some(row) = row {
+        return Ok((None, row.record()?));
+    }
+    let found = by_fingerprint(connection, account, &fingerprints.openssh()).await?;
+    let existing = found.ok_or(StoreError::NoSuchAccount)?.record()?;
+    match existing.revoked_at {
+        Some(_) => Err(StoreError::KeyRevoked),
+        None => Ok((Some(existing.clone()), existing)),
+    }
+}
+
+/// The keys of an account.
+pub(super) async fn list(
+    database: &Database,
+    account: &AccountName,
+) -> Result<Option<Vec<PublicKeyRecord>>, StoreError> {
+    let mut reading = database.read().await.map_err(unavailable)?;
+    match accounts::by_name(&mut reading, account).await? {
+        Some(_) => of(&mut reading, account).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The same within a transaction; none for an account that is not there.
+pub(super) async fn of(
+    connection: &mut SqliteConnection,
+    account: &AccountName,
+) -> Result<Vec<PublicKeyRecord>, StoreError> {
+    let rows: Vec<KeyRow> = sqlx::query_as(statements::KEYS_OF_ACCOUNT)
+        .bind(account.as_str())
+        .fetch_all(connection)
+        .await
+        .map_err(unavailable)?;
+    rows.into_iter().map(KeyRow::record).collect()
+}
+
+/// Sets or clears a key's expiry.
+pub(super) async fn expire(
+    database: &Database,
+    act: &Act,
+    account: &AccountName,
+    fingerprint: &str,
+    expires_at: Option<UnixTime>,
+) -> Result<Option<PublicKeyRecord>, StoreError> {
+    let mut writing = database.write().await.map_err(unavailable)?;
+    let Some(row) = by_fingerprint(&mut writing, account, fingerprint).await? else {
+        return Ok(None);
+    };
+    let changed = set_expiry(&mut writing, act, row.sequence(), expires_at).await?;
+    let before = row.record()?;
+    let after = match changed {
+        Some(row) => row.record()?,
+        None if before.revoked_at.is_some() => return Err(StoreError::KeyRevoked),
+        None => return Err(StoreError::LastAdmin),
+    };
+    let entry = Entry::key("key.expire", account.as_str(), Some(&before), &after);
+    trail::record(&mut writing, act, entry).await?;
+    writing.commit().await.map_err(unavailable)?;
+    Ok(Some(after))
+}
+
+/// Sets or clears the expiry of the key with that number, if it may be.
+pub(super) async fn set_expiry(
+    connection: &mut SqliteConnection,
+    act: &Act,
+    sequence: i64,
+    expires_at: Option<UnixTime>,
+) -> Result<Option<KeyRow>, StoreError> {
+    sqlx::query_as(statements::KEY_EXPIRE)
+        .bind(sequence)
+        .bind(expires_at.map(UnixTime::as_micros))
+        .bind(act.at.as_micros())
+        .fetch_optional(connection)
+        .await
+        .map_err(unavailable)
+}
+
+/// Withdraws a key.
+pub(super) async fn revoke(
+    database: &Database,
+    act: &Act,
+    account: &AccountName,
+    fingerprint: &str,
+) -> Result<Option<PublicKeyRecord>, StoreError> {
+    let mut writing = database.write().await.map_err(unavailable)?;
+    let Some(row) = by_fingerprint(&mut writing, account, fingerprint).await? else {
+        return Ok(None);
+    };
+    let changed: Option<KeyRow> = sqlx::query_as(statements::KEY_REVOKE)
+        .bind(row.sequence())
+        .bind(act.at.as_micros())
+        .fetch_optional(&mut *writing)
+        .await
+        .map_err(unavailable)?;
+    let before = row.record()?;
+    let after = match changed {
+        Some(row) => row.record()?,
+        None if before.revoked_at.is_some() => before.clone(),
+        None => return Err(StoreError::LastAdmin),
+    };
+    let entry = Entry::key("key.revoke", account.as_str(), Some(&before), &after);
+    trail::record(&mut writing, act, entry).await?;
+    writing.commit().await.map_err(unavailable)?;
+    Ok(Some(after))
+}
+
+/// Writes down uses, all in one transaction of two statements.
+pub(super) async fn record_last_use(
+    database: &Database,
+    uses: &[KeyUse],
+) -> Result<(), StoreError> {
+    let uses: Value = uses.iter().map(use_as_json).collect();
+    let uses = uses.to_string();
+    let mut writing = database.write().await.map_err(unavailable)?;
+    for statement in [statements::SQLITE_USE_OF_KEYS, statements::SQLITE_USE_OF_ACCOUNTS] {
+        sqlx::query(statement).bind(&uses).execute(&mut *writing).await.map_err(unavailable)?;
+    }
+    writing.commit().await.map_err(unavailable)
+}
+
+fn use_as_json(used: &KeyUse) -> Value {
+    json!({
+        "account": used.account.0.simple().to_string(),
+        "key": used.key.openssh(),
+        "at": used.at.as_micros(),
+        "from": used.from,
+    })
+}
+
+/// The key that a fingerprint names, if the account has it.
+pub(super) async fn by_fingerprint(
+    connection: &mut SqliteConnection,
+    account: &AccountName,
+    fingerprint: &str,
+) -> Result<Option<KeyRow>, StoreError> {
+    sqlx::query_as(statements::KEY_BY_FINGERPRINT)
+        .bind(account.as_str())
+        .bind(fingerprint)
+        .fetch_optional(connection)
+        .await
+        .map_err(unavailable)
+}
