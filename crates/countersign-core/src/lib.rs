@@ -37,8 +37,9 @@ pub use jwk_set::{
 };
 pub use jws::MAX_TOKEN_BYTES;
 pub use key::{
-    Fingerprints, JwkError, KeyKind, PrivateKey, PrivateKeyError, PublicJwk, PublicKey,
-    PublicKeyError, RsaBits, SignError,
+    Fingerprints, JwkError, KeyKind, Passphrase, PrivateKey, PrivateKeyError, PrivateKeyFile,
+    PrivateKeyFormat, PublicJwk, PublicKey, PublicKeyError, PublicKeyFile, PublicKeyFormat,
+    ReadPrivateKeyError, ReadPublicKeyError, RsaBits, SignError, WritePrivateKeyError,
 };
 pub use names::{
     ADMIN_GROUP, AccountId, AccountName, GroupName, MAX_ACCOUNT_NAME_BYTES, MAX_GROUP_NAME_BYTES,

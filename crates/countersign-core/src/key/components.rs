@@ -15,6 +15,32 @@ pub(crate) const OID_P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.
 pub(crate) const OID_P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 pub(crate) const OID_ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 
+/// What people call an algorithm of keys that is not supported.
+pub(crate) fn name_of_algorithm(oid: ObjectIdentifier) -> String {
+    let name = match oid.to_string().as_str() {
+        "1.2.840.113549.1.1.10" => "RSA for PSS only (use a plain RSA key, which signs PSS too)",
+        "1.2.840.113549.1.1.7" => "RSA for OAEP only",
+        "1.2.840.10040.4.1" => "DSA",
+        "1.2.840.113549.1.3.1" => "Diffie-Hellman",
+        "1.3.101.110" => "X25519, which does not sign",
+        "1.3.101.111" => "X448, which does not sign",
+        "1.3.101.113" => "Ed448",
+        other => return format!("algorithm {other}"),
+    };
+    name.to_owned()
+}
+
+/// What people call an elliptic curve that is not supported.
+pub(crate) fn name_of_curve(oid: ObjectIdentifier) -> String {
+    let name = match oid.to_string().as_str() {
+        "1.3.132.0.35" => "EC P-521",
+        "1.3.132.0.33" => "EC P-224",
+        "1.3.132.0.10" => "EC secp256k1",
+        other => return format!("elliptic curve {other}"),
+    };
+    name.to_owned()
+}
+
 /// The numbers that make up a public key; the one way to make a [`PublicKey`].
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum PublicComponents {
@@ -55,9 +81,9 @@ impl PublicComponents {
             {
                 OID_P256 => Self::from_sec1_point(KeyType::P256, bytes),
                 OID_P384 => Self::from_sec1_point(KeyType::P384, bytes),
-                other => Err(PublicKeyError::Unsupported(format!("elliptic curve {other}"))),
+                other => Err(PublicKeyError::Unsupported(name_of_curve(other))),
             },
-            other => Err(PublicKeyError::Unsupported(format!("algorithm {other}"))),
+            other => Err(PublicKeyError::Unsupported(name_of_algorithm(other))),
         }
     }
 
@@ -143,38 +169,6 @@ impl PublicComponents {
                 format!(r#"{{"crv":"{crv}","kty":"EC","x":"{}","y":"{}"}}"#, encode(x), encode(y))
             }
         }
-    }
-
-    /// The key blob of RFC 4253 section 6.6, RFC 5656 section 3.1, RFC 8709 section 4.
-    pub(crate) fn openssh_blob(&self) -> Vec<u8> {
-        let mut blob = Vec::new();
-        let mut string = |bytes: &[u8], positive: bool| {
-            let pad = positive && bytes.first().is_some_and(|first| first & 0x80 != 0);
-            let length = u32::try_from(bytes.len() + usize::from(pad)).unwrap_or(u32::MAX);
-            blob.extend_from_slice(&length.to_be_bytes());
-            if pad {
-                blob.push(0);
-            }
-            blob.extend_from_slice(bytes);
-        };
-        match self {
-            Self::Rsa { n, e } => {
-                string(b"ssh-rsa", false);
-                string(e, true);
-                string(n, true);
-            }
-            Self::Ed25519(point) => {
-                string(b"ssh-ed25519", false);
-                string(point, false);
-            }
-            Self::Ec { curve, point } => {
-                let name = if *curve == KeyType::P384 { "nistp384" } else { "nistp256" };
-                string(format!("ecdsa-sha2-{name}").as_bytes(), false);
-                string(name.as_bytes(), false);
-                string(point, false);
-            }
-        }
-        blob
     }
 }
 

@@ -1,8 +1,11 @@
 //! Public keys as JSON (RFC 7517, RFC 7518 section 6, RFC 8037).
 
+mod private;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use super::components::PublicComponents;
 use super::public::PublicKey;
@@ -10,6 +13,8 @@ use super::weak::PublicKeyError;
 use crate::algorithm::{Algorithm, KeyType};
 use crate::json::Members;
 use crate::names::MAX_LABEL_BYTES;
+
+pub(super) use private::read_private;
 
 /// A public key as it was published, with what the JWK says about its use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -221,9 +226,19 @@ fn number(members: &Members<'_>, member: &'static str) -> Result<Vec<u8>, JwkErr
     }
 }
 
+/// A secret's bytes, wiped when they go out of use.
+fn secret_bytes(
+    members: &Members<'_>,
+    member: &'static str,
+) -> Result<Zeroizing<Vec<u8>>, JwkError> {
+    bytes(members, member).map(Zeroizing::new)
+}
+
 fn bytes(members: &Members<'_>, member: &'static str) -> Result<Vec<u8>, JwkError> {
-    let text = required_text(members, member)?;
-    URL_SAFE_NO_PAD.decode(text).map_err(|_| wrong(member, "canonical base64url without padding"))
+    let text = Zeroizing::new(required_text(members, member)?);
+    URL_SAFE_NO_PAD
+        .decode(text.as_bytes())
+        .map_err(|_| wrong(member, "canonical base64url without padding"))
 }
 
 fn required_text(members: &Members<'_>, member: &'static str) -> Result<String, JwkError> {

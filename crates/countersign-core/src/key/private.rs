@@ -1,5 +1,9 @@
 //! A private key: what a caller signs with.
 
+mod components;
+mod read;
+mod write;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,10 +15,14 @@ use aws_lc_rs::signature::{
 };
 use zeroize::Zeroizing;
 
-use super::components::{OID_EC, OID_ED25519, OID_P256, OID_P384, OID_RSA, PublicComponents};
+use super::components::PublicComponents;
 use super::public::PublicKey;
 use super::weak::PublicKeyError;
 use crate::algorithm::{Algorithm, KeyType};
+
+pub(crate) use components::{PrivateComponents, RsaNumbers, RsaPrivateKey};
+pub use read::{PrivateKeyFile, PrivateKeyFormat, ReadPrivateKeyError};
+pub use write::WritePrivateKeyError;
 
 /// A kind of key pair that can be generated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +96,9 @@ pub enum PrivateKeyError {
         "private keys of this kind are not supported: {0}; use Ed25519, RSA, EC P-256 or EC P-384"
     )]
     Unsupported(String),
+    /// The file's public half is not the one of its private half.
+    #[error("the public half in the file does not belong to the private half")]
+    HalvesDiffer,
     /// The public half is weak.
     #[error(transparent)]
     Weak(#[from] PublicKeyError),
@@ -103,19 +114,19 @@ impl PrivateKey {
     /// [`PrivateKeyError::Generate`] if the provider fails.
     pub fn generate(kind: KeyKind) -> Result<Self, PrivateKeyError> {
         let failed = |_| PrivateKeyError::Generate;
-        let (key_type, pkcs8) = match kind {
+        let pkcs8 = Zeroizing::new(match kind {
             KeyKind::Ed25519 => {
                 let pair = Ed25519KeyPair::generate().map_err(failed)?;
-                (KeyType::Ed25519, pair.to_pkcs8v1().map_err(failed)?.as_ref().to_vec())
+                pair.to_pkcs8v1().map_err(failed)?.as_ref().to_vec()
             }
             KeyKind::Rsa(bits) => {
                 let pair = RsaKeyPair::generate(bits.size()).map_err(failed)?;
-                (KeyType::Rsa, pair.as_der().map_err(failed)?.as_ref().to_vec())
+                pair.as_der().map_err(failed)?.as_ref().to_vec()
             }
-            KeyKind::P256 => (KeyType::P256, generate_ec(KeyType::P256)?),
-            KeyKind::P384 => (KeyType::P384, generate_ec(KeyType::P384)?),
-        };
-        Self::from_pkcs8_parts(key_type, Zeroizing::new(pkcs8))
+            KeyKind::P256 => generate_ec(KeyType::P256)?,
+            KeyKind::P384 => generate_ec(KeyType::P384)?,
+        });
+        Self::from_pkcs8_der(&pkcs8)
     }
 
     /// Reads a DER PKCS#8 `PrivateKeyInfo` (RFC 5958) that is not encrypted.
@@ -123,50 +134,31 @@ impl PrivateKey {
     /// # Errors
     /// [`PrivateKeyError`] if it is malformed, of an unsupported kind, or weak.
     pub fn from_pkcs8_der(der: &[u8]) -> Result<Self, PrivateKeyError> {
-        let info = pkcs8::PrivateKeyInfoRef::try_from(der)
-            .map_err(|error| PrivateKeyError::Malformed(error.to_string()))?;
-        let key_type = match info.algorithm.oid {
-            OID_RSA => KeyType::Rsa,
-            OID_ED25519 => KeyType::Ed25519,
-            OID_EC => match info.algorithm.parameters_oid() {
-                Ok(OID_P256) => KeyType::P256,
-                Ok(OID_P384) => KeyType::P384,
-                Ok(other) => {
-                    return Err(PrivateKeyError::Unsupported(format!("elliptic curve {other}")));
-                }
-                Err(error) => return Err(PrivateKeyError::Malformed(error.to_string())),
-            },
-            other => return Err(PrivateKeyError::Unsupported(format!("algorithm {other}"))),
-        };
-        Self::from_pkcs8_parts(key_type, Zeroizing::new(der.to_vec()))
+        Self::from_components(PrivateComponents::from_pkcs8_der(der)?)
     }
 
-    fn from_pkcs8_parts(
-        key_type: KeyType,
-        pkcs8: Zeroizing<Vec<u8>>,
+    /// Checks the parts of a key, and that they belong together.
+    pub(crate) fn from_components(
+        mut components: PrivateComponents,
     ) -> Result<Self, PrivateKeyError> {
-        let malformed =
-            |error: aws_lc_rs::error::KeyRejected| PrivateKeyError::Malformed(error.to_string());
-        let (pair, components) = match key_type {
-            KeyType::Rsa => {
-                let pair = RsaKeyPair::from_pkcs8(&pkcs8).map_err(malformed)?;
-                let public = PublicComponents::from_pkcs1_der(pair.public_key().as_ref())?;
-                (Pair::Rsa(pair), public)
-            }
-            KeyType::Ed25519 => {
-                let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&pkcs8).map_err(malformed)?;
-                let point = pair.public_key().as_ref().try_into().map_err(|_| {
-                    PrivateKeyError::Malformed("an Ed25519 key has 32 bytes".into())
-                })?;
-                (Pair::Ed25519(pair), PublicComponents::Ed25519(point))
-            }
-            curve @ (KeyType::P256 | KeyType::P384) => {
-                let pair = EcdsaKeyPair::from_pkcs8(ecdsa(curve), &pkcs8).map_err(malformed)?;
-                let point = PublicComponents::from_sec1_point(curve, pair.public_key().as_ref())?;
-                (Pair::Ec(pair), point)
-            }
-        };
-        let public = PublicKey::from_components(components)?;
+        // A weak public half is refused as what it is, before the provider
+        // refuses it in its own words.
+        let claimed = components.claimed_public()?;
+        if let Some(claimed) = &claimed {
+            claimed.check_strength()?;
+        }
+        let mut pkcs8 = components.to_pkcs8_der()?;
+        let (pair, public) = Pair::parse(components.key_type(), &pkcs8)?;
+        if claimed.is_some_and(|claimed| claimed != public) {
+            return Err(PrivateKeyError::HalvesDiffer);
+        }
+        if let (PrivateComponents::Ec { point, .. }, PublicComponents::Ec { point: found, .. }) =
+            (&mut components, &public)
+        {
+            *point = Some(found.to_vec());
+            pkcs8 = components.to_pkcs8_der()?;
+        }
+        let public = PublicKey::from_components(public)?;
         Ok(Self(Arc::new(Inner { pair, pkcs8, public })))
     }
 
@@ -209,6 +201,39 @@ impl PrivateKey {
     /// The DER PKCS#8 `PrivateKeyInfo`, not encrypted.
     pub fn to_pkcs8_der(&self) -> Zeroizing<Vec<u8>> {
         self.0.pkcs8.clone()
+    }
+
+    /// The numbers of the key.
+    pub(crate) fn components(&self) -> Result<PrivateComponents, PrivateKeyError> {
+        PrivateComponents::from_pkcs8_der(&self.0.pkcs8)
+    }
+}
+
+impl Pair {
+    /// Gives a PKCS#8 key to the provider, which checks that its numbers belong
+    /// together and calculates the public half where it is not there.
+    fn parse(key_type: KeyType, pkcs8: &[u8]) -> Result<(Self, PublicComponents), PrivateKeyError> {
+        let malformed =
+            |error: aws_lc_rs::error::KeyRejected| PrivateKeyError::Malformed(error.to_string());
+        match key_type {
+            KeyType::Rsa => {
+                let pair = RsaKeyPair::from_pkcs8(pkcs8).map_err(malformed)?;
+                let public = PublicComponents::from_pkcs1_der(pair.public_key().as_ref())?;
+                Ok((Self::Rsa(pair), public))
+            }
+            KeyType::Ed25519 => {
+                let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(pkcs8).map_err(malformed)?;
+                let point = pair.public_key().as_ref().try_into().map_err(|_| {
+                    PrivateKeyError::Malformed("an Ed25519 key has 32 bytes".into())
+                })?;
+                Ok((Self::Ed25519(pair), PublicComponents::Ed25519(point)))
+            }
+            curve @ (KeyType::P256 | KeyType::P384) => {
+                let pair = EcdsaKeyPair::from_pkcs8(ecdsa(curve), pkcs8).map_err(malformed)?;
+                let public = PublicComponents::from_sec1_point(curve, pair.public_key().as_ref())?;
+                Ok((Self::Ec(pair), public))
+            }
+        }
     }
 }
 

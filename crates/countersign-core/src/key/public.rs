@@ -1,5 +1,7 @@
 //! A public key: checked once, parsed once.
 
+mod read;
+
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -7,8 +9,11 @@ use aws_lc_rs::signature::{self, ParsedPublicKey, VerificationAlgorithm};
 
 use super::components::PublicComponents;
 use super::fingerprint::Fingerprints;
+use super::openssh;
 use super::weak::{PublicKeyError, bit_length};
 use crate::algorithm::{Algorithm, KeyType};
+
+pub use read::{PublicKeyFile, PublicKeyFormat, ReadPublicKeyError};
 
 /// A public key that passed the checks on weak keys, parsed for verification.
 ///
@@ -45,7 +50,7 @@ impl PublicKey {
         let fingerprints = Fingerprints::of(
             &components.to_spki_pem(),
             &components.canonical_jwk(),
-            &components.openssh_blob(),
+            &openssh::public_blob(&components),
         );
         Ok(Self(Arc::new(Inner { material, components, fingerprints })))
     }
