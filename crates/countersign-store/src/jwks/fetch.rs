@@ -183,3 +183,22 @@ fn root_causes(error: reqwest::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The URL's own check, which refuses the name `localhost`, is left out
+    /// here: what is tested is that the name is looked up through our resolver.
+    #[tokio::test]
+    async fn a_name_that_resolves_to_this_host_is_not_connected_to() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let insecure = JwksRules { dangerous_allow_insecure: true };
+        let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
+        let url = JwksUrl::parse(&url, &insecure).unwrap();
+        let error = HttpFetcher::new(JwksRules::default()).body(&url).await.unwrap_err();
+        assert!(error.to_string().contains("is not public"), "{error}");
+        let connected = tokio::time::timeout(Duration::ZERO, listener.accept()).await;
+        assert!(connected.is_err(), "nobody has connected");
+    }
+}
