@@ -1,1 +1,28 @@
-//! Placeholder while the workspace is laid out.
+//! Drives the real originals and real gateways against Countersign, both ways.
+//!
+//! Everything started here listens on a free port of the loopback interface,
+//! keeps its files in a directory of its own, and ends with the value that
+//! stands for it. The tools are found by `cargo xtask test`, which tells where
+//! they are in environment variables; without one a test fails and says so.
+
+mod caller;
+mod countersign;
+mod django;
+mod environment;
+mod http;
+mod nginx;
+mod process;
+mod proxy;
+mod python;
+mod upstream;
+
+pub use caller::Caller;
+pub use countersign::Countersign;
+pub use django::Django;
+pub use environment::{repository, tool};
+pub use http::{Answer, Request};
+pub use nginx::{Nginx, Site};
+pub use process::{Process, capture, eventually};
+pub use proxy::{Behaviour, Proxy};
+pub use python::{Original, Signed};
+pub use upstream::{Seen, Upstream};

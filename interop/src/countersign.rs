@@ -1,0 +1,124 @@
+//! Our own server and command line, as the binary that a user runs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::environment::tool;
+use crate::http::Request;
+use crate::process::{Process, capture};
+
+/// A running server with a data directory of its own.
+#[derive(Debug)]
+pub struct Countersign {
+    directory: TempDir,
+    process: Process,
+    url: String,
+}
+
+impl Countersign {
+    /// Starts a server on an empty data directory.
+    ///
+    /// # Errors
+    /// If there is no binary or it does not become ready.
+    pub async fn start() -> Result<Self> {
+        let directory = TempDir::new()?;
+        let (process, url) = serve(directory.path()).await?;
+        Ok(Self { directory, process, url })
+    }
+
+    /// The base URL of the public listener.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The address and port of the public listener.
+    pub fn address(&self) -> &str {
+        self.url.trim_start_matches("http://")
+    }
+
+    /// Ends the server as `kill -9` does.
+    ///
+    /// # Errors
+    /// If the operating system refuses.
+    pub fn kill(&mut self) -> Result<()> {
+        self.process.kill()
+    }
+
+    /// Starts it again on the same data, on another port.
+    ///
+    /// # Errors
+    /// If it does not become ready.
+    pub async fn restart(&mut self) -> Result<()> {
+        self.process.kill()?;
+        (self.process, self.url) = serve(self.directory.path()).await?;
+        Ok(())
+    }
+
+    /// Runs a command of the binary against this server; what it prints.
+    ///
+    /// # Errors
+    /// If the command fails; the error holds what it said.
+    pub fn run(&self, arguments: &[&str]) -> Result<String> {
+        capture(command(self.directory.path())?.args(arguments))
+    }
+
+    /// Creates an account with the public keys of some files.
+    ///
+    /// # Errors
+    /// If the server refuses one.
+    pub fn account(&self, name: &str, keys: &[&Path]) -> Result<()> {
+        self.run(&["account", "create", name])?;
+        for key in keys {
+            self.run(&["key", "add", name, &key.to_string_lossy()])?;
+        }
+        Ok(())
+    }
+
+    /// Puts a file beside the server's data; its path.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> Result<PathBuf> {
+        let path = self.directory.path().join(name);
+        fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(path)
+    }
+
+    /// What the gateway endpoint says to an `Authorization` header: the status,
+    /// and the account's name if there is one.
+    ///
+    /// # Errors
+    /// If the server does not answer.
+    pub async fn asks(&self, authorization: &str) -> Result<(u16, String)> {
+        let request = Request::get("/forward-auth").authorization(authorization);
+        let answer = request.send(&self.url).await?;
+        Ok((answer.status, answer.all("x-auth-account").concat()))
+    }
+}
+
+async fn serve(data: &Path) -> Result<(Process, String)> {
+    let server_file = data.join("server.json");
+    let mut serve = command(data)?;
+    serve.args(["serve", "--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0"]);
+    let mut process = Process::start(&mut serve, &data.join("serve.log"))?;
+    let url = process
+        .ready(async || {
+            let server: Value = serde_json::from_slice(&fs::read(&server_file).ok()?).ok()?;
+            let url = server["public"].as_str()?;
+            let answer = Request::get("/health/ready").send(url).await.ok()?;
+            (answer.status == 200).then(|| url.to_owned())
+        })
+        .await?;
+    Ok((process, url))
+}
+
+fn command(data: &Path) -> Result<Command> {
+    let mut command = Command::new(tool("COUNTERSIGN_TEST_BIN")?);
+    command.env("COUNTERSIGN_DATA_DIR", data).env("HOME", data);
+    Ok(command)
+}

@@ -1,0 +1,142 @@
+//! nginx with the configuration that we ship.
+
+use std::fs;
+use std::net::TcpListener;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+
+use crate::environment::{repository, tool};
+use crate::process::Process;
+
+/// The shipped files, and the addresses in them that a site replaces.
+const FILES: [&str; 4] = [
+    "countersign-upstream.conf",
+    "countersign-server.conf",
+    "countersign-location.conf",
+    "site.conf",
+];
+const LISTEN: &str = "127.0.0.1:8000";
+const COUNTERSIGN: &str = "127.0.0.1:8080";
+const APPLICATION: &str = "127.0.0.1:9000";
+
+/// How often another port is tried when somebody took the free one first.
+const ATTEMPTS: usize = 5;
+
+/// A running nginx; it ends when this value goes.
+#[derive(Debug)]
+pub struct Nginx {
+    url: String,
+    _process: Process,
+    _directory: TempDir,
+}
+
+/// What a site puts around and into the shipped configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Site {
+    /// The addresses at which Countersign listens.
+    pub countersign: Vec<String>,
+    /// The address of the service behind nginx.
+    pub application: String,
+    /// Directives that the operator has in the `http` block.
+    pub http: String,
+    /// A directive that is taken out of the shipped files, to see what happens
+    /// without it.
+    pub without: Option<&'static str>,
+}
+
+impl Nginx {
+    /// Starts nginx for a site.
+    ///
+    /// # Errors
+    /// If there is no nginx, or it does not take the configuration.
+    pub async fn start(site: &Site) -> Result<Self> {
+        let mut failed = None;
+        for _ in 0..ATTEMPTS {
+            match Self::start_on(site, &free_address()?).await {
+                Err(error) if format!("{error:#}").contains("Address already in use") => {
+                    failed = Some(error);
+                }
+                outcome => return outcome,
+            }
+        }
+        Err(failed.context("no attempt was made")?)
+    }
+
+    /// Its base URL.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    async fn start_on(site: &Site, listen: &str) -> Result<Self> {
+        let directory = TempDir::new()?;
+        let path = directory.path();
+        for (name, text) in site.files(listen)? {
+            fs::write(path.join(name), text)?;
+        }
+        fs::write(path.join("nginx.conf"), main_configuration(&site.http))?;
+        let mut command = Command::new(tool("COUNTERSIGN_TEST_NGINX")?);
+        command.arg("-p").arg(path).arg("-c").arg(path.join("nginx.conf")).args(["-e", "stderr"]);
+        let mut process = Process::start(&mut command, &path.join("log"))?;
+        process.ready(async || TcpStream::connect(listen).await.ok()).await?;
+        Ok(Self { url: format!("http://{listen}"), _process: process, _directory: directory })
+    }
+}
+
+impl Site {
+    /// The shipped files with this site's addresses.
+    fn files(&self, listen: &str) -> Result<Vec<(&'static str, String)>> {
+        let servers = self.countersign.join(";\n    server ");
+        let mut texts = Vec::new();
+        for name in FILES {
+            let path = repository().join("deploy/nginx").join(name);
+            let text = fs::read_to_string(&path)
+                .with_context(|| format!("cannot read {}", path.display()))?;
+            texts.push((name, text));
+        }
+        let replacements =
+            [(COUNTERSIGN, servers.as_str()), (LISTEN, listen), (APPLICATION, &self.application)];
+        let without = self.without.map(|directive| (directive, ""));
+        for (shipped, ours) in replacements.into_iter().chain(without) {
+            ensure!(
+                texts.iter().any(|(_, text)| text.contains(shipped)),
+                "the shipped configuration does not hold `{shipped}`"
+            );
+            for (_, text) in &mut texts {
+                *text = text.replace(shipped, ours);
+            }
+        }
+        Ok(texts)
+    }
+}
+
+/// One process that stays in the foreground, with its files where the
+/// configuration is, and an operator who lets every header through.
+fn main_configuration(http: &str) -> String {
+    format!(
+        "daemon off;
+master_process off;
+pid nginx.pid;
+error_log stderr info;
+events {{ worker_connections 256; }}
+http {{
+    access_log off;
+    client_body_temp_path body;
+    proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
+    underscores_in_headers on;
+    {http}
+    include site.conf;
+}}
+"
+    )
+}
+
+/// An address that was free a moment ago.
+fn free_address() -> Result<String> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
+}

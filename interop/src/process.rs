@@ -1,0 +1,122 @@
+//! Programs that run beside a test, and programs that run once.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+
+/// How long a program may take to become ready, on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(20);
+
+/// A running program; it is killed when this value goes.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts a program that writes both its outputs to the file `log`.
+    ///
+    /// # Errors
+    /// If there is no such program.
+    pub fn start(command: &mut Command, log: &Path) -> Result<Self> {
+        let file = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(file.try_clone()?)
+            .stderr(file)
+            .spawn()
+            .with_context(|| format!("cannot start {}", command.get_program().display()))?;
+        Ok(Self { child, log: log.to_owned() })
+    }
+
+    /// Asks until there is an answer.
+    ///
+    /// # Errors
+    /// If the program ends before, or the time is up; the error holds what the
+    /// program wrote.
+    pub async fn ready<T>(&mut self, mut attempt: impl AsyncFnMut() -> Option<T>) -> Result<T> {
+        let ready = async {
+            loop {
+                if let Some(answer) = attempt().await {
+                    return Ok(answer);
+                }
+                if let Some(status) = self.child.try_wait()? {
+                    bail!("the program ended: {status}");
+                }
+                tokio::time::sleep(BETWEEN_ATTEMPTS).await;
+            }
+        };
+        let outcome = tokio::time::timeout(PATIENCE, ready).await;
+        outcome
+            .unwrap_or_else(|_| bail!("not ready in {} seconds", PATIENCE.as_secs()))
+            .with_context(|| format!("it wrote:\n{}", self.output()))
+    }
+
+    /// What the program has written so far.
+    pub fn output(&self) -> String {
+        let bytes = fs::read(&self.log).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Ends the program at once, as `kill -9` does, and waits until it is gone.
+    ///
+    /// # Errors
+    /// If the operating system refuses.
+    pub fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.kill();
+    }
+}
+
+/// Asks until there is an answer.
+///
+/// # Errors
+/// If the time is up; `what` says what was waited for.
+pub async fn eventually<T>(what: &str, mut attempt: impl AsyncFnMut() -> Option<T>) -> Result<T> {
+    let answer = async {
+        loop {
+            if let Some(answer) = attempt().await {
+                return answer;
+            }
+            tokio::time::sleep(BETWEEN_ATTEMPTS).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, answer)
+        .await
+        .with_context(|| format!("waited {} seconds for {what}", PATIENCE.as_secs()))
+}
+
+/// Runs a program to its end and returns what it printed.
+///
+/// # Errors
+/// If it cannot be started or fails; the error holds what it said.
+pub fn capture(command: &mut Command) -> Result<String> {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot run {}", command.get_program().display()))?;
+    if !output.status.success() {
+        let arguments: Vec<_> = command.get_args().map(|word| word.to_string_lossy()).collect();
+        bail!(
+            "{} {} failed: {}\n{}",
+            command.get_program().display(),
+            arguments.join(" "),
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
