@@ -6,6 +6,7 @@ mod endpoint_keys;
 mod jwks;
 mod memory;
 mod registry;
+pub mod replay;
 mod sql;
 
 pub use endpoint_keys::{ChangeListener, EndpointKeys, EndpointStatus, merge_keys};

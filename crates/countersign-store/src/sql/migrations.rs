@@ -16,11 +16,18 @@ struct Migration {
 }
 
 /// The steps, numbered from 1 without gaps.
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "registry",
-    sqlite: include_str!("../../migrations/sqlite/0001_registry.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "registry",
+        sqlite: include_str!("../../migrations/sqlite/0001_registry.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "spent nonces",
+        sqlite: include_str!("../../migrations/sqlite/0002_spent_nonces.sql"),
+    },
+];
 
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS countersign_migrations \
      (version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL)";

@@ -1,0 +1,33 @@
+//! Replay guards: what makes a signed request usable once.
+//!
+//! [`ReplayWheel`] remembers in the process. It is exact for as long as the
+//! process lives, and it needs 10 to 21 bytes for each use it remembers.
+//! [`DurableReplayGuard`] puts a journal under a wheel, so that what was used
+//! stays used across a `kill -9`: the wheel judges, the journal remembers.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use countersign_core::ports::ReplayGuard;
+//! use countersign_store::replay::{ReplayLimits, ReplayWheel};
+//! use countersign_system::{SystemClock, SystemRandom};
+//!
+//! let clock = Arc::new(SystemClock);
+//! let wheel = ReplayWheel::new(ReplayLimits::default(), clock, &SystemRandom);
+//! let guard: Arc<dyn ReplayGuard> = Arc::new(wheel);
+//! ```
+
+pub mod conformance;
+mod durable;
+mod journal;
+mod limits;
+mod scribe;
+mod shares;
+mod slot;
+mod sql;
+mod wheel;
+
+pub use durable::{DurableReplayGuard, OpenError};
+pub use journal::{JournalBatch, JournalError, NonceJournal, RecordedUse, Recovered};
+pub use limits::{JournalLimits, ReplayLimits};
+pub use sql::SqlJournal;
+pub use wheel::ReplayWheel;

@@ -1,0 +1,73 @@
+//! The named limits of the replay guards.
+
+use std::time::Duration;
+
+/// How many live uses a [`ReplayWheel`](super::ReplayWheel) may hold, unless
+/// configured: 2^24, which takes at most 350 MB.
+const DEFAULT_CAPACITY: usize = 1 << 24;
+/// The part of the capacity that one account may fill, unless configured.
+const DEFAULT_SHARE_DIVISOR: usize = 16;
+/// The width of a slot, unless configured.
+const DEFAULT_SLOT: Duration = Duration::from_secs(5);
+
+/// How much a [`ReplayWheel`](super::ReplayWheel) remembers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplayLimits {
+    /// The most uses held at once. At the limit further ones are refused with
+    /// [`Full`](countersign_core::ports::GuardError::Full): a live use is never
+    /// forgotten to make room. At most 2^31 are ever held, whatever this says.
+    pub capacity: usize,
+    /// The most uses held of one account. Beyond it that account, and only that
+    /// one, is refused with
+    /// [`ShareUsedUp`](countersign_core::ports::GuardError::ShareUsedUp).
+    ///
+    /// Uses are counted per account in constant memory, by a sketch that may
+    /// overestimate (by 1/512 of all live uses where the other accounts are
+    /// evenly busy) and never underestimates. Uses read back from a journal
+    /// count towards the capacity only.
+    pub share: usize,
+    /// How much of the time line one slot covers. Uses are forgotten a slot at
+    /// a time, so this is also how much longer than necessary they may be held.
+    ///
+    /// A slot costs 18 KiB besides its uses, and a tolerance of `t` keeps about
+    /// `(2 * t + 10 s) / slot` of them, so tolerances of many minutes want
+    /// wider slots. At least a millisecond.
+    pub slot: Duration,
+}
+
+impl ReplayLimits {
+    /// The default limits, scaled to this capacity.
+    pub fn with_capacity(capacity: usize) -> Self {
+        let share = (capacity / DEFAULT_SHARE_DIVISOR).max(1);
+        Self { capacity, share, slot: DEFAULT_SLOT }
+    }
+}
+
+impl Default for ReplayLimits {
+    fn default() -> Self {
+        Self::with_capacity(DEFAULT_CAPACITY)
+    }
+}
+
+/// How a [`DurableReplayGuard`](super::DurableReplayGuard) treats its journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JournalLimits {
+    /// The most uses that wait for the journal at once. Beyond it tokens are
+    /// refused as
+    /// [`Unavailable`](countersign_core::ports::GuardError::Unavailable),
+    /// unspent. At least one.
+    pub queue: usize,
+    /// The most uses written in one commit. At least one.
+    pub batch: usize,
+    /// The longest a commit may take before its uses are refused as
+    /// [`Unavailable`](countersign_core::ports::GuardError::Unavailable). A use
+    /// waits at most for the commit at work and then for those that the queue
+    /// before it fills.
+    pub commit: Duration,
+}
+
+impl Default for JournalLimits {
+    fn default() -> Self {
+        Self { queue: 8192, batch: 8192, commit: Duration::from_secs(2) }
+    }
+}
