@@ -85,6 +85,9 @@ impl<'a> UnverifiedToken<'a> {
         with: &Verification<'_>,
     ) -> Result<VerifiedToken, Reason> {
         self.check_policy(with)?;
+        // A directory that looks names up without regard to case, as some
+        // databases do, must not make one account of `Alice` and `alice`.
+        let account = account.filter(|account| account.name == *self.claims.account());
         let signer = self.find_signer(account, with)?;
         let (account, key) = match (account, signer) {
             (Some(account), Some(key)) => (account, key),
