@@ -27,6 +27,78 @@ pub enum AuthenticationError {
 }
 
 /// Authenticates signed requests against a directory and a replay guard.
+///
+/// Both are ports: `countersign-store` has some, and a service can bring its
+/// own. Here with a wider window and another scheme word:
+///
+/// ```
+/// use std::{collections::HashSet, sync::{Arc, Mutex}, time::Duration};
+///
+/// use async_trait::async_trait;
+/// use countersign_core::ports::*;
+/// use countersign_core::{AccountName, Authenticator, Policy};
+/// # use countersign_core::{AccountId, Clock, KeyKind, PrivateKey, PublicKey, Random, RequestSigner, UnixTime};
+/// # struct Fixed;
+/// # impl Clock for Fixed { fn now(&self) -> UnixTime { UnixTime::from_secs(1_800_000_000) } }
+/// # impl Random for Fixed { fn fill(&self, bytes: &mut [u8]) { bytes.fill(7) } }
+/// # struct Database { key: PublicKey }
+/// # impl Database {
+/// #     async fn user(&self, name: &AccountName) -> Result<Option<AccountKeys>, DirectoryError> {
+/// #         let key = RegisteredKey {
+/// #             key: self.key.clone(), kid: None, algorithm: None, expires_at: None, revoked: false,
+/// #         };
+/// #         Ok(Some(AccountKeys {
+/// #             id: AccountId(uuid::Uuid::from_u128(1)), name: name.clone(), groups: [].into(),
+/// #             disabled: false, keys: vec![key],
+/// #         }))
+/// #     }
+/// # }
+///
+/// /// The service's own users and their keys.
+/// struct Users(Database);
+///
+/// #[async_trait]
+/// impl Directory for Users {
+///     async fn find(&self, name: &AccountName) -> Result<Option<Arc<AccountKeys>>, DirectoryError> {
+///         Ok(self.0.user(name).await?.map(Arc::new))
+///     }
+/// }
+///
+/// /// The service's own nonce store; a real one forgets after `remember_until`.
+/// struct Nonces(Mutex<HashSet<ReplayKey>>);
+///
+/// #[async_trait]
+/// impl ReplayGuard for Nonces {
+///     async fn spend(&self, spend: Spend<'_>) -> Result<(), GuardError> {
+///         match self.0.lock().unwrap().insert(spend.key) {
+///             true => Ok(()),
+///             false => Err(GuardError::Replayed),
+///         }
+///     }
+/// }
+///
+/// # let key = PrivateKey::generate(KeyKind::Ed25519)?;
+/// # let (database, clock) = (Database { key: key.public_key().clone() }, Arc::new(Fixed));
+/// # let signer = RequestSigner::new(AccountName::new("ada")?, key).with_scheme("Signed");
+/// # let headers = http::HeaderMap::from_iter([(
+/// #     http::header::AUTHORIZATION,
+/// #     signer.authorization(&Fixed, &Fixed)?.parse()?,
+/// # )]);
+/// let policy = Policy {
+///     scheme: "Signed".into(),
+///     tolerance: Duration::from_secs(60),
+///     ..Policy::default()
+/// };
+/// let nonces = Nonces(Mutex::default());
+/// let authenticator =
+///     Authenticator::new(policy, Arc::new(Users(database)), Arc::new(nonces), clock);
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let identity = authenticator.authenticate(&headers, None).await?;
+/// assert_eq!(identity.account().as_str(), "ada");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Authenticator {
     policy: Policy,
     directory: Arc<dyn Directory>,
