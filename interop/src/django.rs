@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use tempfile::TempDir;
 
 use crate::environment::{repository, tool};
@@ -34,6 +34,18 @@ impl Django {
     pub fn trust(&self, user: &str, keys: &[&Path]) -> Result<()> {
         capture(self.manage("trust")?.arg(user).args(keys))?;
         Ok(())
+    }
+
+    /// Makes a key pair with the original's own command: private and public PEM.
+    ///
+    /// # Errors
+    /// If the type is not one that the original knows.
+    pub fn generate_key_pair(&self, key_type: &str) -> Result<(String, String)> {
+        let printed = capture(self.manage("generate_key_pair")?.args(["--keytype", key_type]))?;
+        let (private, public) = printed
+            .split_once("-----BEGIN PUBLIC KEY")
+            .with_context(|| format!("generate_key_pair printed {printed:?}"))?;
+        Ok((private.to_owned(), format!("-----BEGIN PUBLIC KEY{public}")))
     }
 
     /// Serves the project and returns its base URL.

@@ -1,5 +1,6 @@
 //! The original Python package as a client.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
 
@@ -39,7 +40,7 @@ impl Original {
     ///
     /// # Errors
     /// If the package refuses the key.
-    pub fn sign(self, account: &str, key: &[&str]) -> Result<Signed> {
+    pub fn sign(self, account: &str, key: &[impl AsRef<OsStr>]) -> Result<Signed> {
         self.run("sign.py", account, key)
     }
 
@@ -48,7 +49,7 @@ impl Original {
     /// # Errors
     /// If the key cannot be read.
     pub fn sign_0x(self, account: &str, key: &Path) -> Result<Signed> {
-        self.run("sign_0x.py", account, &[&key.to_string_lossy()])
+        self.run("sign_0x.py", account, &[key])
     }
 
     /// A command that runs a script of `interop/python` beside this release.
@@ -65,7 +66,7 @@ impl Original {
         Ok(command)
     }
 
-    fn run(self, script: &str, account: &str, arguments: &[&str]) -> Result<Signed> {
+    fn run(self, script: &str, account: &str, arguments: &[impl AsRef<OsStr>]) -> Result<Signed> {
         let printed = capture(self.script(script)?.arg(account).args(arguments))?;
         serde_json::from_str(&printed).with_context(|| format!("{script} printed {printed:?}"))
     }

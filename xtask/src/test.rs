@@ -25,6 +25,8 @@ pub(crate) fn run(cargo_arguments: &[String]) -> Result<()> {
     cargo.envs(tools.iter().map(|tool| (tool.variable, &tool.path)));
     let binary = workspace.target_directory()?.join("debug/countersign");
     cargo.env("COUNTERSIGN_TEST_BIN", binary);
+    // An error that a test returns says enough without a backtrace of its making.
+    cargo.env("RUST_LIB_BACKTRACE", "0");
 
     println!("$ {}", run::shown(&cargo));
     let mut child = cargo
