@@ -2,8 +2,11 @@
 //! JWKS that accounts publish.
 
 mod audit;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod endpoint_keys;
 mod jwks;
+mod live_directory;
 mod memory;
 mod registry;
 pub mod replay;
@@ -14,6 +17,7 @@ pub use jwks::{
     FetchError, FetchJwks, FetchLimits, ForbiddenAddress, HttpFetcher, JwksRules, JwksSchedule,
     JwksUrl, JwksUrlError, MAX_JWKS_URL_BYTES, RemoteJwks,
 };
+pub use live_directory::{LiveDirectory, Progress};
 pub use memory::MemoryStore;
 pub use registry::{AccountEndpoint, KeyUse, RegistryStore, StoredAccount};
 pub use sql::{Database, Durability, OpenError, SqlStore};

@@ -1,0 +1,228 @@
+//! All accounts and their keys in memory, in front of a store: what a server
+//! authenticates against.
+//!
+//! One program serves one data directory and makes every change through here,
+//! so what the map says is so. Three rules keep it true:
+//!
+//! 1. While the map is being filled, every lookup asks the store, so that the
+//!    work does not depend on whether an account exists.
+//! 2. An account that is being changed is *in doubt* from before the change
+//!    until the map has been brought up to date behind it; lookups of an account
+//!    in doubt ask the store. A change runs in a task of its own, to the end,
+//!    even if its caller goes away.
+//! 3. The filling never replaces what a change has put there.
+
+mod account_map;
+mod administration;
+mod background;
+mod pending_uses;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use countersign_core::ports::{
+    AccountKeys, Directory, DirectoryError, LastUse, RegisteredKey, StoreError,
+};
+use countersign_core::{AccountId, AccountName};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::endpoint_keys::{EndpointKeys, merge_keys};
+use crate::registry::{RegistryStore, StoredAccount};
+use account_map::{AccountMap, Answer};
+use pending_uses::PendingUses;
+
+/// How far a directory is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Accounts are being read; lookups ask the store.
+    Loading,
+    /// All accounts are in memory.
+    Complete,
+}
+
+/// A complete directory in memory in front of a [`RegistryStore`].
+///
+/// It is the [`Directory`] of the public listener and the
+/// [`AdminStore`](countersign_core::ports::AdminStore) of the internal one: when
+/// a change returns, the next lookup sees it. Clones share everything.
+#[derive(Clone)]
+pub struct LiveDirectory(Arc<Inner>);
+
+struct Inner {
+    store: Arc<dyn RegistryStore>,
+    endpoint_keys: Option<Arc<dyn EndpointKeys>>,
+    map: AccountMap,
+    /// Accounts with endpoints, to find the one whose keys changed.
+    with_endpoints: Mutex<HashMap<AccountId, AccountName>>,
+    /// Accounts in doubt that nobody is about to bring up to date.
+    unsettled: Mutex<BTreeSet<AccountName>>,
+    uses: PendingUses,
+    /// Held while an account's entry goes from one state to the next.
+    turn: tokio::sync::Mutex<()>,
+    progress: watch::Sender<Progress>,
+    tasks: TaskTracker,
+    closing: CancellationToken,
+}
+
+impl LiveDirectory {
+    /// Begins to read the store in the background. Must be called within a
+    /// tokio runtime; [`close`](Self::close) ends what it started.
+    pub fn start(
+        store: Arc<dyn RegistryStore>,
+        endpoint_keys: Option<Arc<dyn EndpointKeys>>,
+    ) -> Self {
+        let inner = Arc::new(Inner {
+            store,
+            endpoint_keys,
+            map: AccountMap::default(),
+            with_endpoints: Mutex::default(),
+            unsettled: Mutex::default(),
+            uses: PendingUses::default(),
+            turn: tokio::sync::Mutex::new(()),
+            progress: watch::Sender::new(Progress::Loading),
+            tasks: TaskTracker::new(),
+            closing: CancellationToken::new(),
+        });
+        background::start(&inner);
+        Self(inner)
+    }
+
+    /// How far the reading is.
+    pub fn progress(&self) -> Progress {
+        *self.0.progress.borrow()
+    }
+
+    /// Waits until all accounts are in memory.
+    pub async fn completed(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.0.progress.subscribe().wait_for(|p| *p == Progress::Complete).await;
+    }
+
+    /// Waits for changes that are under way, ends the background tasks and
+    /// writes down every use that is not written down yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the uses could not be written.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        self.0.closing.cancel();
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+        background::flush_all_uses(&self.0).await
+    }
+}
+
+#[async_trait]
+impl Directory for LiveDirectory {
+    async fn find(&self, name: &AccountName) -> Result<Option<Arc<AccountKeys>>, DirectoryError> {
+        match self.0.map.find(name) {
+            Answer::Known(account) => Ok(Some(account)),
+            Answer::Absent => Ok(None),
+            Answer::AskTheStore => {
+                let stored = self.0.store.load(name).await;
+                let stored = stored.map_err(|error| DirectoryError(error.to_string()))?;
+                Ok(stored.map(|stored| Arc::new(self.0.account_keys(stored))))
+            }
+        }
+    }
+
+    fn used(&self, used: LastUse) {
+        self.0.uses.note(&used);
+    }
+
+    fn unknown_key(&self, account: &AccountKeys) {
+        if let Some(endpoint_keys) = &self.0.endpoint_keys {
+            endpoint_keys.unknown_key(account.id);
+        }
+    }
+}
+
+impl Inner {
+    /// Brings the entry of an account up to date with the store. If that
+    /// fails, the account stays in doubt, and the background task tries again.
+    ///
+    /// The caller holds the turn.
+    async fn refresh(&self, name: &AccountName) {
+        match self.store.load(name).await {
+            Ok(Some(stored)) => {
+                self.tell_endpoints(name, &stored);
+                self.map.put(name.clone(), Arc::new(self.account_keys(stored)));
+            }
+            Ok(None) => {
+                self.forget_endpoints(name);
+                self.map.remove(name.clone());
+            }
+            Err(error) => {
+                self.map.doubt(name.clone());
+                self.unsettled().insert(name.clone());
+                tracing::warn!(account = %name, %error, "an account could not be read again");
+            }
+        }
+    }
+
+    /// Takes an account that was read to fill the map. One with endpoints is read
+    /// again under the turn, as its list may have changed since.
+    async fn fill_in(&self, stored: StoredAccount) {
+        if self.endpoint_keys.is_none() || stored.endpoints.is_empty() {
+            self.map.fill(Arc::new(self.account_keys(stored)));
+        } else {
+            let _turn = self.turn.lock().await;
+            self.refresh(&stored.account.name).await;
+        }
+    }
+
+    /// What a verifier needs of a stored account, the keys of its endpoints included.
+    fn account_keys(&self, stored: StoredAccount) -> AccountKeys {
+        let StoredAccount { account, keys, endpoints } = stored;
+        let registered = keys.into_iter().map(|record| RegisteredKey {
+            key: record.key,
+            kid: None,
+            algorithm: None,
+            expires_at: record.expires_at,
+            revoked: record.revoked_at.is_some(),
+        });
+        let registered = registered.collect();
+        let keys = match &self.endpoint_keys {
+            Some(source) if !endpoints.is_empty() => {
+                merge_keys(registered, source.keys(account.id))
+            }
+            _ => registered,
+        };
+        let groups = account.groups.into();
+        AccountKeys { id: account.id, name: account.name, groups, disabled: account.disabled, keys }
+    }
+
+    /// Tells the fetcher which endpoints an account has now.
+    fn tell_endpoints(&self, name: &AccountName, stored: &StoredAccount) {
+        let Some(endpoint_keys) = &self.endpoint_keys else { return };
+        let id = stored.account.id;
+        let had = if stored.endpoints.is_empty() {
+            self.with_endpoints().remove(&id).is_some()
+        } else {
+            self.with_endpoints().insert(id, name.clone()).is_some()
+        };
+        if had || !stored.endpoints.is_empty() {
+            endpoint_keys.set_endpoints(id, &stored.endpoints);
+        }
+    }
+
+    /// Tells the fetcher that an account has no endpoints, as it is gone.
+    fn forget_endpoints(&self, name: &AccountName) {
+        let Some(endpoint_keys) = &self.endpoint_keys else { return };
+        let gone: Vec<AccountId> =
+            self.with_endpoints().extract_if(|_, of| of == name).map(|(id, _)| id).collect();
+        for id in gone {
+            endpoint_keys.set_endpoints(id, &[]);
+        }
+    }
+
+    fn unsettled(&self) -> MutexGuard<'_, BTreeSet<AccountName>> {
+        self.unsettled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with_endpoints(&self) -> MutexGuard<'_, HashMap<AccountId, AccountName>> {
+        self.with_endpoints.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

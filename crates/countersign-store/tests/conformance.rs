@@ -1,0 +1,69 @@
+//! Every store, and the directory over each, through the one suite.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use countersign_core::ports::AdminStore;
+use countersign_store::{
+    Database, Durability, LiveDirectory, MemoryStore, RegistryStore, SqlStore, conformance,
+};
+use tempfile::TempDir;
+
+/// Makes databases that are gone with it.
+struct Databases {
+    directory: TempDir,
+    made: AtomicUsize,
+}
+
+impl Databases {
+    fn new() -> Self {
+        Self { directory: tempfile::tempdir().expect("a directory"), made: AtomicUsize::new(0) }
+    }
+
+    async fn store(&self) -> Arc<SqlStore> {
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        let path: PathBuf = self.directory.path().join(format!("{number}.db"));
+        let database = Database::open(&path, Durability::default()).await;
+        Arc::new(SqlStore::new(database.expect("a database")))
+    }
+}
+
+async fn live(store: Arc<dyn RegistryStore>) -> Arc<dyn AdminStore> {
+    let directory = LiveDirectory::start(store, None);
+    directory.completed().await;
+    Arc::new(directory)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_store_administrates() {
+    conformance::administration(async || Arc::new(MemoryStore::default()) as Arc<_>).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_store_is_a_registry() {
+    conformance::registry(async || Arc::new(MemoryStore::default()) as Arc<_>).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_store_administrates() {
+    let databases = Databases::new();
+    conformance::administration(async || databases.store().await as Arc<_>).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_store_is_a_registry() {
+    let databases = Databases::new();
+    conformance::registry(async || databases.store().await as Arc<_>).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn directory_over_memory_administrates() {
+    conformance::administration(async || live(Arc::new(MemoryStore::default())).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn directory_over_sqlite_administrates() {
+    let databases = Databases::new();
+    conformance::administration(async || live(databases.store().await).await).await;
+}
