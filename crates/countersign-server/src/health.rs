@@ -1,0 +1,43 @@
+//! `/health/live` and `/health/ready`, on both listeners.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use http::StatusCode;
+use http::header::CACHE_CONTROL;
+
+use crate::readiness::Readiness;
+
+/// The path of the probe that asks whether the process answers at all.
+pub const LIVE: &str = "/health/live";
+/// The path of the probe that asks whether requests are welcome.
+pub const READY: &str = "/health/ready";
+
+/// The two probes. They say as much as a load balancer needs; what is wrong in
+/// detail is in the log.
+pub(crate) fn routes(readiness: Arc<Readiness>) -> Router {
+    Router::new().route(LIVE, get(live)).route(READY, get(ready)).with_state(readiness)
+}
+
+async fn live() -> impl IntoResponse {
+    ([(CACHE_CONTROL, "no-store")], "live\n")
+}
+
+async fn ready(State(readiness): State<Arc<Readiness>>) -> impl IntoResponse {
+    let (status, text) = if readiness.is_draining() {
+        (StatusCode::SERVICE_UNAVAILABLE, "draining\n".to_owned())
+    } else {
+        let outcomes = readiness.outcomes().await;
+        let failed: Vec<_> =
+            outcomes.iter().filter(|o| o.failure.is_some()).map(|o| o.name).collect();
+        if failed.is_empty() {
+            (StatusCode::OK, "ready\n".to_owned())
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", failed.join(", ")))
+        }
+    };
+    (status, [(CACHE_CONTROL, "no-store")], text)
+}

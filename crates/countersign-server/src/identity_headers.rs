@@ -1,0 +1,178 @@
+//! The headers that tell an upstream who the caller is.
+
+use std::collections::HashSet;
+
+use countersign_core::{AccountName, GroupName, Identity, Method};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+/// What is encoded in an account's name: control characters, every byte that is
+/// not ASCII, and `%` itself, without which `gr%C3%BC` and `grü` would become
+/// one name. Upstreams decode once.
+const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
+
+const EMPTY: HeaderValue = HeaderValue::from_static("");
+
+/// The names of the identity headers.
+///
+/// Every answer of the gateway endpoint sets each of them exactly once, empty
+/// where there is nothing to say: a gateway that copies them over the client's
+/// request overwrites whatever the client sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityHeaders {
+    /// The account's name, its non-ASCII bytes and `%` percent-encoded.
+    pub account: HeaderName,
+    /// The account's UUID.
+    pub account_id: HeaderName,
+    /// The account's groups, joined with commas.
+    pub groups: HeaderName,
+    /// How the caller proved itself, for example `signed-request`.
+    pub method: HeaderName,
+    /// The fingerprint (OpenSSH's) of the key that proved it.
+    pub credential: HeaderName,
+}
+
+impl Default for IdentityHeaders {
+    fn default() -> Self {
+        Self {
+            account: HeaderName::from_static("x-auth-account"),
+            account_id: HeaderName::from_static("x-auth-account-id"),
+            groups: HeaderName::from_static("x-auth-groups"),
+            method: HeaderName::from_static("x-auth-method"),
+            credential: HeaderName::from_static("x-auth-credential"),
+        }
+    }
+}
+
+/// The identity headers' names would not do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IdentityHeadersError {
+    /// Two headers have one name.
+    #[error("two identity headers have the name `{0}`: give each its own")]
+    Repeated(HeaderName),
+    /// The name means something to HTTP or to this service.
+    #[error(
+        "`{0}` cannot be an identity header, it has a meaning of its own: use a name that begins with `x-`"
+    )]
+    Reserved(HeaderName),
+}
+
+impl IdentityHeaders {
+    /// Checks that the names differ and mean nothing else.
+    ///
+    /// # Errors
+    /// [`IdentityHeadersError`] names the header that will not do.
+    pub fn check(&self) -> Result<(), IdentityHeadersError> {
+        use http::header;
+        let reserved = [
+            header::AUTHORIZATION,
+            header::CACHE_CONTROL,
+            header::CONNECTION,
+            header::CONTENT_LENGTH,
+            header::CONTENT_TYPE,
+            header::DATE,
+            header::RETRY_AFTER,
+            header::TE,
+            header::TRAILER,
+            header::TRANSFER_ENCODING,
+            header::UPGRADE,
+            header::WWW_AUTHENTICATE,
+            crate::request_context::X_REQUEST_ID.clone(),
+        ];
+        let mut seen = HashSet::new();
+        for name in self.names() {
+            if reserved.contains(name) {
+                return Err(IdentityHeadersError::Reserved(name.clone()));
+            }
+            if !seen.insert(name) {
+                return Err(IdentityHeadersError::Repeated(name.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Says who the caller is.
+    pub(crate) fn say(&self, identity: &Identity, headers: &mut HeaderMap) {
+        headers.insert(self.account.clone(), account(identity.account()));
+        headers.insert(self.account_id.clone(), ascii(identity.account_id().to_string()));
+        headers.insert(self.groups.clone(), groups(identity.groups()));
+        headers.insert(self.method.clone(), method(identity.method()));
+        headers.insert(self.credential.clone(), ascii(identity.credential().openssh()));
+    }
+
+    /// Says that the caller is nobody.
+    pub(crate) fn say_nobody(&self, headers: &mut HeaderMap) {
+        for name in self.names() {
+            headers.insert(name.clone(), EMPTY);
+        }
+    }
+
+    fn names(&self) -> [&HeaderName; 5] {
+        [&self.account, &self.account_id, &self.groups, &self.method, &self.credential]
+    }
+}
+
+fn account(name: &AccountName) -> HeaderValue {
+    ascii(utf8_percent_encode(name.as_str(), ENCODED).to_string())
+}
+
+fn groups(groups: &[GroupName]) -> HeaderValue {
+    let mut joined = String::with_capacity(groups.iter().map(|g| g.as_str().len() + 1).sum());
+    for group in groups {
+        if !joined.is_empty() {
+            joined.push(',');
+        }
+        joined.push_str(group.as_str());
+    }
+    ascii(joined)
+}
+
+fn method(method: Method) -> HeaderValue {
+    match method {
+        Method::SignedRequest => HeaderValue::from_static("signed-request"),
+        other => ascii(other.to_string()),
+    }
+}
+
+fn ascii(text: String) -> HeaderValue {
+    // Unwrap safety: the callers give printable ASCII: names are encoded, groups
+    // and the rest have a narrow alphabet.
+    HeaderValue::try_from(text).expect("printable ASCII")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn account_names_are_encoded_without_ambiguity() {
+        let encoded = |name: &str| account(&AccountName::new(name).unwrap());
+        assert_eq!(encoded("billing-worker 7,\"x\""), "billing-worker 7,\"x\"");
+        assert_eq!(encoded("grü"), "gr%C3%BC");
+        assert_eq!(encoded("gr%C3%BC"), "gr%25C3%25BC");
+        assert_eq!(encoded("東京"), "%E6%9D%B1%E4%BA%AC");
+    }
+
+    #[test]
+    fn groups_are_joined() {
+        let groups = |names: &[&str]| {
+            super::groups(&names.iter().map(|n| GroupName::new(n).unwrap()).collect::<Vec<_>>())
+        };
+        assert_eq!(groups(&[]), "");
+        assert_eq!(groups(&["a"]), "a");
+        assert_eq!(groups(&["a", "b:c"]), "a,b:c");
+    }
+
+    #[test]
+    fn names_that_clash_are_refused() {
+        assert_eq!(IdentityHeaders::default().check(), Ok(()));
+        let repeated = IdentityHeaders {
+            groups: HeaderName::from_static("x-auth-account"),
+            ..IdentityHeaders::default()
+        };
+        assert!(matches!(repeated.check(), Err(IdentityHeadersError::Repeated(_))));
+        let reserved =
+            IdentityHeaders { groups: http::header::CONTENT_LENGTH, ..IdentityHeaders::default() };
+        assert!(matches!(reserved.check(), Err(IdentityHeadersError::Reserved(_))));
+    }
+}

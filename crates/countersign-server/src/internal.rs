@@ -1,0 +1,135 @@
+//! The internal listener: administration, and probes.
+//!
+//! Every call is checked in this order: the `Host` and the site it comes from,
+//! the limits, the credential, the group; only then is it looked at what it
+//! asks. A caller without a right credential gets one answer, whether or not
+//! there is such a route, account or key.
+
+mod accounts;
+mod audit;
+mod extract;
+mod instance;
+mod jwks_endpoints;
+mod operator;
+mod problems;
+mod public_keys;
+mod same_site;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::FromRef;
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, patch, post};
+use countersign_core::ports::AdminStore;
+use countersign_core::{Authenticator, Clock, Random};
+
+pub use jwks_endpoints::JwksUrlRule;
+pub use operator::{BODY_TIMEOUT, MAX_BODY_BYTES};
+pub use same_site::{AllowedHosts, Scheme};
+
+use crate::api::routes;
+use crate::health;
+use crate::layers::{Failure, Layers, Limits};
+use crate::readiness::Readiness;
+use crate::request_context::RequestContexts;
+use operator::Gatekeeper;
+use problems::Kind;
+use same_site::SameSite;
+
+/// What the internal routes work with.
+#[derive(Clone)]
+pub struct InternalState {
+    /// Decides who a caller is. Its policy requires a binding, and its one
+    /// audience is the instance's id.
+    pub authenticator: Arc<Authenticator>,
+    /// What is administrated.
+    pub store: Arc<dyn AdminStore>,
+    /// Dates the acts.
+    pub clock: Arc<dyn Clock>,
+    /// Draws account ids.
+    pub random: Arc<dyn Random>,
+    /// What administrative tokens name in `aud`.
+    pub instance_id: Arc<str>,
+    /// Which URLs may be trusted as JWKS endpoints.
+    pub jwks_urls: JwksUrlRule,
+    /// Whether this server can do its work.
+    pub readiness: Arc<Readiness>,
+    /// The names under which this listener may be asked.
+    pub allowed_hosts: AllowedHosts,
+    /// Whether this listener speaks TLS.
+    pub scheme: Scheme,
+    /// Makes ids and finds out where requests come from.
+    pub contexts: Arc<RequestContexts>,
+    /// How much may go on at one time.
+    pub limits: Limits,
+}
+
+/// What the handlers of administrative calls work with.
+#[derive(Clone)]
+struct Administration {
+    store: Arc<dyn AdminStore>,
+    random: Arc<dyn Random>,
+    jwks_urls: JwksUrlRule,
+}
+
+/// The internal routes.
+pub fn router(state: InternalState) -> Router {
+    let layers = Layers { contexts: state.contexts, limits: state.limits, last_resort };
+    let gatekeeper = Gatekeeper {
+        challenge: crate::challenge(state.authenticator.policy()),
+        authenticator: state.authenticator,
+        clock: state.clock,
+        scheme: state.scheme,
+    };
+    let administration =
+        Administration { store: state.store, random: state.random, jwks_urls: state.jwks_urls };
+    let guarded = administration_routes(administration)
+        .layer(from_fn_with_state(Arc::new(gatekeeper), operator::admit));
+    let routes = layers
+        .limit(guarded)
+        .route(routes::INSTANCE, get(instance::show).with_state(state.instance_id))
+        .merge(health::routes(state.readiness));
+    let same_site = Arc::new(SameSite { hosts: state.allowed_hosts, scheme: state.scheme });
+    layers.observe(routes.layer(from_fn_with_state(same_site, same_site::check)))
+}
+
+fn administration_routes(state: Administration) -> Router {
+    Router::new()
+        .route(routes::ACCOUNTS, get(accounts::list).post(accounts::create))
+        .route(
+            routes::ACCOUNT,
+            get(accounts::show).patch(accounts::change).delete(accounts::delete),
+        )
+        .route(routes::KEYS, get(public_keys::list).post(public_keys::add))
+        .route(routes::KEY, patch(public_keys::change))
+        .route(routes::REVOKE_KEY, post(public_keys::revoke))
+        .route(
+            routes::JWKS_ENDPOINTS,
+            get(jwks_endpoints::list).post(jwks_endpoints::add).delete(jwks_endpoints::remove),
+        )
+        .route(routes::AUDIT, get(audit::list))
+        .fallback(|| async { Kind::NoSuchRoute.problem("there is nothing at this path") })
+        .method_not_allowed_fallback(|| async {
+            Kind::MethodNotAllowed.problem("this path does not know this method")
+        })
+        .with_state(state)
+}
+
+fn last_resort(failure: Failure) -> Response {
+    let problem = match failure {
+        Failure::TimedOut => Kind::Unavailable.problem("the call took too long: try again"),
+        Failure::Overloaded => {
+            Kind::Unavailable.problem("too many calls are being handled: try again in a second")
+        }
+        Failure::Panicked => Kind::Internal.problem("this is a defect; the log says where"),
+    };
+    problem.into_response()
+}
+
+impl FromRef<Administration> for Arc<dyn AdminStore> {
+    fn from_ref(state: &Administration) -> Self {
+        Arc::clone(&state.store)
+    }
+}

@@ -1,0 +1,149 @@
+//! Lets operators in: accounts of the group `admin` with a token that they
+//! signed for this very call.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use countersign_core::ports::Act;
+use countersign_core::{
+    ADMIN_GROUP, AuthenticationError, Authenticator, Clock, Identity, Refusal, RequestBinding,
+};
+use http::HeaderValue;
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http::request::Parts;
+use http_body_util::LengthLimitError;
+
+use super::problems::Kind;
+use super::same_site::{Scheme, Target};
+use crate::api::Problem;
+use crate::request_context::RequestContext;
+
+/// The largest body of an administrative call, in bytes.
+pub const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// How long a body may take to arrive.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What operators are judged by.
+pub(super) struct Gatekeeper {
+    pub(super) authenticator: Arc<Authenticator>,
+    pub(super) challenge: HeaderValue,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) scheme: Scheme,
+}
+
+/// Reads the body, authenticates the call as a whole, and passes it on with
+/// the [`Act`] that it is.
+pub(super) async fn admit(
+    State(gatekeeper): State<Arc<Gatekeeper>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (mut head, body) = request.into_parts();
+    let (identity, body) = match gatekeeper.authenticate(&head, body).await {
+        Ok(admitted) => admitted,
+        Err(problem) => return gatekeeper.refuse(problem),
+    };
+    if !identity.is_in(ADMIN_GROUP) {
+        tracing::info!(account = %identity.account(), "refused: not an administrator");
+        let detail = format!(
+            "the account {} is not in the group `{ADMIN_GROUP}`: ask an administrator to add it",
+            identity.account()
+        );
+        return Kind::NotAnAdministrator.problem(detail).into_response();
+    }
+    let act = Act {
+        actor: identity.account().to_string(),
+        at: gatekeeper.clock.now(),
+        from: client(&head),
+    };
+    head.extensions.insert(act);
+    next.run(Request::from_parts(head, Body::from(body))).await
+}
+
+impl Gatekeeper {
+    async fn authenticate(&self, head: &Parts, body: Body) -> Result<(Identity, Bytes), Problem> {
+        // Without this, strangers could make us hold bodies in memory.
+        if !head.headers.contains_key(AUTHORIZATION) {
+            return Err(unauthenticated());
+        }
+        let body = read(body).await?;
+        let uri = self.target_uri(head).ok_or_else(unauthenticated)?;
+        let binding = RequestBinding::of(head.method.as_str(), &uri, &body);
+        let result =
+            self.authenticator.authenticate_bound(&head.headers, client(head), Some(&binding));
+        match result.await {
+            Ok(identity) => Ok((identity, body)),
+            Err(AuthenticationError::Refused(refusal)) => {
+                log_refusal(&refusal, head);
+                Err(unauthenticated())
+            }
+            Err(AuthenticationError::Unavailable(cause)) => {
+                tracing::error!(cause, "cannot authenticate at the moment");
+                Err(Kind::Unavailable.problem("calls cannot be authenticated: try again"))
+            }
+        }
+    }
+
+    /// What the caller must have signed as `htu`: the URI as it was sent.
+    fn target_uri(&self, head: &Parts) -> Option<String> {
+        let Target(authority) = head.extensions.get()?;
+        let path = head.uri.path_and_query()?;
+        Some(format!("{}://{authority}{path}", self.scheme.as_str()))
+    }
+
+    fn refuse(&self, problem: Problem) -> Response {
+        let challenge = problem.status == http::StatusCode::UNAUTHORIZED;
+        let mut response = problem.into_response();
+        if challenge {
+            response.headers_mut().insert(WWW_AUTHENTICATE, self.challenge.clone());
+        }
+        response
+    }
+}
+
+async fn read(body: Body) -> Result<Bytes, Problem> {
+    let bytes = within(BODY_TIMEOUT, to_bytes(body, MAX_BODY_BYTES)).await?;
+    bytes.map_err(|error| {
+        let too_large = error.into_inner().is::<LengthLimitError>();
+        if too_large {
+            Kind::BodyTooLarge.problem(format_args!("a body may have {MAX_BODY_BYTES} bytes"))
+        } else {
+            Kind::InvalidRequest.problem("the body ended before it was complete")
+        }
+    })
+}
+
+async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Result<T, Problem> {
+    tokio::time::timeout(limit, work)
+        .await
+        .map_err(|_| Kind::TooSlow.problem(format_args!("the body must arrive within {limit:?}")))
+}
+
+/// One answer, whatever was wrong with the credential.
+fn unauthenticated() -> Problem {
+    Kind::Unauthenticated.problem(
+        "sign this call (method, URI and body) as an administrator; if you did, check the \
+         account, the key, the clock and the instance's id: the server's log has the reason",
+    )
+}
+
+fn log_refusal(refusal: &Refusal, head: &Parts) {
+    let context = RequestContext::find(&head.extensions);
+    tracing::info!(
+        reason = refusal.reason.code(),
+        claimed_account = refusal.claimed_account.as_ref().map(tracing::field::debug),
+        request_id = context.map(RequestContext::id),
+        client = client(head).map(tracing::field::display),
+        "refused"
+    );
+}
+
+fn client(head: &Parts) -> Option<std::net::IpAddr> {
+    RequestContext::find(&head.extensions).and_then(|context| context.client)
+}

@@ -1,0 +1,73 @@
+//! The public listener: the endpoint that gateways ask, probes, and our keys.
+
+mod forward_auth;
+mod url_prefix;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
+use countersign_core::Authenticator;
+use http::StatusCode;
+use http::header::{CACHE_CONTROL, RETRY_AFTER};
+
+pub use forward_auth::FORWARD_AUTH;
+pub use url_prefix::{UrlPrefix, UrlPrefixError};
+
+use crate::health;
+use crate::identity_headers::IdentityHeaders;
+use crate::layers::{Failure, Layers, Limits};
+use crate::readiness::Readiness;
+use crate::request_context::RequestContexts;
+use crate::request_keys::{self, REQUEST_KEYS, RequestKeys};
+
+/// What the public routes work with.
+#[derive(Clone)]
+pub struct PublicState {
+    /// Decides who a caller is. Its policy must not name this instance's id as
+    /// an audience: tokens for the administration are refused here.
+    pub authenticator: Arc<Authenticator>,
+    /// How the caller's identity is told to the upstream.
+    pub identity_headers: IdentityHeaders,
+    /// Whether this server can do its work.
+    pub readiness: Arc<Readiness>,
+    /// The public keys of our own signed requests.
+    pub request_keys: Arc<RequestKeys>,
+    /// Makes ids and finds out where requests come from.
+    pub contexts: Arc<RequestContexts>,
+    /// How much may go on at one time.
+    pub limits: Limits,
+    /// What stands before every path.
+    pub url_prefix: UrlPrefix,
+}
+
+/// The public routes.
+pub fn router(state: PublicState) -> Router {
+    let layers =
+        Layers { contexts: state.contexts, limits: state.limits, last_resort: unavailable };
+    let forward_auth = forward_auth::ForwardAuth::new(state.authenticator, state.identity_headers);
+    let endpoint = any(forward_auth::handle).with_state(Arc::new(forward_auth));
+    // Envoy appends the original path; Caddy appends the original query.
+    let gateway = Router::new()
+        .route(FORWARD_AUTH, endpoint.clone())
+        .route(&format!("{FORWARD_AUTH}/"), endpoint.clone())
+        .route(&format!("{FORWARD_AUTH}/{{*original}}"), endpoint);
+    let routes = layers
+        .limit(gateway)
+        .route(REQUEST_KEYS, get(request_keys::show).with_state(state.request_keys))
+        .merge(health::routes(state.readiness));
+    layers.observe(state.url_prefix.nest(routes))
+}
+
+/// The answer when a dependency is down or there is too much to do. Gateways
+/// treat it as a refusal; the caller may try again with a fresh token.
+fn unavailable(failure: Failure) -> Response {
+    let headers = [(CACHE_CONTROL, "no-store"), (RETRY_AFTER, "1")];
+    match failure {
+        Failure::TimedOut | Failure::Overloaded => {
+            (StatusCode::SERVICE_UNAVAILABLE, headers).into_response()
+        }
+        Failure::Panicked => (StatusCode::INTERNAL_SERVER_ERROR, headers).into_response(),
+    }
+}

@@ -1,0 +1,109 @@
+//! The endpoint that gateways ask: who is this caller?
+//!
+//! It answers 200, 401 or 503, always without a body, and looks at nothing but
+//! the credential: not at the method, the path, the query, conditions or the
+//! body, all of which are the original request's.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use countersign_core::{AuthenticationError, Authenticator, Identity, Refusal};
+use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+
+use crate::identity_headers::IdentityHeaders;
+use crate::request_context::RequestContext;
+use crate::unread_body;
+
+/// The path of the endpoint; whatever follows it is ignored.
+pub const FORWARD_AUTH: &str = "/forward-auth";
+
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const RETRY_SOON: HeaderValue = HeaderValue::from_static("1");
+
+/// What the endpoint works with.
+pub(super) struct ForwardAuth {
+    authenticator: Arc<Authenticator>,
+    identity_headers: IdentityHeaders,
+    challenge: HeaderValue,
+}
+
+impl ForwardAuth {
+    pub(super) fn new(
+        authenticator: Arc<Authenticator>,
+        identity_headers: IdentityHeaders,
+    ) -> Self {
+        let challenge = crate::challenge(authenticator.policy());
+        Self { authenticator, identity_headers, challenge }
+    }
+
+    fn allowed(&self, identity: &Identity) -> Response {
+        let mut response = bare(StatusCode::OK);
+        self.identity_headers.say(identity, response.headers_mut());
+        response
+    }
+
+    /// One answer for every reason. The identity headers are there, empty, for a
+    /// gateway that copies them even from a refusal.
+    fn refused(&self) -> Response {
+        let mut response = bare(StatusCode::UNAUTHORIZED);
+        self.identity_headers.say_nobody(response.headers_mut());
+        response.headers_mut().insert(WWW_AUTHENTICATE, self.challenge.clone());
+        response
+    }
+
+    fn unavailable(&self) -> Response {
+        let mut response = bare(StatusCode::SERVICE_UNAVAILABLE);
+        self.identity_headers.say_nobody(response.headers_mut());
+        response.headers_mut().insert(RETRY_AFTER, RETRY_SOON);
+        response
+    }
+}
+
+/// The one handler, for every method.
+pub(super) async fn handle(State(endpoint): State<Arc<ForwardAuth>>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let context = RequestContext::find(&head.extensions);
+    let client = context.and_then(|context| context.client);
+    let result = endpoint.authenticator.authenticate(&head.headers, client).await;
+    let mut response = match &result {
+        Ok(identity) => {
+            tracing::debug!(account = %identity.account(), "allowed");
+            endpoint.allowed(identity)
+        }
+        Err(AuthenticationError::Refused(refusal)) => {
+            log_refusal(refusal, context, client);
+            endpoint.refused()
+        }
+        Err(AuthenticationError::Unavailable(cause)) => {
+            let request_id = context.map(RequestContext::id);
+            tracing::error!(request_id, cause, "cannot authenticate at the moment");
+            endpoint.unavailable()
+        }
+    };
+    unread_body::settle(&head, body, &mut response).await;
+    response
+}
+
+/// The reason is for the operator; the request's id is what a refused caller can
+/// quote. The token itself never gets here.
+fn log_refusal(refusal: &Refusal, context: Option<&RequestContext>, client: Option<IpAddr>) {
+    tracing::info!(
+        reason = refusal.reason.code(),
+        claimed_account = refusal.claimed_account.as_ref().map(tracing::field::debug),
+        request_id = context.map(RequestContext::id),
+        peer = context.and_then(|context| context.peer).map(tracing::field::display),
+        client = client.map(tracing::field::display),
+        "refused"
+    );
+}
+
+fn bare(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+    response
+}

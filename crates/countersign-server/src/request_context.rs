@@ -1,0 +1,120 @@
+//! What is known of every request before it is handled: its id and its origin.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use countersign_core::Random;
+use http::header::{AUTHORIZATION, PROXY_AUTHORIZATION};
+use http::{Extensions, HeaderName, HeaderValue};
+use tracing::Instrument as _;
+
+use crate::peer::{PeerAddress, TrustedProxies};
+
+/// The header that carries a request's id, both ways.
+pub static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The longest id that is taken over from a gateway, in bytes.
+const MAX_REQUEST_ID_BYTES: usize = 64;
+
+/// A request's id and origin, an extension of every request.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestContext {
+    id: HeaderValue,
+    /// The client's address, if it is known.
+    pub(crate) client: Option<IpAddr>,
+    /// The connection's other end: the client or a gateway.
+    pub(crate) peer: Option<IpAddr>,
+}
+
+/// Makes the contexts of one listener's requests.
+pub struct RequestContexts {
+    trusted_proxies: TrustedProxies,
+    prefix: u64,
+    next: AtomicU64,
+}
+
+impl RequestContexts {
+    /// Ids begin with a number drawn at the start, so that two runs or two
+    /// replicas do not use the same ones, and count up from there.
+    pub fn new(trusted_proxies: TrustedProxies, random: &dyn Random) -> Self {
+        let mut prefix = [0; 8];
+        random.fill(&mut prefix);
+        Self { trusted_proxies, prefix: u64::from_be_bytes(prefix), next: AtomicU64::new(0) }
+    }
+
+    fn of(&self, request: &Request) -> RequestContext {
+        let peer = request.extensions().get::<PeerAddress>();
+        let peer = peer.map(|PeerAddress(address)| address.ip().to_canonical());
+        let client = peer.map(|peer| self.trusted_proxies.client(peer, request.headers()));
+        let given = request.headers().get(&X_REQUEST_ID).filter(|id| is_acceptable(id));
+        // Only a gateway may name requests: a stranger could borrow another's id.
+        let believed = given.filter(|_| peer.is_some_and(|ip| self.trusted_proxies.contains(ip)));
+        RequestContext { id: believed.cloned().unwrap_or_else(|| self.fresh_id()), client, peer }
+    }
+
+    fn fresh_id(&self) -> HeaderValue {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        // Unwrap safety: hexadecimal digits and a hyphen are header characters.
+        HeaderValue::try_from(format!("{:016x}-{number:x}", self.prefix)).expect("ASCII")
+    }
+}
+
+impl RequestContext {
+    /// The context that [`establish`] left.
+    pub(crate) fn find(extensions: &Extensions) -> Option<&Self> {
+        extensions.get()
+    }
+
+    /// The id as text.
+    pub(crate) fn id(&self) -> &str {
+        self.id.to_str().unwrap_or("")
+    }
+}
+
+/// Gives the request its context, runs it in a span, and tells the caller the id.
+///
+/// The span names the route, not the path or the query: those are the original
+/// request's when a gateway asks, and may carry anybody's secrets.
+pub(crate) async fn establish(
+    State(contexts): State<Arc<RequestContexts>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    conceal_credentials(&mut request);
+    let context = contexts.of(&request);
+    let span = tracing::debug_span!(
+        "request",
+        id = context.id(),
+        method = %request.method(),
+        route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str),
+        client = context.client.map(tracing::field::display),
+    );
+    let id = context.id.clone();
+    request.extensions_mut().insert(context);
+    let mut response = if span.is_disabled() {
+        next.run(request).await
+    } else {
+        next.run(request).instrument(span).await
+    };
+    response.headers_mut().insert(X_REQUEST_ID.clone(), id);
+    response
+}
+
+/// From here on the Debug output of the headers shows `Sensitive` instead.
+fn conceal_credentials(request: &mut Request) {
+    for name in [AUTHORIZATION, PROXY_AUTHORIZATION] {
+        if let http::header::Entry::Occupied(mut values) = request.headers_mut().entry(name) {
+            values.iter_mut().for_each(|value| value.set_sensitive(true));
+        }
+    }
+}
+
+fn is_acceptable(id: &HeaderValue) -> bool {
+    let id = id.as_bytes();
+    (1..=MAX_REQUEST_ID_BYTES).contains(&id.len())
+        && id.iter().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte))
+}

@@ -1,0 +1,190 @@
+//! Both listeners' routers from ports and settings.
+
+use std::sync::Arc;
+
+use axum::Router;
+use countersign_core::ports::{AdminStore, Directory, ReplayGuard};
+use countersign_core::{Authenticator, Binding, Clock, Policy, PublicKey, Random};
+use http::HeaderName;
+
+use crate::identity_headers::{IdentityHeaders, IdentityHeadersError};
+use crate::internal::{self, AllowedHosts, InternalState, JwksUrlRule, Scheme};
+use crate::layers::Limits;
+use crate::peer::TrustedProxies;
+use crate::public::{self, PublicState, UrlPrefix};
+use crate::readiness::{Readiness, ReadinessCheck};
+use crate::request_context::RequestContexts;
+use crate::request_keys::RequestKeys;
+
+/// What the service needs from the world.
+#[derive(Clone)]
+pub struct Ports {
+    /// Who a claimed account is.
+    pub directory: Arc<dyn Directory>,
+    /// Remembers which tokens were spent.
+    pub guard: Arc<dyn ReplayGuard>,
+    /// What is administrated. After an act has returned, the directory must
+    /// know: a revoked key is refused on the next request.
+    pub store: Arc<dyn AdminStore>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Draws ids.
+    pub random: Arc<dyn Random>,
+}
+
+/// How the service behaves; [`Settings::new`] has a default for everything else.
+#[derive(Clone)]
+pub struct Settings {
+    /// What administrative tokens name in `aud`: different for every installation.
+    pub instance_id: String,
+    /// What the public listener accepts.
+    pub policy: Policy,
+    /// How a caller's identity is told to the upstream.
+    pub identity_headers: IdentityHeaders,
+    /// What stands before every public path.
+    pub url_prefix: UrlPrefix,
+    /// Whose word about a client's address is taken.
+    pub trusted_proxies: TrustedProxies,
+    /// How much may go on at one time on the public listener.
+    pub public_limits: Limits,
+    /// How much may go on at one time on the internal listener.
+    pub internal_limits: Limits,
+    /// The public keys of our own signed requests.
+    pub request_keys: Vec<PublicKey>,
+    /// The names under which the internal listener may be asked.
+    pub internal_hosts: AllowedHosts,
+    /// Whether the internal listener speaks TLS.
+    pub internal_scheme: Scheme,
+    /// Which URLs may be trusted as JWKS endpoints.
+    pub jwks_urls: JwksUrlRule,
+    /// What must work before requests are welcome.
+    pub checks: Vec<Arc<dyn ReadinessCheck>>,
+}
+
+/// The settings contradict themselves.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// The identity headers' names would not do.
+    #[error(transparent)]
+    IdentityHeaders(#[from] IdentityHeadersError),
+    /// Administrative tokens would be accepted on the public listener.
+    #[error("the instance's id must not be an audience of the public listener: remove `{0}`")]
+    InstanceIsAudience(String),
+    /// An instance without an id could not be told from another.
+    #[error("the instance's id must not be empty")]
+    NoInstanceId,
+    /// The scheme word cannot stand in a header.
+    #[error("`{0}` cannot be the scheme word: letters, digits and `!#$%&'*+-.^_`|~` only")]
+    Scheme(String),
+}
+
+/// The service, ready to be served on two listeners.
+pub struct Service {
+    public: PublicState,
+    internal: InternalState,
+}
+
+impl Settings {
+    /// The defaults for an installation with this id.
+    pub fn new(instance_id: impl Into<String>) -> Self {
+        Self {
+            instance_id: instance_id.into(),
+            policy: Policy::default(),
+            identity_headers: IdentityHeaders::default(),
+            url_prefix: UrlPrefix::default(),
+            trusted_proxies: TrustedProxies::default(),
+            public_limits: Limits::PUBLIC,
+            internal_limits: Limits::INTERNAL,
+            request_keys: Vec::new(),
+            internal_hosts: AllowedHosts::loopback_and([]),
+            internal_scheme: Scheme::Http,
+            jwks_urls: JwksUrlRule::default(),
+            checks: Vec::new(),
+        }
+    }
+
+    fn check(&self) -> Result<(), SettingsError> {
+        self.identity_headers.check()?;
+        // A scheme word and a header's name follow the same grammar, the token
+        // of RFC 9110 section 5.6.2.
+        if HeaderName::try_from(&self.policy.scheme).is_err() {
+            return Err(SettingsError::Scheme(self.policy.scheme.clone()));
+        }
+        if self.instance_id.is_empty() {
+            return Err(SettingsError::NoInstanceId);
+        }
+        if self.policy.audiences.contains(&self.instance_id) {
+            return Err(SettingsError::InstanceIsAudience(self.instance_id.clone()));
+        }
+        Ok(())
+    }
+}
+
+impl Service {
+    /// Puts the service together.
+    ///
+    /// # Errors
+    /// [`SettingsError`] if the settings contradict themselves.
+    pub fn new(ports: Ports, settings: Settings) -> Result<Self, SettingsError> {
+        settings.check()?;
+        let readiness = Arc::new(Readiness::new(settings.checks, Arc::clone(&ports.clock)));
+        let administration = Policy {
+            binding: Binding::Required,
+            audiences: vec![settings.instance_id.clone()],
+            ..settings.policy.clone()
+        };
+        let contexts =
+            || Arc::new(RequestContexts::new(settings.trusted_proxies.clone(), &*ports.random));
+        let public = PublicState {
+            authenticator: ports.authenticator(settings.policy),
+            identity_headers: settings.identity_headers,
+            readiness: Arc::clone(&readiness),
+            request_keys: Arc::new(RequestKeys::new(&settings.request_keys)),
+            contexts: contexts(),
+            limits: settings.public_limits,
+            url_prefix: settings.url_prefix,
+        };
+        let internal = InternalState {
+            authenticator: ports.authenticator(administration),
+            contexts: contexts(),
+            store: ports.store,
+            clock: ports.clock,
+            random: ports.random,
+            instance_id: settings.instance_id.into(),
+            jwks_urls: settings.jwks_urls,
+            readiness,
+            allowed_hosts: settings.internal_hosts,
+            scheme: settings.internal_scheme,
+            limits: settings.internal_limits,
+        };
+        Ok(Self { public, internal })
+    }
+
+    /// The routes of the public listener.
+    pub fn public(&self) -> Router {
+        public::router(self.public.clone())
+    }
+
+    /// The routes of the internal listener.
+    pub fn internal(&self) -> Router {
+        internal::router(self.internal.clone())
+    }
+
+    /// Whether the service can do its work; to be drained before it stops.
+    pub fn readiness(&self) -> &Arc<Readiness> {
+        &self.public.readiness
+    }
+
+    /// The published keys, to be replaced when they change.
+    pub fn request_keys(&self) -> &Arc<RequestKeys> {
+        &self.public.request_keys
+    }
+}
+
+impl Ports {
+    fn authenticator(&self, policy: Policy) -> Arc<Authenticator> {
+        let (directory, guard) = (Arc::clone(&self.directory), Arc::clone(&self.guard));
+        Arc::new(Authenticator::new(policy, directory, guard, Arc::clone(&self.clock)))
+    }
+}

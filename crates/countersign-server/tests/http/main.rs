@@ -1,0 +1,7 @@
+//! The service as its callers see it.
+
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
+mod administration;
+mod forward_auth;
+mod support;
