@@ -2,7 +2,9 @@
 -- All instants are microseconds since the Unix epoch.
 CREATE TABLE countersign_spent_nonces (
     id INTEGER NOT NULL PRIMARY KEY,
-    -- The latest time of a token in the batch: what decides when it is deleted.
+    -- The earliest and the latest time of a token in the batch; the latter decides
+    -- when it is deleted.
+    oldest_time BIGINT NOT NULL,
     newest_time BIGINT NOT NULL,
     -- Up to when the batch must be remembered.
     expires_at BIGINT NOT NULL,
@@ -12,4 +14,7 @@ CREATE TABLE countersign_spent_nonces (
     entries BLOB NOT NULL
 );
 
-CREATE INDEX countersign_spent_nonces_by_time ON countersign_spent_nonces (newest_time);
+-- Covers all that is asked of batches as a whole, so that their entries, of which
+-- there may be hundreds of megabytes, are read only to be remembered.
+CREATE INDEX countersign_spent_nonces_by_time
+    ON countersign_spent_nonces (newest_time, oldest_time, expires_at, refused_before);

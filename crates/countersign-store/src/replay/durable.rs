@@ -73,12 +73,13 @@ impl DurableReplayGuard {
             wheel.restore(recorded.key, recorded.time, until);
         };
         let recovered = journal.load(now, &mut restore).await?;
-        if let Some(expired) = recovered.expired_through {
-            wheel.refuse_before(expired + Duration::from_micros(1));
+        if let Some(skipped) = recovered.skipped_through {
+            wheel.refuse_before(skipped + Duration::from_micros(1));
         }
         if let Some(refused_before) = recovered.refused_before {
             wheel.refuse_before(refused_before);
         }
+        wheel.sweep();
         let (queue, waiting) = mpsc::channel(journal_limits.queue.max(1));
         let scribe = Scribe::new(Arc::clone(&wheel), journal, journal_limits, &recovered);
         tokio::spawn(scribe.run(waiting, wheel_limits.slot));

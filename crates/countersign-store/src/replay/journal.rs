@@ -21,6 +21,8 @@ pub struct JournalBatch {
     /// The uses, in no order. Empty in a batch that only carries
     /// [`refused_before`](Self::refused_before).
     pub uses: Vec<RecordedUse>,
+    /// The earliest `time` among the uses.
+    pub oldest_time: UnixTime,
     /// The latest `time` among the uses.
     pub newest_time: UnixTime,
     /// The instant up to which every one of the uses must be remembered.
@@ -35,9 +37,8 @@ pub struct Recovered {
     /// The latest [`refused_before`](JournalBatch::refused_before) of all
     /// batches.
     pub refused_before: Option<UnixTime>,
-    /// The latest [`newest_time`](JournalBatch::newest_time) of the batches
-    /// that had expired, whose uses were not read.
-    pub expired_through: Option<UnixTime>,
+    /// The latest `time` among the uses that were not read.
+    pub skipped_through: Option<UnixTime>,
 }
 
 /// Why a journal could not be read or written.
@@ -64,8 +65,12 @@ pub enum JournalError {
 /// from it is the lock on the data directory.
 #[async_trait]
 pub trait NonceJournal: Send + Sync {
-    /// Hands every use of the batches that have not expired at `now` to `each`,
-    /// with its batch's `expires_at`, in any order.
+    /// Hands every use to `each`, with its batch's `expires_at`, in any order.
+    ///
+    /// What is older than any use that has not expired at `now` need not be
+    /// read: batches whose `newest_time` is before the `oldest_time` of every
+    /// batch whose `expires_at` is `now` or later. What is not older must be,
+    /// expired or not, because a longer tolerance may still ask for it.
     ///
     /// # Errors
     /// [`JournalError`] if not all of them could be read.

@@ -12,6 +12,9 @@ use super::journal::{JournalBatch, JournalError, NonceJournal, RecordedUse, Reco
 use super::limits::JournalLimits;
 use super::wheel::ReplayWheel;
 
+/// The shortest interval at which the wheel is swept.
+const SHORTEST_SWEEP: Duration = Duration::from_millis(1);
+
 /// A use that the wheel has recorded, on its way into the journal.
 pub(super) struct Waiting {
     /// What is to be written.
@@ -48,7 +51,7 @@ impl Scribe {
     /// Writes what arrives until the guard at the other end of `queue` is gone,
     /// and sweeps the wheel at an interval, whether or not anything arrives.
     pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Waiting>, sweep: Duration) {
-        let mut ticks = tokio::time::interval(sweep);
+        let mut ticks = tokio::time::interval(sweep.max(SHORTEST_SWEEP));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut gathered = Vec::new();
         loop {
@@ -84,9 +87,11 @@ impl Scribe {
     }
 
     fn batch(&self, gathered: &[Waiting]) -> Option<JournalBatch> {
+        let times = gathered.iter().map(|waiting| waiting.recorded.time);
         Some(JournalBatch {
             uses: gathered.iter().map(|waiting| waiting.recorded).collect(),
-            newest_time: gathered.iter().map(|waiting| waiting.recorded.time).max()?,
+            oldest_time: times.clone().min()?,
+            newest_time: times.max()?,
             expires_at: gathered.iter().map(|waiting| waiting.until).max()?,
             refused_before: self.wheel.refused_before(),
         })
@@ -99,9 +104,14 @@ impl Scribe {
         if refused_before <= self.stamped {
             return;
         }
-        let newest_time = refused_before - Duration::from_micros(1);
-        let expires_at = refused_before;
-        let batch = JournalBatch { uses: Vec::new(), newest_time, expires_at, refused_before };
+        let gone = refused_before - Duration::from_micros(1);
+        let batch = JournalBatch {
+            uses: Vec::new(),
+            oldest_time: gone,
+            newest_time: gone,
+            expires_at: gone,
+            refused_before,
+        };
         if let Err(error) = self.append(batch).await {
             tracing::warn!(%error, "the journal of spent nonces cannot be tidied up");
         }

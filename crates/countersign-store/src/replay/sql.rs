@@ -17,9 +17,14 @@ const PRUNED_AT_ONCE: u64 = 256;
 
 // The newest batch is never deleted, so SQLite numbers them in ascending order.
 const APPEND: &str = "INSERT INTO countersign_spent_nonces \
-    (newest_time, expires_at, refused_before, entries) VALUES ($1, $2, $3, $4)";
-const LOAD: &str = "SELECT id, newest_time, expires_at, refused_before, entries \
-    FROM countersign_spent_nonces ORDER BY id";
+    (oldest_time, newest_time, expires_at, refused_before, entries) VALUES ($1, $2, $3, $4, $5)";
+const REFUSED_BEFORE: &str = "SELECT MAX(refused_before) FROM countersign_spent_nonces";
+const OLDEST_LIVE: &str =
+    "SELECT MIN(oldest_time) FROM countersign_spent_nonces WHERE expires_at >= $1";
+const SKIPPED_THROUGH: &str =
+    "SELECT MAX(newest_time) FROM countersign_spent_nonces WHERE newest_time < $1";
+const LOAD: &str = "SELECT id, expires_at, entries FROM countersign_spent_nonces \
+    WHERE newest_time >= $1 ORDER BY newest_time";
 const PRUNE: &str = "DELETE FROM countersign_spent_nonces WHERE id IN (\
     SELECT id FROM countersign_spent_nonces \
     WHERE newest_time < $1 AND id < (SELECT MAX(id) FROM countersign_spent_nonces) \
@@ -45,18 +50,16 @@ impl NonceJournal for SqlJournal {
         now: UnixTime,
         each: &mut (dyn FnMut(RecordedUse, UnixTime) + Send),
     ) -> Result<Recovered, JournalError> {
-        let mut recovered = Recovered::default();
-        let mut batches = sqlx::query(LOAD).fetch(self.database.writer());
+        let micros = |query, instant: i64| {
+            sqlx::query_scalar::<_, Option<i64>>(query)
+                .bind(instant)
+                .fetch_one(self.database.writer())
+        };
+        let oldest_live = micros(OLDEST_LIVE, now.as_micros()).await?.unwrap_or(i64::MAX);
+        let skipped_through = micros(SKIPPED_THROUGH, oldest_live).await?;
+        let mut batches = sqlx::query(LOAD).bind(oldest_live).fetch(self.database.writer());
         while let Some(row) = batches.try_next().await? {
-            let instant = |column| row.try_get(column).map(UnixTime::from_micros);
-            recovered.refused_before =
-                recovered.refused_before.max(Some(instant("refused_before")?));
-            let expires_at = instant("expires_at")?;
-            if expires_at < now {
-                recovered.expired_through =
-                    recovered.expired_through.max(Some(instant("newest_time")?));
-                continue;
-            }
+            let expires_at = UnixTime::from_micros(row.try_get("expires_at")?);
             let (entries, rest) = row.try_get::<&[u8], _>("entries")?.as_chunks::<ENTRY_BYTES>();
             if !rest.is_empty() {
                 return Err(JournalError::Damaged { batch: row.try_get("id")? });
@@ -65,7 +68,14 @@ impl NonceJournal for SqlJournal {
                 each(decode(entry), expires_at);
             }
         }
-        Ok(recovered)
+        drop(batches);
+        let refused_before =
+            sqlx::query_scalar(REFUSED_BEFORE).fetch_one(self.database.writer()).await?;
+        let instant = |micros: Option<i64>| micros.map(UnixTime::from_micros);
+        Ok(Recovered {
+            refused_before: instant(refused_before),
+            skipped_through: instant(skipped_through),
+        })
     }
 
     async fn append(&self, batch: JournalBatch) -> Result<(), JournalError> {
@@ -75,6 +85,7 @@ impl NonceJournal for SqlJournal {
             entries.extend_from_slice(&recorded.time.as_micros().to_be_bytes());
         }
         sqlx::query(APPEND)
+            .bind(batch.oldest_time.as_micros())
             .bind(batch.newest_time.as_micros())
             .bind(batch.expires_at.as_micros())
             .bind(batch.refused_before.as_micros())

@@ -57,16 +57,18 @@ impl NonceJournal for MemoryJournal {
         each: &mut (dyn FnMut(RecordedUse, UnixTime) + Send),
     ) -> Result<Recovered, JournalError> {
         self.healthy().await?;
-        let mut recovered = Recovered::default();
-        for batch in self.batches.lock().unwrap().iter() {
-            recovered.refused_before = recovered.refused_before.max(Some(batch.refused_before));
-            if batch.expires_at < now {
-                recovered.expired_through = recovered.expired_through.max(Some(batch.newest_time));
-                continue;
-            }
+        let batches = self.batches.lock().unwrap();
+        let live = batches.iter().filter(|batch| batch.expires_at >= now);
+        let oldest_live = live.map(|batch| batch.oldest_time).min();
+        let is_skipped =
+            |batch: &&JournalBatch| oldest_live.is_none_or(|oldest| batch.newest_time < oldest);
+        for batch in batches.iter().filter(|batch| !is_skipped(batch)) {
             batch.uses.iter().for_each(|recorded| each(*recorded, batch.expires_at));
         }
-        Ok(recovered)
+        Ok(Recovered {
+            refused_before: batches.iter().map(|batch| batch.refused_before).max(),
+            skipped_through: batches.iter().filter(is_skipped).map(|batch| batch.newest_time).max(),
+        })
     }
 
     async fn append(&self, batch: JournalBatch) -> Result<(), JournalError> {

@@ -1,17 +1,21 @@
-//! The wheel against a model that remembers everything for ever.
+//! The guards against a model that remembers everything for ever.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::{FixedRandom, ManualClock, NOON, account, key};
 use countersign_core::UnixTime;
-use countersign_core::ports::{GuardError, NONCE_RETENTION_MARGIN, Spend};
-use countersign_store::replay::{ReplayLimits, ReplayWheel};
+use countersign_core::ports::{GuardError, NONCE_RETENTION_MARGIN, ReplayGuard as _, Spend};
+use countersign_store::replay::{DurableReplayGuard, JournalLimits, ReplayLimits, ReplayWheel};
 use proptest::prelude::*;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::memory_journal::MemoryJournal;
+use crate::support::{FixedRandom, ManualClock, NOON, account, key};
 
 const CAPACITY: usize = 24;
 const SLOT: Duration = Duration::from_secs(5);
+const LIMITS: ReplayLimits = ReplayLimits { capacity: CAPACITY, share: CAPACITY, slot: SLOT };
 const MAX_TOLERANCE: Duration = Duration::from_mins(1);
 
 #[derive(Clone, Debug)]
@@ -26,6 +30,8 @@ enum Step {
         tolerance: u64,
     },
     Sweep,
+    /// Ends the process and starts another, where the guard survives that.
+    Restart,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -46,6 +52,7 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (0..60_u64, offset, tolerance)
             .prop_map(|(number, offset, tolerance)| Step::Show { number, offset, tolerance }),
         1 => Just(Step::Sweep),
+        1 => Just(Step::Restart),
     ]
 }
 
@@ -108,43 +115,117 @@ impl Model {
 
 type Answer = Result<(), GuardError>;
 
+/// A guard that the model judges.
+trait Subject {
+    fn spend(&mut self, spend: &Spend<'_>) -> Answer;
+    fn restart(&mut self);
+    fn wheel(&self) -> &ReplayWheel;
+}
+
+impl Subject for ReplayWheel {
+    fn spend(&mut self, spend: &Spend<'_>) -> Answer {
+        self.record(spend)
+    }
+
+    /// Nothing of it would be left.
+    fn restart(&mut self) {}
+
+    fn wheel(&self) -> &ReplayWheel {
+        self
+    }
+}
+
+struct Durable {
+    runtime: Runtime,
+    journal: Arc<MemoryJournal>,
+    clock: Arc<ManualClock>,
+    guard: DurableReplayGuard,
+}
+
+impl Durable {
+    fn new(clock: Arc<ManualClock>) -> Self {
+        let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+        let journal = MemoryJournal::new();
+        let guard = Self::open(&runtime, &journal, &clock);
+        Self { runtime, journal, clock, guard }
+    }
+
+    fn open(
+        runtime: &Runtime,
+        journal: &Arc<MemoryJournal>,
+        clock: &Arc<ManualClock>,
+    ) -> DurableReplayGuard {
+        let limits = (LIMITS, JournalLimits::default());
+        let open = DurableReplayGuard::open(journal.clone(), limits, clock.clone(), &FixedRandom);
+        runtime.block_on(open).unwrap()
+    }
+}
+
+impl Subject for Durable {
+    fn spend(&mut self, spend: &Spend<'_>) -> Answer {
+        self.runtime.block_on(self.guard.spend(*spend))
+    }
+
+    /// The runtime goes with all its tasks, wherever they are.
+    fn restart(&mut self) {
+        self.runtime = Builder::new_current_thread().enable_time().build().unwrap();
+        self.guard = Self::open(&self.runtime, &self.journal, &self.clock);
+    }
+
+    fn wheel(&self) -> &ReplayWheel {
+        self.guard.wheel()
+    }
+}
+
+/// Runs the steps and checks each answer.
+fn run(steps: Vec<Step>, clock: &ManualClock, subject: &mut dyn Subject) {
+    let name = account("a");
+    let mut model = Model { shown: HashMap::new(), latest: NOON };
+    let mut now = NOON;
+    for step in steps {
+        match step {
+            Step::Move(millis) => {
+                now = offset(now, millis);
+                clock.set(now);
+                model.latest = model.latest.max(now);
+            }
+            Step::Show { number, offset: millis, tolerance } => {
+                let fresh = || Shown { time: offset(now, millis), accepted: None };
+                let time = model.shown.entry(number).or_insert_with(fresh).time;
+                let tolerance = Duration::from_secs(tolerance);
+                let spend = Spend { key: key(number), account: &name, time, tolerance };
+                model.judge(number, &spend, now, &subject.spend(&spend));
+            }
+            Step::Sweep => {
+                subject.wheel().sweep();
+            }
+            Step::Restart => subject.restart(),
+        }
+        assert!(subject.wheel().len() <= CAPACITY);
+        // After the clock was ahead, less may be held than a model that does not
+        // know of it would think.
+        if now == model.latest {
+            assert!(subject.wheel().len() >= model.live(now), "a live use was forgotten");
+        }
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn never_accepts_twice_and_refuses_only_for_a_reason(
+    fn the_wheel_never_accepts_twice_and_refuses_only_for_a_reason(
         steps in prop::collection::vec(step(), 1..200),
     ) {
         let clock = Arc::new(ManualClock::at(NOON));
-        let limits = ReplayLimits { capacity: CAPACITY, share: CAPACITY, slot: SLOT };
-        let wheel = ReplayWheel::new(limits, clock.clone(), &FixedRandom);
-        let name = account("a");
-        let mut model = Model { shown: HashMap::new(), latest: NOON };
-        let mut now = NOON;
-        for step in steps {
-            match step {
-                Step::Move(millis) => {
-                    now = offset(now, millis);
-                    clock.set(now);
-                    model.latest = model.latest.max(now);
-                }
-                Step::Show { number, offset: millis, tolerance } => {
-                    let fresh = || Shown { time: offset(now, millis), accepted: None };
-                    let time = model.shown.entry(number).or_insert_with(fresh).time;
-                    let tolerance = Duration::from_secs(tolerance);
-                    let spend = Spend { key: key(number), account: &name, time, tolerance };
-                    model.judge(number, &spend, now, &wheel.record(&spend));
-                }
-                Step::Sweep => {
-                    wheel.sweep();
-                }
-            }
-            prop_assert!(wheel.len() <= CAPACITY);
-            // After the clock was ahead, less may be held than a model that does
-            // not know of it would think.
-            if now == model.latest {
-                prop_assert!(wheel.len() >= model.live(now), "a live use was forgotten");
-            }
-        }
+        run(steps, &clock, &mut ReplayWheel::new(LIMITS, clock.clone(), &FixedRandom));
+    }
+
+    #[test]
+    fn nor_does_the_durable_guard_through_any_number_of_restarts(
+        steps in prop::collection::vec(step(), 1..200),
+    ) {
+        let clock = Arc::new(ManualClock::at(NOON));
+        run(steps, &clock, &mut Durable::new(clock.clone()));
     }
 }

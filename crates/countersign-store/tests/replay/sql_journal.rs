@@ -67,11 +67,11 @@ async fn gives_back_what_was_appended() {
     let (uses, recovered) = load(&journal, NOON).await;
     assert_eq!(uses, [early.uses, late.uses.clone()].concat());
     let refused_before = Some(late.refused_before);
-    assert_eq!(recovered, Recovered { refused_before, expired_through: None });
+    assert_eq!(recovered, Recovered { refused_before, skipped_through: None });
 
     let (uses, recovered) = load(&journal, early.expires_at + SECOND).await;
     assert_eq!(uses, late.uses, "the early ones have expired");
-    assert_eq!(recovered.expired_through, Some(NOON));
+    assert_eq!(recovered.skipped_through, Some(NOON));
 }
 
 #[tokio::test]
@@ -122,6 +122,7 @@ async fn a_lost_table_refuses_and_its_return_heals() {
 fn batch(numbers: std::ops::Range<u64>, time: UnixTime) -> JournalBatch {
     JournalBatch {
         uses: numbers.map(|number| RecordedUse { key: key(number), time }).collect(),
+        oldest_time: time,
         newest_time: time,
         expires_at: time + 30 * SECOND,
         refused_before: time - 60 * SECOND,
