@@ -102,12 +102,13 @@ impl PublicComponents {
     /// Takes an uncompressed SEC1 point.
     pub(crate) fn from_sec1_point(curve: KeyType, point: &[u8]) -> Result<Self, PublicKeyError> {
         let expected = if curve == KeyType::P384 { 97 } else { 65 };
-        if point.len() != expected || point[0] != 4 {
-            return Err(PublicKeyError::Malformed(format!(
-                "an {curve} key is an uncompressed point of {expected} bytes"
-            )));
+        match point {
+            [0] => Err(PublicKeyError::EcAtInfinity(curve)),
+            [2 | 3, ..] => Err(PublicKeyError::EcCompressed(curve)),
+            [4, ..] if point.len() == expected => Ok(Self::Ec { curve, point: point.into() }),
+            [4, ..] => Err(PublicKeyError::EcWrongLength { curve, expected, found: point.len() }),
+            _ => Err(PublicKeyError::Malformed(format!("it is not a point of {curve}"))),
         }
-        Ok(Self::Ec { curve, point: point.into() })
     }
 
     pub(super) fn key_type(&self) -> KeyType {

@@ -27,11 +27,12 @@ struct Inner {
     fingerprints: Fingerprints,
 }
 
-/// A key as the cryptographic provider parsed it. RSA keys are parsed once for
-/// each of the six RSA algorithms, when it is first used.
+/// A key as the cryptographic provider parsed it, once for each algorithm, when
+/// that is first used: most keys of a large directory sleep, and a parsed key
+/// takes more memory than all the rest.
 enum Material {
     Rsa(Box<[OnceLock<ParsedPublicKey>; 6]>),
-    Single(ParsedPublicKey),
+    Single(OnceLock<Box<ParsedPublicKey>>),
 }
 
 impl PublicKey {
@@ -46,7 +47,7 @@ impl PublicKey {
     /// Checks the components of a key and parses it.
     pub(crate) fn from_components(components: PublicComponents) -> Result<Self, PublicKeyError> {
         components.check_strength()?;
-        let material = parse(&components)?;
+        let material = Material::of(&components)?;
         let fingerprints = Fingerprints::of(
             &components.to_spki_pem(),
             &components.canonical_jwk(),
@@ -126,15 +127,19 @@ impl PublicKey {
             return None;
         }
         match &self.0.material {
-            Material::Single(parsed) => Some(parsed),
+            Material::Single(slot) => {
+                if slot.get().is_none() {
+                    // Another thread may have been faster, with the same result.
+                    let _ = slot.set(Box::new(parse(&self.0.components, algorithm)?));
+                }
+                slot.get().map(Box::as_ref)
+            }
             Material::Rsa(slots) => {
                 let slot = &slots[rsa_slot(algorithm)?];
-                if let Some(parsed) = slot.get() {
-                    return Some(parsed);
+                if slot.get().is_none() {
+                    let _ = slot.set(parse(&self.0.components, algorithm)?);
                 }
-                let der = self.0.components.to_spki_der();
-                let parsed = ParsedPublicKey::new(verification(algorithm), der).ok()?;
-                Some(slot.get_or_init(|| parsed))
+                slot.get()
             }
         }
     }
@@ -181,26 +186,60 @@ fn rsa_slot(algorithm: Algorithm) -> Option<usize> {
     }
 }
 
-/// Gives the components to the provider.
-fn parse(components: &PublicComponents) -> Result<Material, PublicKeyError> {
-    let (algorithm, bytes): (Algorithm, &[u8]) = match components {
-        PublicComponents::Rsa { .. } => {
-            let slots: [OnceLock<ParsedPublicKey>; 6] = std::array::from_fn(|_| OnceLock::new());
-            let der = components.to_spki_der();
-            let parsed = ParsedPublicKey::new(verification(Algorithm::Rs512), der)
-                .map_err(|error| PublicKeyError::Malformed(error.to_string()))?;
-            // RS512 is what the existing clients send.
-            let _ = slots[2].set(parsed);
-            return Ok(Material::Rsa(Box::new(slots)));
-        }
-        PublicComponents::Ed25519(point) => (Algorithm::EdDsa, point),
-        PublicComponents::Ec { curve: KeyType::P384, point } => (Algorithm::Es384, point),
-        PublicComponents::Ec { point, .. } => (Algorithm::Es256, point),
-    };
-    ParsedPublicKey::new(verification(algorithm), bytes).map(Material::Single).map_err(|_| {
+impl Material {
+    /// Makes sure that the provider takes the key. What `check_strength` says
+    /// of an Ed25519 key is all that there is to say; the others are parsed.
+    fn of(components: &PublicComponents) -> Result<Self, PublicKeyError> {
         match components {
-            PublicComponents::Ec { curve, .. } => PublicKeyError::EcNotOnCurve(*curve),
-            _ => PublicKeyError::Ed25519NotOnCurve,
+            PublicComponents::Ed25519(_) => Ok(Self::Single(OnceLock::new())),
+            PublicComponents::Ec { curve, .. } => {
+                // The point at infinity and points off the curve are refused here.
+                let algorithm =
+                    if *curve == KeyType::P384 { Algorithm::Es384 } else { Algorithm::Es256 };
+                parse(components, algorithm)
+                    .map(|_| Self::Single(OnceLock::new()))
+                    .ok_or(PublicKeyError::EcNotOnCurve(*curve))
+            }
+            PublicComponents::Rsa { .. } => {
+                // RS512 is what the existing clients send.
+                let parsed = parse(components, Algorithm::Rs512).ok_or_else(|| {
+                    PublicKeyError::Malformed("the cryptographic provider refuses it".into())
+                })?;
+                let slots = std::array::from_fn(|_| OnceLock::new());
+                let _ = slots[2].set(parsed);
+                Ok(Self::Rsa(Box::new(slots)))
+            }
         }
-    })
+    }
+}
+
+/// Gives a key to the provider, for one algorithm of its type.
+fn parse(components: &PublicComponents, algorithm: Algorithm) -> Option<ParsedPublicKey> {
+    let der;
+    let bytes: &[u8] = match components {
+        PublicComponents::Rsa { .. } => {
+            der = components.to_spki_der();
+            &der
+        }
+        PublicComponents::Ed25519(point) => point,
+        PublicComponents::Ec { point, .. } => point,
+    };
+    ParsedPublicKey::new(verification(algorithm), bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::{KeyKind, PrivateKey};
+
+    #[test]
+    fn a_million_sleeping_keys_fit_into_200_megabytes() {
+        let key = PrivateKey::generate(KeyKind::Ed25519).unwrap().public_key().clone();
+        assert!(matches!(&key.0.material, Material::Single(slot) if slot.get().is_none()));
+        // An Ed25519 key that has not been used yet has nothing on the heap
+        // besides this and the two counters of its `Arc`.
+        let bytes = size_of::<Inner>() + 2 * size_of::<usize>();
+        println!("{bytes} bytes for an Ed25519 key that sleeps");
+        assert!(bytes <= 200, "{bytes} bytes");
+    }
 }

@@ -45,6 +45,26 @@ pub enum PublicKeyError {
     /// The EC coordinates are not a point on the curve.
     #[error("the {0} key is not a point on the curve")]
     EcNotOnCurve(KeyType),
+    /// The EC point is the one at infinity, which is nobody's key.
+    #[error("the {0} key is the point at infinity: this is not a key")]
+    EcAtInfinity(KeyType),
+    /// The EC point is compressed (SEC1 section 2.3.3), which RFC 5480 allows
+    /// but hardly anything writes.
+    #[error(
+        "the {0} key is a compressed point: convert it, for instance with: \
+         openssl ec -pubin -in FILE -conv_form uncompressed"
+    )]
+    EcCompressed(KeyType),
+    /// The EC point is longer or shorter than the curve's points are.
+    #[error("the {curve} key has {found} bytes, a point has {expected}")]
+    EcWrongLength {
+        /// The curve.
+        curve: KeyType,
+        /// The length of an uncompressed point, in bytes.
+        expected: usize,
+        /// The length that was found, in bytes.
+        found: usize,
+    },
     /// A well-formed key of a kind that is not supported.
     #[error("keys of this kind are not supported: {0}; use Ed25519, RSA, EC P-256 or EC P-384")]
     Unsupported(String),
