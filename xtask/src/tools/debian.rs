@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::once;
 use crate::run;
 
 /// What to do by hand where packages cannot be fetched.
-const BY_HAND: &str =
+pub(super) const BY_HAND: &str =
     "sudo apt-get update && sudo apt-get install -y nginx openssl openssh-client python3-venv";
 
 /// Where Debian's programs are, whatever the user's `PATH`.
@@ -37,8 +37,10 @@ pub(super) fn unpacked(directory: &Path, package: &str) -> Result<PathBuf> {
     let root = directory.join(package);
     once(&root, package, |root| {
         println!("fetching Debian package {package}");
-        fetch(root, package).with_context(|| {
-            format!("cannot fetch the Debian package {package}; please run\n    {BY_HAND}")
+        fetch(root, package).map_err(|error| {
+            anyhow!(
+                "cannot fetch the Debian package {package}: {error:#}; please run\n    {BY_HAND}"
+            )
         })
     })?;
     Ok(root)

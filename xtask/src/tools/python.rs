@@ -32,9 +32,8 @@ pub(super) fn environment(directory: &Path, debian: &Path, name: &str) -> Result
 fn system_interpreter() -> Result<String> {
     let version = "import sys; print(sys.executable, sys.version)";
     let enough = "import sys; sys.exit(sys.version_info < (3, 10))";
-    let missing = "Python 3.10 or newer is needed; please run\n    sudo apt-get update && sudo apt-get install -y python3-venv";
     if run::capture(Command::new("python3").args(["-c", enough])).is_err() {
-        bail!("{missing}");
+        bail!("Python 3.10 or newer is needed; please run\n    {}", debian::BY_HAND);
     }
     run::capture(Command::new("python3").args(["-c", version]))
 }
