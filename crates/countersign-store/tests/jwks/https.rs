@@ -1,7 +1,5 @@
 //! Fetching over TLS: the server must prove its name.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 

@@ -1,7 +1,5 @@
 //! Fetching from real servers on this host, well-behaved and hostile ones.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

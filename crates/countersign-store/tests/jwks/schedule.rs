@@ -1,90 +1,22 @@
 //! When endpoints are fetched and for how long their keys hold, in paused time:
 //! waiting for an hour takes no time and is exact.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use countersign_core::ports::AccountKeys;
 use countersign_core::{
-    AccountId, AccountName, AwsLc, Clock, Decoys, JwkSet, KeyKind, Policy, PrivateKey, Random,
-    Reason, RequestSigner, UnixTime, UnverifiedToken, Verification,
+    AccountId, AccountName, AwsLc, Clock, Decoys, Policy, PrivateKey, Reason, RequestSigner,
+    UnverifiedToken, Verification,
 };
-use countersign_store::{
-    ChangeListener, EndpointKeys, FetchError, FetchJwks, JwksRules, JwksUrl, RemoteJwks,
-};
-use tokio::time::{Instant, sleep};
+use countersign_store::{ChangeListener, EndpointKeys, JwksRules, RemoteJwks};
+use tokio::time::sleep;
 use uuid::Uuid;
 
-const START: UnixTime = UnixTime::from_secs(1_800_000_000);
-const URL: &str = "https://issuer.example/jwks.json";
+use crate::support::{Internet, Page, PausedClock, START, URL, Zeros, key};
+
 const ALICE: AccountId = AccountId(Uuid::from_u128(1));
 const BOB: AccountId = AccountId(Uuid::from_u128(2));
-
-/// A clock that goes with Tokio's.
-struct PausedClock(Instant);
-
-impl Clock for PausedClock {
-    fn now(&self) -> UnixTime {
-        START + self.0.elapsed()
-    }
-}
-
-/// No jitter, so that instants can be compared.
-struct Zeros;
-
-impl Random for Zeros {
-    fn fill(&self, bytes: &mut [u8]) {
-        bytes.fill(0);
-    }
-}
-
-/// What a URL answers at the moment.
-#[derive(Clone)]
-enum Page {
-    Keys(Vec<PrivateKey>),
-    Down,
-    Hangs,
-}
-
-/// A small internet: pages by URL, and a record of who was asked when.
-struct Internet {
-    start: Instant,
-    pages: Mutex<HashMap<String, Page>>,
-    asked: Mutex<Vec<(String, u64)>>,
-}
-
-impl Internet {
-    fn publish(&self, url: &str, page: Page) {
-        self.pages.lock().unwrap().insert(url.to_owned(), page);
-    }
-
-    /// The seconds since the start at which a URL was asked.
-    fn asked(&self, url: &str) -> Vec<u64> {
-        let asked = self.asked.lock().unwrap();
-        asked.iter().filter(|(known, _)| known == url).map(|(_, at)| *at).collect()
-    }
-}
-
-#[async_trait]
-impl FetchJwks for Internet {
-    async fn fetch(&self, url: &JwksUrl) -> Result<JwkSet, FetchError> {
-        let url = url.as_str();
-        self.asked.lock().unwrap().push((url.to_owned(), self.start.elapsed().as_secs()));
-        let page = self.pages.lock().unwrap().get(url).cloned();
-        match page {
-            Some(Page::Keys(keys)) => {
-                let keys: Vec<_> = keys.iter().map(|key| key.public_key().clone()).collect();
-                Ok(JwkSet::read(JwkSet::write(&keys).as_bytes())?)
-            }
-            Some(Page::Hangs) => std::future::pending().await,
-            Some(Page::Down) | None => Err(FetchError::Status(503)),
-        }
-    }
-}
 
 struct World {
     internet: Arc<Internet>,
@@ -95,10 +27,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let start = Instant::now();
-        let internet =
-            Arc::new(Internet { start, pages: Mutex::default(), asked: Mutex::default() });
-        let clock = Arc::new(PausedClock(start));
+        let (internet, clock) = (Internet::new(), PausedClock::new());
         let jwks = RemoteJwks::new(
             JwksRules::default(),
             Arc::clone(&internet) as _,
@@ -143,14 +72,9 @@ impl World {
     }
 }
 
-fn key() -> PrivateKey {
-    PrivateKey::generate(KeyKind::Ed25519).unwrap()
-}
-
 /// Lets whatever is due until then happen.
 async fn until(world: &World, seconds: u64) {
-    let end = world.internet.start + Duration::from_secs(seconds) + Duration::from_millis(1);
-    tokio::time::sleep_until(end).await;
+    world.internet.until(seconds).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -310,12 +234,12 @@ async fn only_so_many_fetches_go_on_at_once() {
     }
     world.jwks.set_endpoints(ALICE, &urls);
     until(&world, 60).await;
-    assert_eq!(world.internet.asked.lock().unwrap().len(), 64);
+    assert_eq!(world.internet.asked_in_all(), 64);
 
     // Those that are removed make room for the others.
     world.jwks.set_endpoints(ALICE, &urls[64..]);
     until(&world, 61).await;
-    assert_eq!(world.internet.asked.lock().unwrap().len(), 100);
+    assert_eq!(world.internet.asked_in_all(), 100);
 }
 
 #[tokio::test(start_paused = true)]
