@@ -1,2 +1,33 @@
-//! Placeholder while the workspace is laid out.
-fn main() {}
+//! `countersign`: the server and its command line.
+//!
+//! The way of a command: `main` reads the command line ([`cli`]), hands it to
+//! its file in [`commands`], and turns what comes back into an exit code
+//! ([`failure`]). The way of `serve`: settings ([`config`]), data directory,
+//! store, first start, then the listeners, until a signal asks it to stop.
+
+mod caller;
+mod cli;
+mod commands;
+mod config;
+mod data_directory;
+mod failure;
+mod files;
+mod key_file;
+mod listener;
+mod logging;
+mod operator;
+mod output;
+mod passphrase;
+mod shutdown;
+mod tls;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match commands::run(cli::Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

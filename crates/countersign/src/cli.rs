@@ -1,0 +1,97 @@
+//! The command line: what can be asked for. What each command does is in the
+//! file of its name under `commands`.
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Parser, Subcommand};
+
+use crate::commands::account::AccountCommand;
+use crate::commands::admin::AdminCommand;
+use crate::commands::audit::AuditCommand;
+use crate::commands::completions::CompletionsArgs;
+use crate::commands::header::HeaderArgs;
+use crate::commands::jwks::JwksCommand;
+use crate::commands::key::KeyCommand;
+use crate::commands::request::RequestArgs;
+use crate::commands::serve::ServeArgs;
+use crate::commands::token::TokenCommand;
+use crate::output::Output;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const AFTER_HELP: &str = "\
+Try it:
+  countersign serve                                        # in one terminal
+  countersign key generate --out robot.key                 # in another
+  countersign account create robot
+  countersign key add robot robot.key.pub
+  countersign request --account robot --key robot.key -i http://127.0.0.1:8080/forward-auth
+
+Exit codes:
+  0  done
+  1  refused, or failed on the way
+  2  wrong option, setting or file
+  3  no such account, key or endpoint
+  4  the server cannot be reached";
+
+/// Tells real callers from impostors by their private keys.
+///
+/// Machines sign each request with a key that never leaves them; Countersign
+/// knows the public halves and answers who is calling.
+#[derive(Parser, Debug)]
+#[command(name = "countersign", version, styles = STYLES, after_help = AFTER_HELP)]
+#[command(propagate_version = true, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// How results are written: for people, or for scripts.
+    #[arg(short, long, global = true, value_enum, default_value_t, env = "COUNTERSIGN_OUTPUT")]
+    #[arg(hide_env = true, hide_possible_values = true, value_name = "table|json")]
+    pub(crate) output: Output,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Run the server.
+    Serve(Box<ServeArgs>),
+    /// Create, list, change and delete accounts.
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Make, read and convert keys; register them for accounts.
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Trust the keys that an account publishes at a URL.
+    #[command(subcommand)]
+    Jwks(JwksCommand),
+    /// See who changed what.
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Get back in when every administrator's key is lost.
+    #[command(subcommand)]
+    Admin(AdminCommand),
+    /// Print an Authorization header, good for one request.
+    Header(HeaderArgs),
+    /// Make an authenticated request, like curl.
+    Request(RequestArgs),
+    /// Look into tokens.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Print a completion script for a shell.
+    Completions(CompletionsArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn no_two_options_clash() {
+        Cli::command().debug_assert();
+    }
+}

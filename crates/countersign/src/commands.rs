@@ -1,0 +1,41 @@
+//! One file per command.
+
+pub(crate) mod account;
+pub(crate) mod admin;
+pub(crate) mod audit;
+pub(crate) mod completions;
+pub(crate) mod header;
+pub(crate) mod jwks;
+pub(crate) mod key;
+pub(crate) mod request;
+pub(crate) mod serve;
+pub(crate) mod token;
+
+use crate::cli::{Cli, Command};
+use crate::failure::Failure;
+
+/// Runs what was asked for.
+pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
+    let output = cli.output;
+    match cli.command {
+        Command::Serve(args) => serve::run(*args),
+        Command::Account(command) => account::run(command, output),
+        Command::Key(command) => key::run(command, output),
+        Command::Jwks(command) => jwks::run(command, output),
+        Command::Audit(command) => audit::run(&command, output),
+        Command::Admin(command) => admin::run(command, output),
+        Command::Header(args) => header::run(&args, output),
+        Command::Request(args) => request::run(args),
+        Command::Token(command) => token::run(command, output),
+        Command::Completions(args) => completions::run(&args),
+    }
+}
+
+/// Runs a command's conversation with a server on this thread.
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::refused)?
+        .block_on(work)
+}

@@ -1,0 +1,127 @@
+//! `countersign serve`: from settings to a running server, and to its end.
+
+mod announcement;
+mod assemble;
+mod first_start;
+mod listeners;
+
+use std::path::PathBuf;
+
+use clap::Args;
+use countersign_server::Service;
+use countersign_store::{Database, Durability, RegistryStore as _, SqlStore};
+use countersign_system::{SystemRandom, random_account_id};
+use tokio_util::sync::CancellationToken;
+
+use self::assemble::Assembled;
+use self::listeners::Listeners;
+use crate::config::{self, ServeOptions, Settings, Synchronous};
+use crate::data_directory::{DataDirectory, ServerFile};
+use crate::failure::Failure;
+use crate::logging;
+use crate::shutdown::StopSignals;
+
+const AFTER_HELP: &str = "\
+Examples:
+  countersign serve
+  countersign serve --listen 0.0.0.0:8443 --tls-cert chain.pem --tls-key key.pem
+  countersign serve --config /etc/countersign/countersign.toml
+
+Every option is also a variable (COUNTERSIGN_LISTEN) and a key of the settings
+file (listen = \"0.0.0.0:8443\"). The command line comes first, then the
+environment, then the file. Spans have a unit: 500ms, 20s, 5m, 90d.
+
+SIGTERM and SIGINT let requests under way finish; a second one does not wait.";
+
+#[derive(Args, Debug)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct ServeArgs {
+    /// A settings file (TOML); paths in it are relative to it.
+    #[arg(long, value_name = "FILE", env = "COUNTERSIGN_CONFIG")]
+    config: Option<PathBuf>,
+
+    #[command(flatten)]
+    options: ServeOptions,
+}
+
+pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
+    let settings = config::settings(args.options, args.config.as_deref())?;
+    logging::start(settings.log_format, settings.log_level);
+    let directory = DataDirectory::open(&settings.data_dir)?;
+    tokio::runtime::Builder::new_multi_thread()
+        .thread_name("countersign")
+        .enable_all()
+        .build()
+        .map_err(Failure::refused)?
+        .block_on(serve(settings, directory))
+}
+
+async fn serve(settings: Settings, directory: DataDirectory) -> Result<(), Failure> {
+    let mut signals = StopSignals::watch()?;
+    // Before anything is written: a port that is taken changes nothing.
+    let listeners = Listeners::bind(&settings).await?;
+    let store = open_store(&settings, &directory).await?;
+    let admin = first_start::admin(&settings, &directory.paths, &store).await?;
+    let candidate = random_account_id(&SystemRandom).0;
+    let instance_id = store.instance_id(candidate).await.map_err(Failure::refused)?.to_string();
+    let assembled = Assembled::new(&settings, store, instance_id.clone()).await?;
+
+    let server_file = ServerFile {
+        pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        instance_id,
+        public: listeners.public.url(),
+        internal: listeners.internal.url(),
+        tls_cert: listeners.certificate_file(),
+    };
+    server_file.write(&directory.paths.server_file())?;
+    announcement::say(&server_file, &directory.paths, &admin);
+    run_until_stopped(&settings, listeners, &assembled.service, &mut signals).await;
+
+    // Whoever looks for a server finds none. The lock is held until the last
+    // line is written.
+    let _ = std::fs::remove_file(directory.paths.server_file());
+    assembled.close().await;
+    drop(directory);
+    Ok(())
+}
+
+/// Serves until a signal comes, then lets requests under way finish, but not
+/// for longer than the drain timeout or until a second signal.
+async fn run_until_stopped(
+    settings: &Settings,
+    listeners: Listeners,
+    service: &Service,
+    signals: &mut StopSignals,
+) {
+    let stop = CancellationToken::new();
+    let (public, internal) = (service.public(), service.internal());
+    let mut serving = std::pin::pin!(listeners.serve(public, internal, settings.limits, &stop));
+    let signal = tokio::select! {
+        signal = signals.next() => signal,
+        // They end only when they are told to.
+        _ = &mut serving => return,
+    };
+    tracing::info!(signal, "stopping: requests under way may finish");
+    service.readiness().drain();
+    stop.cancel();
+    tokio::select! {
+        cut_off = serving => match cut_off {
+            0 => tracing::info!("stopped"),
+            connections => tracing::warn!(connections, "stopped: these took too long"),
+        },
+        signal = signals.next() => tracing::warn!(signal, "stopped without waiting"),
+    }
+}
+
+async fn open_store(settings: &Settings, directory: &DataDirectory) -> Result<SqlStore, Failure> {
+    let path = directory.prepare_database()?;
+    let durability = match settings.synchronous {
+        Synchronous::Normal => Durability::ProcessCrash,
+        Synchronous::Full => Durability::PowerLoss,
+    };
+    let database = Database::open(&path, durability)
+        .await
+        .map_err(|error| Failure::usage(format_args!("{}: {error}", path.display())))?;
+    Ok(SqlStore::new(database))
+}

@@ -1,0 +1,142 @@
+//! The service put together: store, directory, replay guard and remote keys
+//! behind the routes of both listeners.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use countersign_core::ports::ReplayGuard;
+use countersign_core::{Policy, PublicKey};
+use countersign_server::internal::{AllowedHosts, JwksUrlRule, Scheme};
+use countersign_server::layers::Limits;
+use countersign_server::{Ports, Service, Settings as ServiceSettings, StoreCheck, TrustedProxies};
+use countersign_store::replay::{
+    DurableReplayGuard, JournalLimits, ReplayLimits, ReplayWheel, SqlJournal,
+};
+use countersign_store::{
+    Database, HttpFetcher, JwksRules, JwksUrl, LiveDirectory, RemoteJwks, SqlStore,
+};
+use countersign_system::{SystemClock, SystemRandom};
+
+use crate::config::{ReplayGuardKind, Settings};
+use crate::failure::Failure;
+use crate::key_file;
+
+/// How often a wheel that nobody uses is freed of what it need not remember.
+const SWEEP_INTERVAL: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// A service, and what must be written down when it ends.
+pub(super) struct Assembled {
+    pub(super) service: Service,
+    directory: LiveDirectory,
+    database: Database,
+}
+
+impl Assembled {
+    /// Puts the service together and begins to read the accounts.
+    ///
+    /// # Errors
+    /// A [`Failure`] that names the setting or the file that will not do.
+    pub(super) async fn new(
+        settings: &Settings,
+        store: SqlStore,
+        instance_id: String,
+    ) -> Result<Self, Failure> {
+        let service_settings = service_settings(settings, instance_id)?;
+        let database = store.database().clone();
+        let guard = replay_guard(settings, database.clone()).await?;
+        let remote_jwks = RemoteJwks::new(
+            jwks_rules(settings),
+            Arc::new(HttpFetcher::new(jwks_rules(settings))),
+            Arc::new(SystemClock),
+            Arc::new(SystemRandom),
+        );
+        let directory = LiveDirectory::start(Arc::new(store), Some(Arc::new(remote_jwks)));
+        let administration = Arc::new(directory.clone());
+        let ports = Ports {
+            directory: Arc::new(directory.clone()),
+            guard,
+            store: Arc::clone(&administration) as _,
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+        };
+        let checks = vec![Arc::new(StoreCheck(administration)) as _];
+        let service_settings = ServiceSettings { checks, ..service_settings };
+        let service = Service::new(ports, service_settings).map_err(Failure::usage)?;
+        Ok(Self { service, directory, database })
+    }
+
+    /// Writes down what is still in memory and folds the log into the database.
+    pub(super) async fn close(self) {
+        if let Err(error) = self.directory.close().await {
+            tracing::warn!(%error, "the last uses of keys could not be written down");
+        }
+        self.database.close().await;
+    }
+}
+
+fn service_settings(settings: &Settings, instance_id: String) -> Result<ServiceSettings, Failure> {
+    let defaults = ServiceSettings::new(instance_id);
+    let limits = |limits| Limits { request_timeout: settings.limits.request_timeout, ..limits };
+    let rules = jwks_rules(settings);
+    Ok(ServiceSettings {
+        policy: Policy {
+            scheme: settings.scheme.clone(),
+            tolerance: settings.tolerance,
+            audiences: settings.audiences.clone(),
+            ..Policy::default()
+        },
+        identity_headers: settings.identity_headers.clone(),
+        url_prefix: settings.url_prefix.clone(),
+        trusted_proxies: match &settings.trusted_proxies {
+            Some(networks) => TrustedProxies::new(networks.iter().copied()),
+            None => TrustedProxies::default(),
+        },
+        public_limits: limits(defaults.public_limits),
+        internal_limits: limits(defaults.internal_limits),
+        request_keys: request_keys(settings)?,
+        internal_hosts: internal_hosts(settings),
+        internal_scheme: if settings.tls.is_some() { Scheme::Https } else { Scheme::Http },
+        jwks_urls: JwksUrlRule::new(move |url| match JwksUrl::parse(url, &rules) {
+            Ok(url) => Ok(url.as_str().to_owned()),
+            Err(error) => Err(error.to_string()),
+        }),
+        ..defaults
+    })
+}
+
+/// The names of loopback, those in the settings, and the address itself.
+fn internal_hosts(settings: &Settings) -> AllowedHosts {
+    let address = settings.internal_listen.ip();
+    let own = (!address.is_unspecified()).then(|| address.to_string());
+    AllowedHosts::loopback_and(settings.internal_hosts.iter().cloned().chain(own))
+}
+
+fn jwks_rules(settings: &Settings) -> JwksRules {
+    JwksRules { dangerous_allow_insecure: settings.dangerous_allow_insecure_jwks }
+}
+
+fn request_keys(settings: &Settings) -> Result<Vec<PublicKey>, Failure> {
+    let read = |path: &std::path::PathBuf| key_file::read_public(Path::new(path));
+    settings.request_keys.iter().map(|path| read(path).map(|(key, _)| key)).collect()
+}
+
+async fn replay_guard(
+    settings: &Settings,
+    database: Database,
+) -> Result<Arc<dyn ReplayGuard>, Failure> {
+    let limits = ReplayLimits::with_capacity(settings.replay_capacity);
+    match settings.replay_guard {
+        ReplayGuardKind::Durable => {
+            let journal = Arc::new(SqlJournal::new(database));
+            let limits = (limits, JournalLimits::default());
+            let guard =
+                DurableReplayGuard::open(journal, limits, Arc::new(SystemClock), &SystemRandom);
+            Ok(Arc::new(guard.await.map_err(Failure::refused)?))
+        }
+        ReplayGuardKind::Memory => {
+            let wheel = Arc::new(ReplayWheel::new(limits, Arc::new(SystemClock), &SystemRandom));
+            wheel.sweep_every(SWEEP_INTERVAL);
+            Ok(wheel)
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! The settings of `serve`: command line before `COUNTERSIGN_*` before the
+//! settings file before the defaults.
+
+mod file;
+mod options;
+mod settings;
+mod values;
+
+pub(crate) use options::ServeOptions;
+pub(crate) use settings::{Limits, Settings, TlsFiles};
+pub(crate) use values::{LogFormat, LogLevel, ReplayGuardKind, Span, Synchronous};
+
+use std::path::Path;
+
+use crate::failure::Failure;
+
+/// Joins what the command line and the environment say (clap puts the former
+/// first) with the settings file and the defaults.
+///
+/// # Errors
+/// A [`Failure`] that names the file, the line and the key, or the setting.
+pub(crate) fn settings(
+    given: ServeOptions,
+    settings_file: Option<&Path>,
+) -> Result<Settings, Failure> {
+    let in_file = match settings_file {
+        Some(path) => file::read(path)?,
+        None => ServeOptions::default(),
+    };
+    Settings::resolve(given.or(in_file))
+}

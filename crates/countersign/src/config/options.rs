@@ -1,0 +1,217 @@
+//! Every option of `serve`, written down once: its flag, its environment
+//! variable, its key in the settings file, and its help.
+
+#![expect(clippy::doc_markdown, reason = "the doc comments of options are help texts")]
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use ipnet::IpNet;
+use serde::{Deserialize, Deserializer, de};
+
+use super::values::{LogFormat, LogLevel, ReplayGuardKind, Span, Synchronous};
+
+/// The options as one source gives them: what it does not name is `None`.
+#[derive(Args, Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ServeOptions {
+    /// Where accounts, keys and spent nonces live. [default: /var/lib/countersign as root, else $XDG_DATA_HOME/countersign]
+    #[arg(long, value_name = "DIR", env = "COUNTERSIGN_DATA_DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+
+    /// The address that gateways and callers reach. [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR", env = "COUNTERSIGN_LISTEN", help_heading = "Listeners")]
+    pub(crate) listen: Option<SocketAddr>,
+
+    /// The address of the administration API. [default: 127.0.0.1:8081]
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "COUNTERSIGN_INTERNAL_LISTEN",
+        help_heading = "Listeners"
+    )]
+    pub(crate) internal_listen: Option<SocketAddr>,
+
+    /// Allow --internal-listen on an address that other machines can reach.
+    #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
+    #[arg(env = "COUNTERSIGN_INTERNAL_BEYOND_LOOPBACK", help_heading = "Listeners")]
+    pub(crate) internal_beyond_loopback: Option<bool>,
+
+    /// Host names by which the administration API may be called, besides the loopback ones.
+    #[arg(long, value_name = "HOST", value_delimiter = ',', help_heading = "Listeners")]
+    #[arg(env = "COUNTERSIGN_INTERNAL_HOSTS")]
+    pub(crate) internal_hosts: Option<Vec<String>>,
+
+    /// Certificate chain (PEM) for both listeners; read again when the file changes.
+    #[arg(long, value_name = "FILE", env = "COUNTERSIGN_TLS_CERT", help_heading = "Listeners")]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// Private key (PEM) of --tls-cert.
+    #[arg(long, value_name = "FILE", env = "COUNTERSIGN_TLS_KEY", help_heading = "Listeners")]
+    pub(crate) tls_key: Option<PathBuf>,
+
+    /// A path that all public routes begin with, for example /auth. [default: none]
+    #[arg(long, value_name = "PATH", env = "COUNTERSIGN_URL_PREFIX", help_heading = "Listeners")]
+    pub(crate) url_prefix: Option<String>,
+
+    /// Proxies (addresses or networks) whose X-Forwarded-For names the caller. [default: loopback]
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = network)]
+    #[arg(env = "COUNTERSIGN_TRUSTED_PROXIES", help_heading = "Listeners")]
+    #[serde(deserialize_with = "networks")]
+    pub(crate) trusted_proxies: Option<Vec<IpNet>>,
+
+    /// The scheme word of the Authorization header. [default: JWT]
+    #[arg(long, value_name = "WORD", env = "COUNTERSIGN_SCHEME", help_heading = "Policy")]
+    pub(crate) scheme: Option<String>,
+
+    /// How far a token's time may lie from now, either way. [default: 20s]
+    #[arg(long, value_name = "SPAN", env = "COUNTERSIGN_TOLERANCE", help_heading = "Policy")]
+    pub(crate) tolerance: Option<Span>,
+
+    /// Names this service goes by in a token's aud claim.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Policy")]
+    #[arg(env = "COUNTERSIGN_AUDIENCES")]
+    pub(crate) audiences: Option<Vec<String>>,
+
+    /// Header that carries the account's name. [default: X-Auth-Account]
+    #[arg(long, value_name = "NAME", help_heading = "Identity headers")]
+    #[arg(env = "COUNTERSIGN_ACCOUNT_HEADER")]
+    pub(crate) account_header: Option<String>,
+
+    /// Header that carries the account's id. [default: X-Auth-Account-Id]
+    #[arg(long, value_name = "NAME", help_heading = "Identity headers")]
+    #[arg(env = "COUNTERSIGN_ACCOUNT_ID_HEADER")]
+    pub(crate) account_id_header: Option<String>,
+
+    /// Header that carries the account's groups, comma-joined. [default: X-Auth-Groups]
+    #[arg(long, value_name = "NAME", help_heading = "Identity headers")]
+    #[arg(env = "COUNTERSIGN_GROUPS_HEADER")]
+    pub(crate) groups_header: Option<String>,
+
+    /// Header that says how the caller proved itself. [default: X-Auth-Method]
+    #[arg(long, value_name = "NAME", help_heading = "Identity headers")]
+    #[arg(env = "COUNTERSIGN_METHOD_HEADER")]
+    pub(crate) method_header: Option<String>,
+
+    /// Header that carries the fingerprint of the key. [default: X-Auth-Credential]
+    #[arg(long, value_name = "NAME", help_heading = "Identity headers")]
+    #[arg(env = "COUNTERSIGN_CREDENTIAL_HEADER")]
+    pub(crate) credential_header: Option<String>,
+
+    /// Where spent nonces are remembered. [default: durable]
+    #[arg(long, value_enum, env = "COUNTERSIGN_REPLAY_GUARD", help_heading = "Storage")]
+    pub(crate) replay_guard: Option<ReplayGuardKind>,
+
+    /// How many live nonces are remembered before callers get 503. [default: 16777216]
+    #[arg(long, value_name = "N", env = "COUNTERSIGN_REPLAY_CAPACITY", help_heading = "Storage")]
+    pub(crate) replay_capacity: Option<u32>,
+
+    /// When SQLite waits for the disk. [default: normal]
+    #[arg(long, value_enum, env = "COUNTERSIGN_SYNCHRONOUS", help_heading = "Storage")]
+    pub(crate) synchronous: Option<Synchronous>,
+
+    /// The longest header section of a request, in bytes (at least 8192). [default: 32768]
+    #[arg(long, value_name = "N", env = "COUNTERSIGN_MAX_HEADER_BYTES", help_heading = "Limits")]
+    pub(crate) max_header_bytes: Option<u32>,
+
+    /// The longest time from a request's header to its answer. [default: 10s]
+    #[arg(long, value_name = "SPAN", env = "COUNTERSIGN_REQUEST_TIMEOUT", help_heading = "Limits")]
+    pub(crate) request_timeout: Option<Span>,
+
+    /// The longest time a connection may take to send a request's header, or stay idle. [default: 75s]
+    #[arg(long, value_name = "SPAN", env = "COUNTERSIGN_HEADER_TIMEOUT", help_heading = "Limits")]
+    pub(crate) header_timeout: Option<Span>,
+
+    /// The most connections at once, per listener; more wait. [default: 4096]
+    #[arg(long, value_name = "N", env = "COUNTERSIGN_MAX_CONNECTIONS", help_heading = "Limits")]
+    pub(crate) max_connections: Option<u32>,
+
+    /// How long requests under way may take after a signal to stop. [default: 30s]
+    #[arg(long, value_name = "SPAN", env = "COUNTERSIGN_DRAIN_TIMEOUT", help_heading = "Limits")]
+    pub(crate) drain_timeout: Option<Span>,
+
+    /// Public keys to publish at /.well-known/request-keys.json: what this service signs with.
+    #[arg(long, value_name = "FILE", value_delimiter = ',', help_heading = "Keys")]
+    #[arg(env = "COUNTERSIGN_REQUEST_KEYS")]
+    pub(crate) request_keys: Option<Vec<PathBuf>>,
+
+    /// The public key of a first administrator, made if there is none (in any text format).
+    #[arg(long, value_name = "KEY", help_heading = "Keys")]
+    #[arg(env = "COUNTERSIGN_BOOTSTRAP_ADMIN_PUBLIC_KEY")]
+    pub(crate) bootstrap_admin_public_key: Option<String>,
+
+    /// Allow accounts' JWKS over plain http and from private networks. For tests.
+    #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
+    #[arg(env = "COUNTERSIGN_DANGEROUS_ALLOW_INSECURE_JWKS", help_heading = "Keys")]
+    pub(crate) dangerous_allow_insecure_jwks: Option<bool>,
+
+    /// How log lines look, on stderr. [default: text]
+    #[arg(long, value_enum, env = "COUNTERSIGN_LOG_FORMAT", help_heading = "Logs")]
+    pub(crate) log_format: Option<LogFormat>,
+
+    /// How much is logged. [default: info]
+    #[arg(long, value_enum, env = "COUNTERSIGN_LOG_LEVEL", help_heading = "Logs")]
+    pub(crate) log_level: Option<LogLevel>,
+}
+
+impl ServeOptions {
+    /// These options, and for what they leave open those.
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self {
+            data_dir: self.data_dir.or(other.data_dir),
+            listen: self.listen.or(other.listen),
+            internal_listen: self.internal_listen.or(other.internal_listen),
+            internal_beyond_loopback: self
+                .internal_beyond_loopback
+                .or(other.internal_beyond_loopback),
+            internal_hosts: self.internal_hosts.or(other.internal_hosts),
+            tls_cert: self.tls_cert.or(other.tls_cert),
+            tls_key: self.tls_key.or(other.tls_key),
+            url_prefix: self.url_prefix.or(other.url_prefix),
+            trusted_proxies: self.trusted_proxies.or(other.trusted_proxies),
+            scheme: self.scheme.or(other.scheme),
+            tolerance: self.tolerance.or(other.tolerance),
+            audiences: self.audiences.or(other.audiences),
+            account_header: self.account_header.or(other.account_header),
+            account_id_header: self.account_id_header.or(other.account_id_header),
+            groups_header: self.groups_header.or(other.groups_header),
+            method_header: self.method_header.or(other.method_header),
+            credential_header: self.credential_header.or(other.credential_header),
+            replay_guard: self.replay_guard.or(other.replay_guard),
+            replay_capacity: self.replay_capacity.or(other.replay_capacity),
+            synchronous: self.synchronous.or(other.synchronous),
+            max_header_bytes: self.max_header_bytes.or(other.max_header_bytes),
+            request_timeout: self.request_timeout.or(other.request_timeout),
+            header_timeout: self.header_timeout.or(other.header_timeout),
+            max_connections: self.max_connections.or(other.max_connections),
+            drain_timeout: self.drain_timeout.or(other.drain_timeout),
+            request_keys: self.request_keys.or(other.request_keys),
+            bootstrap_admin_public_key: self
+                .bootstrap_admin_public_key
+                .or(other.bootstrap_admin_public_key),
+            dangerous_allow_insecure_jwks: self
+                .dangerous_allow_insecure_jwks
+                .or(other.dangerous_allow_insecure_jwks),
+            log_format: self.log_format.or(other.log_format),
+            log_level: self.log_level.or(other.log_level),
+        }
+    }
+}
+
+/// A network, or one address as a network of its own.
+fn network(text: &str) -> Result<IpNet, String> {
+    text.parse().or_else(|_| text.parse().map(|address: std::net::IpAddr| address.into())).map_err(
+        |_| {
+            format!(
+                "`{text}` is neither an address nor a network, expected for example `10.0.0.0/8`"
+            )
+        },
+    )
+}
+
+fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<IpNet>>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    let networks = texts.iter().map(|text| network(text)).collect::<Result<_, _>>();
+    networks.map(Some).map_err(de::Error::custom)
+}

@@ -1,0 +1,244 @@
+//! The settings as the server uses them: complete, and checked against each other.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use countersign_core::{DEFAULT_SCHEME, DEFAULT_TOLERANCE};
+use countersign_server::IdentityHeaders;
+use countersign_server::public::UrlPrefix;
+use http::HeaderName;
+use ipnet::IpNet;
+
+use super::options::ServeOptions;
+use super::values::{LogFormat, LogLevel, ReplayGuardKind, Span, Synchronous};
+use crate::data_directory;
+use crate::failure::Failure;
+
+/// The smallest buffer for a header section that the HTTP library takes.
+const MIN_HEADER_BYTES: u32 = 8192;
+
+/// A certificate chain and its private key, both PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TlsFiles {
+    pub(crate) cert: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+/// Everything `serve` needs to know.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) data_dir: PathBuf,
+    pub(crate) listen: SocketAddr,
+    pub(crate) internal_listen: SocketAddr,
+    pub(crate) internal_hosts: Vec<String>,
+    pub(crate) tls: Option<TlsFiles>,
+    pub(crate) url_prefix: UrlPrefix,
+    /// `None` is the service's own default: loopback.
+    pub(crate) trusted_proxies: Option<Vec<IpNet>>,
+    pub(crate) scheme: String,
+    pub(crate) tolerance: Duration,
+    pub(crate) audiences: Vec<String>,
+    pub(crate) identity_headers: IdentityHeaders,
+    pub(crate) replay_guard: ReplayGuardKind,
+    pub(crate) replay_capacity: usize,
+    pub(crate) synchronous: Synchronous,
+    pub(crate) limits: Limits,
+    pub(crate) request_keys: Vec<PathBuf>,
+    pub(crate) bootstrap_admin_public_key: Option<String>,
+    pub(crate) dangerous_allow_insecure_jwks: bool,
+    pub(crate) log_format: LogFormat,
+    pub(crate) log_level: LogLevel,
+}
+
+/// What one caller may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) header_bytes: usize,
+    pub(crate) request_timeout: Duration,
+    pub(crate) header_timeout: Duration,
+    pub(crate) connections: usize,
+    pub(crate) drain_timeout: Duration,
+}
+
+impl Settings {
+    /// Fills in the defaults, which stand here and nowhere else (and in the
+    /// help text, which a test compares).
+    pub(super) fn resolve(options: ServeOptions) -> Result<Self, Failure> {
+        let names = IdentityHeaders::default();
+        let span = |given: Option<Span>, seconds| {
+            given.map_or(Duration::from_secs(seconds), |span| span.0)
+        };
+        let count = |given: Option<u32>, default: u32| given.unwrap_or(default) as usize;
+        let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let settings = Self {
+            data_dir: options.data_dir.map_or_else(data_directory::default_path, Ok)?,
+            listen: options.listen.unwrap_or_else(|| loopback(8080)),
+            internal_listen: options.internal_listen.unwrap_or_else(|| loopback(8081)),
+            internal_hosts: options.internal_hosts.unwrap_or_default(),
+            tls: tls_files(options.tls_cert, options.tls_key)?,
+            url_prefix: url_prefix(&options.url_prefix.unwrap_or_default())?,
+            trusted_proxies: options.trusted_proxies,
+            scheme: options.scheme.unwrap_or_else(|| DEFAULT_SCHEME.to_owned()),
+            tolerance: options.tolerance.map_or(DEFAULT_TOLERANCE, |span| span.0),
+            audiences: options.audiences.unwrap_or_default(),
+            identity_headers: IdentityHeaders {
+                account: header("account_header", options.account_header, names.account)?,
+                account_id: header(
+                    "account_id_header",
+                    options.account_id_header,
+                    names.account_id,
+                )?,
+                groups: header("groups_header", options.groups_header, names.groups)?,
+                method: header("method_header", options.method_header, names.method)?,
+                credential: header(
+                    "credential_header",
+                    options.credential_header,
+                    names.credential,
+                )?,
+            },
+            replay_guard: options.replay_guard.unwrap_or(ReplayGuardKind::Durable),
+            replay_capacity: count(options.replay_capacity, 1 << 24),
+            synchronous: options.synchronous.unwrap_or(Synchronous::Normal),
+            limits: Limits {
+                header_bytes: header_bytes(options.max_header_bytes.unwrap_or(32_768))?,
+                request_timeout: span(options.request_timeout, 10),
+                header_timeout: span(options.header_timeout, 75),
+                connections: count(options.max_connections, 4096).max(1),
+                drain_timeout: span(options.drain_timeout, 30),
+            },
+            request_keys: options.request_keys.unwrap_or_default(),
+            bootstrap_admin_public_key: options.bootstrap_admin_public_key,
+            dangerous_allow_insecure_jwks: options.dangerous_allow_insecure_jwks.unwrap_or(false),
+            log_format: options.log_format.unwrap_or(LogFormat::Text),
+            log_level: options.log_level.unwrap_or(LogLevel::Info),
+        };
+        let beyond_loopback = options.internal_beyond_loopback.unwrap_or(false);
+        check_internal(settings.internal_listen, beyond_loopback)?;
+        Ok(settings)
+    }
+}
+
+fn tls_files(cert: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<TlsFiles>, Failure> {
+    match (cert, key) {
+        (Some(cert), Some(key)) => Ok(Some(TlsFiles { cert, key })),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(Failure::usage("tls_cert is set without tls_key: TLS needs both")),
+        (None, Some(_)) => Err(Failure::usage("tls_key is set without tls_cert: TLS needs both")),
+    }
+}
+
+/// The API behind the internal listener makes administrators.
+fn check_internal(address: SocketAddr, beyond_loopback: bool) -> Result<(), Failure> {
+    if address.ip().is_loopback() || beyond_loopback {
+        return Ok(());
+    }
+    Err(Failure::usage(format_args!(
+        "internal_listen is {address}, which other machines can reach: use a loopback address, or add --internal-beyond-loopback (and TLS) if that is what you want"
+    )))
+}
+
+fn header_bytes(given: u32) -> Result<usize, Failure> {
+    if given < MIN_HEADER_BYTES {
+        return Err(Failure::usage(format_args!(
+            "max_header_bytes is {given}, expected at least {MIN_HEADER_BYTES}"
+        )));
+    }
+    Ok(given as usize)
+}
+
+/// A path such as `/auth`; one slash at its end is forgiven.
+fn url_prefix(path: &str) -> Result<UrlPrefix, Failure> {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    path.parse().map_err(|error| Failure::usage(format_args!("url_prefix: {error}")))
+}
+
+fn header(
+    setting: &str,
+    given: Option<String>,
+    default: HeaderName,
+) -> Result<HeaderName, Failure> {
+    given.map_or(Ok(default), |name| {
+        name.parse().map_err(|_| {
+            Failure::usage(format_args!(
+                "{setting} is `{name}`, expected a header's name such as `X-Auth-Account`"
+            ))
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(toml: &str) -> Result<Settings, Failure> {
+        let options: ServeOptions = toml::from_str(toml).unwrap();
+        Settings::resolve(ServeOptions { data_dir: Some("/data".into()), ..options })
+    }
+
+    #[test]
+    fn the_help_text_tells_the_defaults() {
+        use clap::Args as _;
+        let settings = resolve("").unwrap();
+        let command = ServeOptions::augment_args(clap::Command::new("serve"));
+        let help = |name: &str| {
+            let found = command.get_arguments().find(|arg| arg.get_id() == name).unwrap();
+            found.get_help().unwrap().to_string()
+        };
+        let span = |span| Span(span).to_string().replace("1m 15s", "75s");
+        let limits = settings.limits;
+        let headers = &settings.identity_headers;
+        for (name, default) in [
+            ("listen", settings.listen.to_string()),
+            ("internal_listen", settings.internal_listen.to_string()),
+            ("scheme", settings.scheme.clone()),
+            ("tolerance", span(settings.tolerance)),
+            ("account_header", headers.account.to_string()),
+            ("account_id_header", headers.account_id.to_string()),
+            ("groups_header", headers.groups.to_string()),
+            ("method_header", headers.method.to_string()),
+            ("credential_header", headers.credential.to_string()),
+            ("replay_guard", "durable".into()),
+            ("replay_capacity", settings.replay_capacity.to_string()),
+            ("synchronous", "normal".into()),
+            ("max_header_bytes", limits.header_bytes.to_string()),
+            ("request_timeout", span(limits.request_timeout)),
+            ("header_timeout", span(limits.header_timeout)),
+            ("max_connections", limits.connections.to_string()),
+            ("drain_timeout", span(limits.drain_timeout)),
+            ("log_format", "text".into()),
+            ("log_level", "info".into()),
+        ] {
+            let help = help(name);
+            let expected = format!("[default: {default}]").to_lowercase();
+            assert!(help.to_lowercase().contains(&expected), "{name}: {help}");
+        }
+        assert_eq!(settings.replay_guard, ReplayGuardKind::Durable);
+        assert_eq!(settings.synchronous, Synchronous::Normal);
+        assert_eq!(settings.log_format, LogFormat::Text);
+        assert_eq!(settings.log_level, LogLevel::Info);
+    }
+
+    #[test]
+    fn the_internal_listener_leaves_loopback_only_when_told_so() {
+        let refused = resolve("internal_listen = \"0.0.0.0:8081\"").unwrap_err();
+        assert!(refused.to_string().contains("--internal-beyond-loopback"), "{refused}");
+        assert!(
+            resolve("internal_listen = \"0.0.0.0:8081\"\ninternal_beyond_loopback = true").is_ok()
+        );
+    }
+
+    #[test]
+    fn settings_that_do_not_fit_are_refused_by_name() {
+        for (toml, name) in [
+            ("tls_cert = \"a\"", "tls_cert"),
+            ("tls_key = \"a\"", "tls_key"),
+            ("groups_header = \"X Auth\"", "groups_header"),
+            ("url_prefix = \"auth\"", "url_prefix"),
+            ("max_header_bytes = 100", "max_header_bytes"),
+        ] {
+            let refused = resolve(toml).unwrap_err();
+            assert!(refused.to_string().starts_with(name), "{refused}");
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Log lines, on stderr.
+
+use std::io;
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::time::SystemTime;
+use tracing_subscriber::prelude::*;
+
+use crate::config::{LogFormat, LogLevel};
+
+/// Sends events to stderr from now on.
+pub(crate) fn start(format: LogFormat, level: LogLevel) {
+    let ours = filter(level);
+    // What libraries say below a warning is about themselves, and the HTTP
+    // libraries would show whole headers at their most verbose.
+    let libraries = ours.min(LevelFilter::WARN);
+    let targets = Targets::new().with_default(libraries).with_targets(
+        ["countersign", "countersign_core", "countersign_server", "countersign_store"]
+            .map(|target| (target, ours)),
+    );
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_timer(SystemTime)
+        .with_ansi(false);
+    let registry = tracing_subscriber::registry();
+    match format {
+        LogFormat::Text => registry.with(lines.with_target(false).with_filter(targets)).init(),
+        LogFormat::Json => registry.with(lines.json().with_filter(targets)).init(),
+    }
+}
+
+fn filter(level: LogLevel) -> LevelFilter {
+    match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    }
+}

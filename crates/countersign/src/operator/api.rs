@@ -1,0 +1,181 @@
+//! Calls of the administration API, each signed for exactly this call.
+
+use std::time::Duration;
+
+use countersign_core::{AccountName, BoundTo, PrivateKey, RequestBinding, RequestSigner};
+use countersign_server::api::{Instance, Problem, routes};
+use countersign_system::{SystemClock, SystemRandom};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
+use reqwest::{Client, Method, Response, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use super::{Target, Trust, pinned};
+use crate::failure::Failure;
+use crate::files;
+use crate::tls;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A server's administration API, called as one operator.
+pub(crate) struct AdminApi {
+    http: Client,
+    url: Url,
+    instance_id: String,
+    signer: RequestSigner,
+}
+
+impl AdminApi {
+    pub(super) async fn connect(
+        target: Target,
+        name: AccountName,
+        key: PrivateKey,
+    ) -> Result<Self, Failure> {
+        let http = client(&target.trust)?;
+        let instance_id = match target.instance_id {
+            Some(id) => id,
+            None => instance_id(&http, &target.url).await?,
+        };
+        let signer = RequestSigner::new(name, key);
+        Ok(Self { http, url: target.url, instance_id, signer })
+    }
+
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        read(self.call(Method::GET, path, Vec::new()).await?).await
+    }
+
+    pub(crate) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, Failure> {
+        let body = serde_json::to_vec(body).map_err(Failure::refused)?;
+        read(self.call(Method::POST, path, body).await?).await
+    }
+
+    pub(crate) async fn patch<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, Failure> {
+        let body = serde_json::to_vec(body).map_err(Failure::refused)?;
+        read(self.call(Method::PATCH, path, body).await?).await
+    }
+
+    /// A `POST` without a body.
+    pub(crate) async fn act<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        read(self.call(Method::POST, path, Vec::new()).await?).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Result<(), Failure> {
+        self.call(Method::DELETE, path, Vec::new()).await.map(drop)
+    }
+
+    /// Signs for this method, URI and body, and sends.
+    async fn call(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Response, Failure> {
+        let url = join(&self.url, path)?;
+        let request = RequestBinding::of(method.as_str(), url.as_str(), &body);
+        let bound_to = BoundTo { audience: &self.instance_id, request: &request };
+        let authorization = self
+            .signer
+            .bound_authorization(&SystemClock, &SystemRandom, &bound_to)
+            .map_err(Failure::refused)?;
+        let mut call = self.http.request(method, url).header(AUTHORIZATION, authorization);
+        if !body.is_empty() {
+            call = call.header(CONTENT_TYPE, "application/json").body(body);
+        }
+        let response = call.send().await.map_err(|error| cannot_reach(&self.url, &error))?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        Err(self.why_not(response).await)
+    }
+
+    async fn why_not(&self, response: Response) -> Failure {
+        let status = response.status();
+        if status == StatusCode::UNAUTHORIZED {
+            return Failure::refused(format_args!(
+                "{} does not accept this key for account {}: the account must be enabled and in the group admin, the key registered for it, and the clocks of both machines must agree",
+                self.url,
+                self.signer.account()
+            ));
+        }
+        let detail = match response.bytes().await {
+            Ok(body) => serde_json::from_slice::<Problem>(&body).map(|problem| problem.to_string()),
+            Err(error) => return cannot_reach(&self.url, &error),
+        };
+        let detail = detail.unwrap_or_else(|_| format!("{} answered {status}", self.url));
+        match status {
+            StatusCode::NOT_FOUND => Failure::not_found(detail),
+            StatusCode::SERVICE_UNAVAILABLE => Failure::unreachable(detail),
+            _ => Failure::refused(detail),
+        }
+    }
+}
+
+fn client(trust: &Trust) -> Result<Client, Failure> {
+    let builder = Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(CALL_TIMEOUT)
+        // A credential goes to the server it was made for and nowhere else.
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy();
+    let builder = match trust {
+        Trust::Authorities(None) => builder,
+        Trust::Authorities(Some(file)) => {
+            let pem = files::read(file)?;
+            let more = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| {
+                Failure::usage(format_args!("{} holds no certificate: {error}", file.display()))
+            })?;
+            builder.tls_certs_merge(more)
+        }
+        Trust::Pinned(file) => {
+            let mut chain = tls::certificates(file)?;
+            let config = pinned::client_config(chain.swap_remove(0)).map_err(Failure::refused)?;
+            builder.tls_backend_preconfigured(config)
+        }
+    };
+    builder.build().map_err(Failure::refused)
+}
+
+async fn instance_id(http: &Client, url: &Url) -> Result<String, Failure> {
+    let response = http
+        .get(join(url, routes::INSTANCE)?)
+        .send()
+        .await
+        .map_err(|error| cannot_reach(url, &error))?;
+    if !response.status().is_success() {
+        return Err(Failure::unreachable(format_args!(
+            "{url} answered {}: is it the internal listener of a Countersign server?",
+            response.status()
+        )));
+    }
+    Ok(read::<Instance>(response).await?.instance_id)
+}
+
+/// The URL of a route: a server behind a path keeps that path.
+fn join(server: &Url, path: &str) -> Result<Url, Failure> {
+    let text = format!("{}{path}", server.as_str().trim_end_matches('/'));
+    text.parse().map_err(|error| Failure::usage(format_args!("--server {server}: {error}")))
+}
+
+async fn read<T: DeserializeOwned>(response: Response) -> Result<T, Failure> {
+    let url = response.url().clone();
+    let body = response.bytes().await.map_err(|error| cannot_reach(&url, &error))?;
+    serde_json::from_slice(&body).map_err(|error| {
+        Failure::unreachable(format_args!(
+            "{url} gave an answer that this version does not understand ({error}): is it a Countersign server, of the same version?"
+        ))
+    })
+}
+
+fn cannot_reach(server: &Url, error: &reqwest::Error) -> Failure {
+    // The library's own text hides the reason at the end of a chain of sources.
+    let mut reason: &dyn std::error::Error = error;
+    while let Some(source) = reason.source() {
+        reason = source;
+    }
+    Failure::unreachable(format_args!("cannot reach {server}: {reason}; is the server running?"))
+}
