@@ -24,6 +24,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, patch, post};
 use countersign_core::ports::AdminStore;
 use countersign_core::{Authenticator, Clock, Random};
+use tower::Layer as _;
 
 pub use jwks_endpoints::JwksUrlRule;
 pub use operator::{BODY_TIMEOUT, MAX_BODY_BYTES};
@@ -85,10 +86,12 @@ pub fn router(state: InternalState) -> Router {
     };
     let administration =
         Administration { store: state.store, random: state.random, jwks_urls: state.jwks_urls };
-    let guarded = administration_routes(administration)
-        .layer(from_fn_with_state(Arc::new(gatekeeper), operator::admit));
+    // Around the router, not its routes: it would add `Allow` to the refusal of
+    // a method, and so tell strangers which routes there are.
+    let guarded = from_fn_with_state(Arc::new(gatekeeper), operator::admit)
+        .layer(administration_routes(administration));
     let routes = layers
-        .limit(guarded)
+        .limit(Router::new().fallback_service(guarded))
         .route(routes::INSTANCE, get(instance::show).with_state(state.instance_id))
         .merge(health::routes(state.readiness));
     let same_site = Arc::new(SameSite { hosts: state.allowed_hosts, scheme: state.scheme });

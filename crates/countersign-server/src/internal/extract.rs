@@ -1,6 +1,8 @@
 //! Reads the parts of a call strictly; what does not fit is a problem that
 //! names the place.
 
+use std::fmt;
+
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use bytes::Bytes;
@@ -9,6 +11,7 @@ use countersign_core::ports::{Act, Page};
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 
 use super::problems::Kind;
 use crate::api::{DEFAULT_PAGE_LIMIT, MAX_PAGE_LIMIT, Problem};
@@ -70,8 +73,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for StrictQuery<T>
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let query = Query::try_from_uri(&parts.uri);
         query.map(|Query(query)| Self(query)).map_err(|error| {
-            let error = error.body_text();
-            Kind::InvalidRequest.problem(format_args!("the query: {error}"))
+            let text = error.body_text();
+            let detail = text.strip_prefix("Failed to deserialize query string: ");
+            Kind::InvalidRequest.problem(format_args!("the query: {}", detail.unwrap_or(&text)))
         })
     }
 }
@@ -95,17 +99,22 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for StrictJson<T> {
 }
 
 fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let invalid = |detail: fmt::Arguments<'_>| Kind::InvalidRequest.problem(detail);
+    // Serde would take an array for an object whose members have no names.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(invalid(format_args!("the body: expected a JSON object")));
+    }
     let mut reader = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let detail = match error.path().to_string().as_str() {
-            "." => format!("the body: {}", error.inner()),
-            path => format!("`{path}` in the body: {}", error.inner()),
-        };
-        Kind::InvalidRequest.problem(detail)
+        let (path, inner) = (error.path().to_string(), error.inner());
+        match inner.classify() {
+            Category::Data if path != "." => invalid(format_args!("`{path}` in the body: {inner}")),
+            _ => invalid(format_args!("the body: {inner}")),
+        }
     })?;
-    reader.end().map_err(|error| {
-        Kind::InvalidRequest.problem(format_args!("the body goes on after the JSON: {error}"))
-    })?;
+    reader
+        .end()
+        .map_err(|error| invalid(format_args!("the body goes on after the JSON: {error}")))?;
     Ok(value)
 }
 

@@ -3,5 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 mod administration;
+mod bad_calls;
 mod forward_auth;
+mod operators;
+mod probes;
 mod support;

@@ -14,7 +14,7 @@ use countersign_core::{
     Random as _, RequestBinding, RequestSigner,
 };
 use countersign_server::api::Problem;
-use countersign_server::{PeerAddress, Ports, Service, Settings};
+use countersign_server::{PeerAddress, Ports, Service, Settings, SettingsError};
 use countersign_store::MemoryStore;
 use http::{HeaderMap, Request, StatusCode};
 use serde::de::DeserializeOwned;
@@ -47,6 +47,10 @@ impl World {
     }
 
     pub(crate) fn with(settings: Settings) -> Self {
+        Self::try_with(settings).unwrap()
+    }
+
+    pub(crate) fn try_with(settings: Settings) -> Result<Self, SettingsError> {
         let clock = Arc::new(TestClock::default());
         let random = Arc::new(TestRandom::default());
         let directory = Arc::new(TestDirectory::default());
@@ -59,8 +63,8 @@ impl World {
             clock: clock.clone(),
             random: random.clone(),
         };
-        let service = Service::new(ports, settings).unwrap();
-        Self { clock, random, directory, guard, store, service }
+        let service = Service::new(ports, settings)?;
+        Ok(Self { clock, random, directory, guard, store, service })
     }
 
     /// An account with a key of its own in these groups.
