@@ -10,8 +10,8 @@ mod environment;
 mod replay;
 
 pub use administration::{
-    Account, AccountChange, AccountFilter, Act, AdminStore, AuditRecord, JwksEndpoint, NewAccount,
-    NewPublicKey, Page, PublicKeyRecord, StoreError,
+    Account, AccountChange, AccountFilter, Act, AdminStore, AuditRecord, EndpointStatus,
+    JwksEndpoint, NewAccount, NewPublicKey, Page, PublicKeyRecord, StoreError,
 };
 pub use directory::{AccountKeys, Directory, DirectoryError, LastUse, RegisteredKey};
 pub use environment::{Clock, Random};

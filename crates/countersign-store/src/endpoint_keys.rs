@@ -1,7 +1,7 @@
 //! What a directory needs from whoever fetches the JWKS of accounts.
 
-use countersign_core::ports::RegisteredKey;
-use countersign_core::{AccountId, UnixTime};
+use countersign_core::AccountId;
+use countersign_core::ports::{EndpointStatus, RegisteredKey};
 
 /// The keys that accounts publish at their JWKS endpoints.
 ///
@@ -36,21 +36,6 @@ pub trait EndpointKeys: Send + Sync {
 /// not wait. It may call [`EndpointKeys::keys`].
 pub type ChangeListener = Box<dyn Fn(AccountId) + Send + Sync>;
 
-/// How the fetching of an endpoint goes, for the operator.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct EndpointStatus {
-    /// When it was last asked, with whatever outcome.
-    pub attempted_at: Option<UnixTime>,
-    /// When it last gave a key set.
-    pub fetched_at: Option<UnixTime>,
-    /// How many keys that set has that can be used.
-    pub keys: usize,
-    /// The entries of that set that cannot be used, and why.
-    pub skipped: Vec<String>,
-    /// Why the last attempt failed, if it did.
-    pub error: Option<String>,
-}
-
 /// An account's keys: those registered for it and those its endpoints publish.
 ///
 /// What an operator decided about a key holds for the key, wherever it comes
@@ -73,7 +58,7 @@ pub fn merge_keys(
 
 #[cfg(test)]
 mod tests {
-    use countersign_core::{KeyKind, PrivateKey, PublicKey};
+    use countersign_core::{KeyKind, PrivateKey, PublicKey, UnixTime};
 
     use super::*;
 

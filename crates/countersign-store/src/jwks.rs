@@ -24,7 +24,7 @@ mod url;
 
 use std::sync::Arc;
 
-use countersign_core::ports::RegisteredKey;
+use countersign_core::ports::{EndpointStatus, RegisteredKey};
 use countersign_core::{AccountId, Clock, Random};
 
 pub use address::ForbiddenAddress;
@@ -32,7 +32,7 @@ pub use fetch::{FetchError, FetchJwks, FetchLimits, HttpFetcher};
 pub use schedule::JwksSchedule;
 pub use url::{JwksRules, JwksUrl, JwksUrlError, MAX_JWKS_URL_BYTES};
 
-use crate::endpoint_keys::{ChangeListener, EndpointKeys, EndpointStatus};
+use crate::endpoint_keys::{ChangeListener, EndpointKeys};
 use book::Book;
 use refresh::Refreshing;
 

@@ -12,7 +12,7 @@ mod registry;
 pub mod replay;
 mod sql;
 
-pub use endpoint_keys::{ChangeListener, EndpointKeys, EndpointStatus, merge_keys};
+pub use endpoint_keys::{ChangeListener, EndpointKeys, merge_keys};
 pub use jwks::{
     FetchError, FetchJwks, FetchLimits, ForbiddenAddress, HttpFetcher, JwksRules, JwksSchedule,
     JwksUrl, JwksUrlError, MAX_JWKS_URL_BYTES, RemoteJwks,

@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use countersign_core::ports::{
-    AccountKeys, Directory, DirectoryError, LastUse, RegisteredKey, StoreError,
+    AccountKeys, Directory, DirectoryError, JwksEndpoint, LastUse, RegisteredKey, StoreError,
 };
 use countersign_core::{AccountId, AccountName};
 use tokio::sync::watch;
@@ -215,6 +215,14 @@ impl Inner {
             self.with_endpoints().extract_if(|_, of| of == name).map(|(id, _)| id).collect();
         for id in gone {
             endpoint_keys.set_endpoints(id, &[]);
+        }
+    }
+
+    /// Adds how the fetching of endpoints goes, which the store does not know.
+    fn overlay_status<'a>(&self, endpoints: impl IntoIterator<Item = &'a mut JwksEndpoint>) {
+        let Some(endpoint_keys) = &self.endpoint_keys else { return };
+        for endpoint in endpoints {
+            endpoint.status = endpoint_keys.status(&endpoint.url);
         }
     }
 

@@ -89,6 +89,23 @@ pub struct JwksEndpoint {
     pub url: String,
     /// When it was added.
     pub created_at: UnixTime,
+    /// How its fetching goes; `None` from a store that does not fetch.
+    pub status: Option<EndpointStatus>,
+}
+
+/// How the fetching of a JWKS endpoint goes, for the operator.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EndpointStatus {
+    /// When it was last asked, with whatever outcome.
+    pub attempted_at: Option<UnixTime>,
+    /// When it last gave a key set.
+    pub fetched_at: Option<UnixTime>,
+    /// How many keys that set has that can be used.
+    pub keys: usize,
+    /// The entries of that set that cannot be used, and why.
+    pub skipped: Vec<String>,
+    /// Why the last attempt failed, if it did.
+    pub error: Option<String>,
 }
 
 /// Who does an administrative act, when, and from where.

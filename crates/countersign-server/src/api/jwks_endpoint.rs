@@ -13,6 +13,16 @@ pub struct JwksEndpoint {
     pub url: String,
     /// When it was added.
     pub created_at: Timestamp,
+    /// When it was last asked for its keys, with whatever outcome.
+    pub attempted_at: Option<Timestamp>,
+    /// When it last gave a key set.
+    pub fetched_at: Option<Timestamp>,
+    /// How many keys that set has that can be used.
+    pub keys: usize,
+    /// The entries of that set that cannot be used, and why.
+    pub skipped: Vec<String>,
+    /// Why the last attempt failed, if it did.
+    pub error: Option<String>,
 }
 
 /// The answer to `GET /v1/accounts/{name}/jwks-endpoints`, in the order they were added.
@@ -40,6 +50,15 @@ pub struct JwksEndpointQuery {
 
 impl From<ports::JwksEndpoint> for JwksEndpoint {
     fn from(endpoint: ports::JwksEndpoint) -> Self {
-        Self { url: endpoint.url, created_at: to_timestamp(endpoint.created_at) }
+        let status = endpoint.status.unwrap_or_default();
+        Self {
+            url: endpoint.url,
+            created_at: to_timestamp(endpoint.created_at),
+            attempted_at: status.attempted_at.map(to_timestamp),
+            fetched_at: status.fetched_at.map(to_timestamp),
+            keys: status.keys,
+            skipped: status.skipped,
+            error: status.error,
+        }
     }
 }

@@ -19,7 +19,8 @@ const URL: &str = "https://keys.example/jwks.json?a=1";
 async fn an_endpoint_is_trusted_once(store: Arc<dyn AdminStore>) {
     create(&*store, 1, "robot", &[]).await;
     let url = URL.to_owned();
-    let expected = JwksEndpoint { account: id(1), url, created_at: UnixTime::from_secs(2) };
+    let created_at = UnixTime::from_secs(2);
+    let expected = JwksEndpoint { account: id(1), url, created_at, status: None };
     for seconds in [2, 3] {
         let added = store.add_jwks_endpoint(&act(seconds), &name("robot"), URL).await;
         assert_eq!(added, Ok(expected.clone()));

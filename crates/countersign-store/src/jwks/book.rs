@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use countersign_core::ports::RegisteredKey;
+use countersign_core::ports::{EndpointStatus, RegisteredKey};
 use countersign_core::{AccountId, JwkSet, PublicJwk, UnixTime};
 use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use super::fetch::FetchError;
 use super::url::{JwksUrl, JwksUrlError};
-use crate::endpoint_keys::{ChangeListener, EndpointStatus};
+use crate::endpoint_keys::ChangeListener;
 
 /// All endpoints and the accounts that are trusted through them.
 pub(super) struct Book {

@@ -150,14 +150,18 @@ impl AdminStore for LiveDirectory {
         let make = move |store: Arc<dyn RegistryStore>| async move {
             store.add_jwks_endpoint(&act, &of, &url).await
         };
-        self.change(account, make).await
+        let mut endpoint = self.change(account, make).await?;
+        self.0.overlay_status([&mut endpoint]);
+        Ok(endpoint)
     }
 
     async fn jwks_endpoints(
         &self,
         account: &AccountName,
     ) -> Result<Option<Vec<JwksEndpoint>>, StoreError> {
-        self.0.store.jwks_endpoints(account).await
+        let mut endpoints = self.0.store.jwks_endpoints(account).await?;
+        self.0.overlay_status(endpoints.iter_mut().flatten());
+        Ok(endpoints)
     }
 
     async fn remove_jwks_endpoint(

@@ -150,7 +150,7 @@ impl AdminStore for MemoryStore {
         let before = held.endpoints().into_iter().find(|endpoint| endpoint.url == url);
         let after = before.clone().unwrap_or_else(|| {
             let (account, url) = (held.account.id, url.to_owned());
-            let endpoint = JwksEndpoint { account, url, created_at: act.at };
+            let endpoint = JwksEndpoint { account, url, created_at: act.at, status: None };
             let fetch = HeldEndpoint { endpoint: endpoint.clone(), fetched_at: None, error: None };
             held.endpoints.push(fetch);
             endpoint

@@ -136,6 +136,7 @@ impl EndpointRow {
             account: account_id(&self.account)?,
             url: self.url,
             created_at: UnixTime::from_micros(self.created_at),
+            status: None,
         })
     }
 }

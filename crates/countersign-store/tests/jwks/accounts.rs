@@ -1,8 +1,9 @@
 //! From an endpoint that an operator adds to a request that is accepted.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use countersign_core::ports::{Act, AdminStore, NewAccount, NewPublicKey};
+use countersign_core::ports::{Act, AdminStore, EndpointStatus, NewAccount, NewPublicKey};
 use countersign_core::{
     AccountId, AccountName, AuthenticationError, Authenticator, Clock, Policy, PrivateKey, Reason,
     RequestSigner,
@@ -177,4 +178,23 @@ async fn a_deleted_account_is_fetched_for_no_longer() {
     assert_eq!(service.request(&key).await, Err(Reason::AccountUnknown));
     service.internet.until(1000).await;
     assert_eq!(service.internet.asked(URL), [0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_sees_how_the_fetching_goes() {
+    let (service, key) = (Service::start().await, key());
+    service.internet.publish(URL, Page::Keys(vec![key]));
+    service.trust(URL).await;
+    service.internet.until(0).await;
+    service.internet.publish(URL, Page::Down);
+    service.internet.until(300).await;
+    let endpoints = service.directory.jwks_endpoints(&device()).await.unwrap().unwrap();
+    let expected = EndpointStatus {
+        attempted_at: Some(START + Duration::from_mins(5)),
+        fetched_at: Some(START),
+        keys: 1,
+        skipped: vec![],
+        error: Some("answered 503 instead of 200".into()),
+    };
+    assert_eq!(endpoints[0].status, Some(expected));
 }

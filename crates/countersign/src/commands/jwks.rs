@@ -68,12 +68,27 @@ async fn list(args: &ListArgs, output: Output) -> Result<(), Failure> {
     let api = args.operator.connect().await?;
     let found: JwksEndpoints = api.get(&routes::jwks_endpoints(&args.account)).await?;
     output.show(&found, |found| {
-        let rows = found
-            .endpoints
-            .iter()
-            .map(|endpoint| [endpoint.url.clone(), instant(endpoint.created_at.into())]);
-        table(["URL", "ADDED"], rows)
+        let rows = found.endpoints.iter().map(|endpoint| {
+            [
+                endpoint.url.clone(),
+                endpoint.keys.to_string(),
+                instant(endpoint.fetched_at),
+                problems(endpoint),
+            ]
+        });
+        table(["URL", "KEYS", "FETCHED", "PROBLEMS"], rows)
     })
+}
+
+/// Why an endpoint has fewer keys than its owner may think.
+fn problems(endpoint: &JwksEndpoint) -> String {
+    endpoint
+        .error
+        .iter()
+        .chain(&endpoint.skipped)
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 async fn remove(args: &EndpointArgs, output: Output) -> Result<(), Failure> {
