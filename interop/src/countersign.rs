@@ -101,11 +101,11 @@ impl Countersign {
     }
 }
 
-async fn serve(data: &Path) -> Result<(Process, String)> {
-    let server_file = data.join("server.json");
-    let mut serve = command(data)?;
+async fn serve(directory: &Path) -> Result<(Process, String)> {
+    let server_file = data(directory).join("server.json");
+    let mut serve = command(directory)?;
     serve.args(["serve", "--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0"]);
-    let mut process = Process::start(&mut serve, &data.join("serve.log"))?;
+    let mut process = Process::start(&mut serve, &directory.join("serve.log"))?;
     let url = process
         .ready(async || {
             let server: Value = serde_json::from_slice(&fs::read(&server_file).ok()?).ok()?;
@@ -117,8 +117,13 @@ async fn serve(data: &Path) -> Result<(Process, String)> {
     Ok((process, url))
 }
 
-fn command(data: &Path) -> Result<Command> {
+fn command(directory: &Path) -> Result<Command> {
     let mut command = Command::new(tool("COUNTERSIGN_TEST_BIN")?);
-    command.env("COUNTERSIGN_DATA_DIR", data).env("HOME", data);
+    command.env("COUNTERSIGN_DATA_DIR", data(directory)).env("HOME", directory);
     Ok(command)
+}
+
+/// The data directory, which the server's first start makes.
+fn data(directory: &Path) -> PathBuf {
+    directory.join("data")
 }

@@ -1,0 +1,278 @@
+//! The nginx configuration that we ship, in a real nginx, with a real Countersign
+//! before it and a service behind that says what reached it.
+
+use anyhow::Result;
+use countersign_core::KeyKind;
+use interop::{Answer, Behaviour, Caller, Countersign, Nginx, Proxy, Request, Site, Upstream};
+
+/// Retries that an operator has switched on for everything.
+const RETRIES: &str =
+    "proxy_next_upstream error timeout http_500 http_502 http_503 http_504 non_idempotent;";
+
+/// Everything around one test.
+struct House {
+    countersign: Countersign,
+    /// Stands between nginx and Countersign.
+    proxy: Proxy,
+    upstream: Upstream,
+    caller: Caller,
+}
+
+impl House {
+    async fn new() -> Result<Self> {
+        let countersign = Countersign::start().await?;
+        let caller = Caller::new("robot", KeyKind::Ed25519)?;
+        countersign.account(caller.account(), &[caller.public_key()])?;
+        let proxy = Proxy::start(countersign.address(), Behaviour::Honest).await?;
+        Ok(Self { countersign, proxy, upstream: Upstream::start().await?, caller })
+    }
+
+    fn site(&self) -> Site {
+        Site {
+            countersign: vec![self.proxy.address().into()],
+            application: self.upstream.address().into(),
+            ..Site::default()
+        }
+    }
+
+    /// A request that the caller has signed.
+    fn signed(&self) -> Result<Request> {
+        Ok(Request::get("/things?page=2").authorization(&self.caller.authorization()?))
+    }
+}
+
+fn assert_challenged(answer: &Answer) {
+    assert_eq!(answer.status, 401, "{answer:?}");
+    assert_eq!(answer.all("www-authenticate"), ["JWT"]);
+}
+
+#[tokio::test]
+async fn a_caller_with_a_registered_key_is_allowed_once() -> Result<()> {
+    let house = House::new().await?;
+    let nginx = Nginx::start(&house.site()).await?;
+    let request = house.signed()?;
+
+    let answer = request.send(nginx.url()).await?;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let seen = answer.seen()?;
+    assert_eq!((seen.method.as_str(), seen.uri.as_str()), ("GET", "/things?page=2"));
+    assert_eq!(seen.all("x-auth-account"), ["robot"]);
+    assert_eq!(seen.all("x-auth-account-id").concat().len(), 36);
+    assert_eq!(seen.all("x-auth-method"), ["signed-request"]);
+    assert!(seen.all("x-auth-credential").concat().starts_with("SHA256:"));
+    assert_eq!(seen.all("authorization"), [""; 0], "the spent token goes no further");
+
+    assert_challenged(&request.send(nginx.url()).await?);
+    assert_eq!(house.upstream.requests(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn everybody_else_is_challenged() -> Result<()> {
+    let house = House::new().await?;
+    let nginx = Nginx::start(&house.site()).await?;
+    let impostor = Caller::new("robot", KeyKind::Ed25519)?;
+    let stranger = Caller::new("stranger", KeyKind::Ed25519)?;
+    for request in [
+        Request::get("/"),
+        Request::get("/").authorization("JWT nonsense"),
+        Request::get("/").authorization("Bearer nonsense"),
+        Request::get("/").authorization(&format!("JWT {}", "x".repeat(7000))),
+        Request::get("/").authorization(&impostor.authorization()?),
+        Request::get("/").authorization(&stranger.authorization()?),
+        Request::post("/", "body"),
+    ] {
+        assert_challenged(&request.send(nginx.url()).await?);
+    }
+    assert_eq!(house.upstream.requests(), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn two_authorization_headers_are_refused() -> Result<()> {
+    let house = House::new().await?;
+    let nginx = Nginx::start(&house.site()).await?;
+    let good = house.caller.authorization()?;
+    let joined = format!("{}, {}", house.caller.authorization()?, house.caller.authorization()?);
+    for request in [
+        house.signed()?.authorization(&good),
+        Request::get("/").authorization("Basic eDp5").authorization(&good),
+        Request::get("/").authorization(&good).authorization("Basic eDp5"),
+        Request::get("/").authorization(&joined),
+    ] {
+        // nginx itself says 400 to a repeated header, ours says 401.
+        let answer = request.send(nginx.url()).await?;
+        assert!([400, 401].contains(&answer.status), "{answer:?}");
+    }
+    assert_eq!(house.upstream.requests(), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn identity_headers_of_the_client_never_pass() -> Result<()> {
+    let house = House::new().await?;
+    let nginx = Nginx::start(&house.site()).await?;
+    let names = [
+        "X-Auth-Account",
+        "X-Auth-Account-Id",
+        "X-Auth-Groups",
+        "X-Auth-Method",
+        "X-Auth-Credential",
+    ];
+    let mut request = house.signed()?;
+    for name in names {
+        for spelling in spellings(name) {
+            request = request.line(&spelling, "forged").line(&spelling.to_lowercase(), "forged");
+        }
+    }
+    let seen = request.send(nginx.url()).await?.seen()?;
+    assert_eq!(seen.all("x-auth-account"), ["robot"]);
+    // The account is in no group: the header says nothing, and the client's is gone.
+    assert_eq!(seen.all("x-auth-groups").concat(), "");
+    let forged: Vec<_> =
+        seen.headers.iter().filter(|(_, value)| value.contains("forged")).collect();
+    assert!(forged.is_empty(), "{forged:?}");
+
+    // A header that has nothing to do with it does pass: the filter is no accident.
+    let seen = house.signed()?.line("X_Other", "kept").send(nginx.url()).await?.seen()?;
+    assert_eq!(seen.all("x_other"), ["kept"]);
+    Ok(())
+}
+
+/// A header's name with each `-` as it is or as `_`: CGI and WSGI take them for
+/// one.
+fn spellings(name: &str) -> Vec<String> {
+    let mut spellings = vec![String::new()];
+    for character in name.chars() {
+        let choices: &[char] = if character == '-' { &['-', '_'] } else { &[character] };
+        spellings = spellings
+            .iter()
+            .flat_map(|begun| choices.iter().map(move |choice| format!("{begun}{choice}")))
+            .collect();
+    }
+    spellings
+}
+
+#[tokio::test]
+async fn the_request_reaches_the_service_whole() -> Result<()> {
+    let house = House::new().await?;
+    let nginx = Nginx::start(&house.site()).await?;
+    let body = "0123456789".repeat(5000);
+    let request = Request::post("/things", &body).line("Expect", "").line("Range", "bytes=0-1");
+    let request = request.line("If-None-Match", "\"x\"").line("Upgrade", "h2c");
+    let answer = request.authorization(&house.caller.authorization()?).send(nginx.url()).await?;
+    let seen = answer.seen()?;
+    assert_eq!((seen.method.as_str(), seen.body == body), ("POST", true));
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_else_a_client_sends_does_not_reach_countersign() -> Result<()> {
+    let house = House::new().await?;
+    let nginx = Nginx::start(&house.site()).await?;
+    // More lines than Countersign reads: it would say 431, and nginx 500.
+    let mut request = Request::get("/");
+    for number in 0..150 {
+        request = request.line(&format!("X-Filler-{number}"), &"x".repeat(100));
+    }
+    assert_eq!(request.clone().send(house.countersign.url()).await?.status, 431);
+    assert_challenged(&request.send(nginx.url()).await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn ten_requests_use_one_connection_to_countersign() -> Result<()> {
+    let house = House::new().await?;
+    let nginx = Nginx::start(&house.site()).await?;
+    for number in 0..10 {
+        // Refusals keep the connection too.
+        let refused = Request::post("/", "body").send(nginx.url()).await?;
+        assert_challenged(&refused);
+        let answer = house.signed()?.send(nginx.url()).await?;
+        assert_eq!(answer.status, 200, "request {number}: {answer:?}");
+    }
+    assert_eq!(house.proxy.connections(), 1);
+    assert_eq!(house.upstream.requests(), 10);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_retrying_nginx_asks_once() -> Result<()> {
+    let house = House::new().await?;
+    let second = Proxy::start(house.countersign.address(), Behaviour::Honest).await?;
+    let mut site = house.site();
+    site.countersign.push(second.address().into());
+    site.http = RETRIES.into();
+    let nginx = Nginx::start(&site).await?;
+
+    // Both servers answer, one loses its answers: the caller hears of the
+    // accident, and nobody has asked twice.
+    house.proxy.behave(Behaviour::LosesAnswers);
+    second.behave(Behaviour::LosesAnswers);
+    for number in 1..=2 {
+        let answer = house.signed()?.send(nginx.url()).await?;
+        assert_eq!(answer.status, 500, "{answer:?}");
+        assert_eq!(house.proxy.lost() + second.lost(), number);
+    }
+    assert_eq!(house.upstream.requests(), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_breaks_is_not_tried_again() -> Result<()> {
+    let house = House::new().await?;
+    let mut site = house.site();
+    site.http = RETRIES.into();
+    let nginx = Nginx::start(&site).await?;
+    assert_eq!(house.signed()?.send(nginx.url()).await?.status, 200);
+
+    // nginx tries a request again by itself if a kept connection breaks.
+    house.proxy.behave(Behaviour::LosesAnswers);
+    assert_eq!(house.signed()?.send(nginx.url()).await?.status, 500);
+    assert_eq!((house.proxy.connections(), house.proxy.lost()), (1, 1));
+
+    house.proxy.behave(Behaviour::Honest);
+    assert_eq!(house.signed()?.send(nginx.url()).await?.status, 200);
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_our_configuration_nginx_would_ask_twice() -> Result<()> {
+    let house = House::new().await?;
+    let second = Proxy::start(house.countersign.address(), Behaviour::LosesAnswers).await?;
+    let mut site = house.site();
+    site.countersign.push(second.address().into());
+    site.http = RETRIES.into();
+    site.without = Some("proxy_next_upstream off;");
+    house.proxy.behave(Behaviour::LosesAnswers);
+    let nginx = Nginx::start(&site).await?;
+    house.signed()?.send(nginx.url()).await?;
+    assert_eq!(house.proxy.lost() + second.lost(), 2);
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_countersign_nobody_is_allowed() -> Result<()> {
+    let mut house = House::new().await?;
+    let nginx = Nginx::start(&house.site()).await?;
+    let request = house.signed()?;
+    house.countersign.kill()?;
+    for _ in 0..3 {
+        let answer = request.send(nginx.url()).await?;
+        assert!([500, 503].contains(&answer.status), "{answer:?}");
+    }
+    assert_eq!(house.upstream.requests(), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_question_cannot_be_asked_from_outside() -> Result<()> {
+    let house = House::new().await?;
+    let nginx = Nginx::start(&house.site()).await?;
+    let path = "/_countersign/forward-auth";
+    let request = Request::get(path).authorization(&house.caller.authorization()?);
+    assert_eq!(request.send(nginx.url()).await?.status, 404);
+    assert_eq!(Request::get("/health").send(nginx.url()).await?.status, 204);
+    assert_eq!((house.proxy.connections(), house.upstream.requests()), (0, 0));
+    Ok(())
+}
