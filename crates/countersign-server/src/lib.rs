@@ -1,7 +1,63 @@
 //! Countersign's HTTP service as axum routers: the endpoint that gateways ask,
 //! and administration.
 //!
-//! Nothing here opens a socket; the embedding program does.
+//! [`Service`] makes two routers from [`Ports`] and [`Settings`]: the public one
+//! for gateways, the internal one for operators. Nothing here opens a socket;
+//! the program that does puts a [`PeerAddress`] into each request and may serve
+//! the routers beside its own routes.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use axum::body::Body;
+//! use countersign_core::{AccountName, KeyKind, PrivateKey, RequestSigner, Clock};
+//! use countersign_core::ports::{Act, AdminStore, NewAccount, NewPublicKey};
+//! use countersign_server::{Ports, Service, Settings};
+//! use countersign_store::replay::{ReplayLimits, ReplayWheel};
+//! use countersign_store::{LiveDirectory, MemoryStore};
+//! use countersign_system::{SystemClock, SystemRandom, random_account_id};
+//! use http::{Request, StatusCode};
+//! use tower::ServiceExt;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+//! let accounts = LiveDirectory::start(Arc::new(MemoryStore::default()), None);
+//! let guard = ReplayWheel::new(ReplayLimits::default(), clock.clone(), &*random);
+//! let ports = Ports {
+//!     directory: Arc::new(accounts.clone()),
+//!     guard: Arc::new(guard),
+//!     store: Arc::new(accounts.clone()),
+//!     clock: clock.clone(),
+//!     random: random.clone(),
+//! };
+//! let service = Service::new(ports, Settings::new("payments-eu-1"))?;
+//!
+//! // Accounts come through the administration API, or straight into the store.
+//! let name = AccountName::new("billing-worker-7")?;
+//! let key = PrivateKey::generate(KeyKind::Ed25519)?;
+//! let act = Act { actor: "deployment".into(), at: clock.now(), from: None };
+//! let account = NewAccount { id: random_account_id(&*random), name: name.clone(), groups: vec![] };
+//! accounts.create_account(&act, account).await?;
+//! let public = NewPublicKey {
+//!     key: key.public_key().clone(),
+//!     comment: String::new(),
+//!     expires_at: None,
+//! };
+//! accounts.add_public_key(&act, &name, public).await?;
+//!
+//! // What a gateway asks, and what it is answered.
+//! let authorization = RequestSigner::new(name, key).authorization(&*clock, &*random)?;
+//! let question = Request::get("/forward-auth").header("authorization", authorization);
+//! let answer = service.public().oneshot(question.body(Body::empty())?).await?;
+//! assert_eq!(answer.status(), StatusCode::OK);
+//! assert_eq!(answer.headers()["x-auth-account"], "billing-worker-7");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What each answer means to a gateway is in [`public`], the administration API
+//! in `docs/admin-api.md`.
 
 pub mod api;
 pub mod health;

@@ -1,4 +1,14 @@
 //! The public listener: the endpoint that gateways ask, probes, and our keys.
+//!
+//! `/forward-auth` takes any method, and any path and query after it, and answers
+//!
+//! - 200 without a body: let the request through, with the
+//!   [identity headers](crate::IdentityHeaders) of this answer in place of the client's;
+//! - 401 with a challenge: the credential is no good. One answer whatever the
+//!   reason, which is in the log under the answer's `X-Request-Id`;
+//! - 503 with `Retry-After`: a dependency is down or full, nobody can be let through.
+//!
+//! A token is good once: a gateway must not ask a second time for one request.
 
 mod forward_auth;
 mod url_prefix;

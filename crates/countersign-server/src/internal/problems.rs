@@ -128,4 +128,16 @@ mod tests {
         );
         assert_eq!(Kind::LastAdmin.problem("x").code(), "last-admin");
     }
+
+    #[test]
+    fn every_kind_is_documented_under_its_status() {
+        let page = include_str!("../../../../docs/admin-api.md");
+        for kind in Kind::ALL {
+            let problem = kind.problem("x");
+            let row = format!("| {} | ", problem.status);
+            let code = format!("`{}`", problem.code());
+            let documented = |line: &str| line.starts_with(&row) && line.contains(&code);
+            assert!(page.lines().any(documented), "{row}{code}");
+        }
+    }
 }

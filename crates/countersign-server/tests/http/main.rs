@@ -5,6 +5,9 @@
 mod administration;
 mod bad_calls;
 mod forward_auth;
+mod logs;
 mod operators;
 mod probes;
+mod races;
 mod support;
+mod wire;

@@ -1,5 +1,6 @@
 //! A service over small real ports, and callers of it.
 
+pub(crate) mod http2;
 pub(crate) mod ports;
 pub(crate) mod raw;
 

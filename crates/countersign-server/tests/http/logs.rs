@@ -1,0 +1,172 @@
+//! What the log says, and what it never says.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use axum::body::Body;
+use countersign_core::PrivateKey;
+use countersign_server::api::routes;
+use http::Request;
+use serde_json::json;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::support::http2;
+use crate::support::ports::TestRandom;
+use crate::support::raw::{Connection, serve};
+use crate::support::{World, answer, from_peer};
+
+/// Everything that is logged by this thread while it lives.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn capture(level: tracing::Level) -> (Self, tracing::subscriber::DefaultGuard) {
+        let log = Self::default();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(level)
+            .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
+            .with_writer(log.clone())
+            .with_ansi(false)
+            .finish();
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_logged_with_its_reason_and_the_id_that_the_caller_was_told() {
+    let world = World::new();
+    let signer = world.account("grü worker", &[]).await;
+    let token = world.authorization(&signer);
+    let (log, _guard) = Log::capture(tracing::Level::INFO);
+    assert_eq!(world.ask(&token).await.status, 200);
+    assert_eq!(log.text(), "", "what is as it should be is not worth a line");
+
+    let request = Request::get("/forward-auth?password=secret")
+        .header("authorization", &token)
+        .header("x-forwarded-for", "203.0.113.9");
+    let router = from_peer(world.service.public(), "127.0.0.1:4711");
+    let refused = answer(router, request.body(Body::empty()).unwrap()).await;
+    let text = log.text();
+    let line = text.trim_end();
+    for part in [
+        "INFO",
+        "refused",
+        r#"reason="replayed""#,
+        r#"claimed_account="grü worker""#,
+        &format!("request_id={:?}", refused.header("x-request-id")),
+        "peer=127.0.0.1",
+        "client=203.0.113.9",
+    ] {
+        assert!(line.contains(part), "{part} in {line}");
+    }
+    assert_eq!(line.lines().count(), 1);
+    assert!(!line.contains("password"));
+}
+
+/// A name from a stranger's token cannot begin a line of its own or hide one.
+#[tokio::test]
+async fn a_claimed_account_cannot_forge_log_lines() {
+    let world = World::new();
+    let (log, _guard) = Log::capture(tracing::Level::INFO);
+    let key = PrivateKey::generate(countersign_core::KeyKind::Ed25519).unwrap();
+    let name = countersign_core::AccountName::new("x\" reason=\"none\" y=\"").unwrap();
+    let stranger = countersign_core::RequestSigner::new(name, key);
+    world.ask(&world.authorization(&stranger)).await;
+    let text = log.text();
+    assert!(text.contains(r#"claimed_account="x\" reason=\"none\" y=\"""#), "{text}");
+}
+
+/// A run over real sockets at the most verbose level: every route, good and bad.
+#[tokio::test]
+async fn no_secret_is_ever_logged() {
+    let world = World::new();
+    let (log, _guard) = Log::capture(tracing::Level::TRACE);
+    let admin = world.account("root", &["admin"]).await;
+    let worker = world.account("worker", &[]).await;
+    let mut secrets = Vec::new();
+
+    let public = serve(world.public()).await;
+    let mut connection = Connection::open(public).await;
+    let good = world.authorization(&worker);
+    let mut forged = world.authorization(&worker);
+    forged.replace_range(forged.len() - 20.., &"A".repeat(20));
+    let basic = "Basic d29ya2VyOmh1bnRlcjI=".to_owned();
+    for authorization in [&good, &good, &forged, &basic, &format!("{good}, {basic}")] {
+        let head =
+            "GET /forward-auth?api_key=hunter3 HTTP/1.1\r\nhost: x\r\ncookie: session=hunter4";
+        let proxy = "proxy-authorization: Basic aHVudGVyNQ==";
+        connection
+            .send(format!("{head}\r\n{proxy}\r\nauthorization: {authorization}\r\n\r\n"))
+            .await;
+        connection.answer().await;
+    }
+    world.directory.is_down.store(true, std::sync::atomic::Ordering::SeqCst);
+    let outage = world.authorization(&worker);
+    world.ask(&outage).await;
+    world.directory.is_down.store(false, std::sync::atomic::Ordering::SeqCst);
+
+    let internal = serve(world.internal()).await;
+    let mut connection = Connection::open(internal).await;
+    let pasted_by_mistake = PrivateKey::generate(countersign_core::KeyKind::P256).unwrap();
+    let private = pem_lines(&pasted_by_mistake);
+    let body = json!({ "public_key": private.join("\n") }).to_string();
+    let request = world.signed(&admin, "POST", "/v1/accounts/worker/keys", &body);
+    let operators = request.headers()["authorization"].to_str().unwrap().to_owned();
+    for authorization in [&operators, &operators] {
+        let head = "POST /v1/accounts/worker/keys HTTP/1.1\r\nhost: localhost:8081";
+        let length = format!("content-type: application/json\r\ncontent-length: {}", body.len());
+        connection
+            .send(format!("{head}\r\n{length}\r\nauthorization: {authorization}\r\n\r\n{body}"))
+            .await;
+        connection.answer().await;
+    }
+    world.call(&admin, "GET", routes::AUDIT, "").await;
+    let over_http2 = world.authorization(&worker);
+    let url = format!("http://{public}/forward-auth");
+    assert_eq!(http2::status("GET", url, over_http2.clone(), "").await, 200);
+
+    for authorization in [&good, &forged, &outage, &operators, &over_http2] {
+        let token = authorization.trim_start_matches("JWT ");
+        secrets.push(token.to_owned());
+        secrets.extend(token.split('.').skip(1).map(str::to_owned));
+    }
+    secrets.extend(["d29ya2VyOmh1bnRlcjI", "hunter3", "hunter4", "aHVudGVyNQ"].map(str::to_owned));
+    secrets.extend(private[1..private.len() - 1].iter().cloned());
+    let text = log.text();
+    for expected in
+        ["TRACE", "DEBUG", "refused", "replayed", "signature_invalid", "connection refused"]
+    {
+        assert!(text.contains(expected), "{expected} in:\n{text}");
+    }
+    for secret in secrets {
+        assert!(!text.contains(&secret), "{secret} is in the log");
+    }
+}
+
+fn pem_lines(key: &PrivateKey) -> Vec<String> {
+    let pem = key.to_pkcs8_pem(None, &TestRandom::default()).unwrap();
+    pem.lines().map(str::to_owned).collect()
+}
