@@ -1,30 +1,4 @@
 //! The replay guard that survives a `kill -9`.
-//!
-//! # One judge, one scribe
-//! The wheel alone judges: of all callers with the same use exactly one gets
-//! past it. That one's use then goes into a journal, and is accepted only after
-//! the commit. A task of its own writes: it takes all uses that have gathered
-//! while the last commit was at work, and writes them in one statement, so that
-//! a commit costs about the same at one caller as at a hundred.
-//!
-//! # Why a journal and not a table of nonces
-//! A table with the nonce as its primary key would judge by itself. But nonces
-//! are random, so every insert would touch another page of a tree that no longer
-//! fits the cache once it holds ten million of them, and every expiry would
-//! again. A journal is only ever appended to, read once at start, and deleted
-//! from in stretches: it does not get slower as it grows. The price is that one
-//! process must own it, which is so for an embedded database anyway (the data
-//! directory is locked); a cluster needs a guard that judges in the database.
-//!
-//! # When things go wrong
-//! - The commit fails or takes too long: the caller gets
-//!   [`GuardError::Unavailable`] and the use stays spent in the wheel, because
-//!   nobody knows whether it was written. The next batch tries again.
-//! - The caller goes away while it waits: likewise spent.
-//! - The process is killed before the commit: the caller never got an answer,
-//!   and the token may be used after the restart, once.
-//! - The clock is set back around a restart: each batch also records up to where
-//!   the wheel had dropped its slots, so what was refused stays refused.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,7 +21,31 @@ pub struct OpenError(#[from] JournalError);
 
 /// Remembers spent nonces across the end of the process.
 ///
-/// See the [module's documentation](self) for how.
+/// # One judge, one scribe
+/// The wheel alone judges: of all callers with the same use exactly one gets
+/// past it. That one's use then goes into a journal, and is accepted only after
+/// the commit. A task of its own writes: it takes all uses that have gathered
+/// while the last commit was at work, and writes them in one statement, so that
+/// a commit costs about the same at one caller as at a hundred.
+///
+/// # Why a journal and not a table of nonces
+/// A table with the nonce as its primary key would judge by itself. But nonces
+/// are random, so every insert would touch another page of a tree that no longer
+/// fits the cache once it holds ten million of them, and every expiry would
+/// again. A journal is only ever appended to, read once at start, and deleted
+/// from in stretches: it does not get slower as it grows. The price is that one
+/// process must own it, which is so for an embedded database anyway (the data
+/// directory is locked); a cluster needs a guard that judges in the database.
+///
+/// # When things go wrong
+/// - The commit fails or takes too long: the caller gets
+///   [`GuardError::Unavailable`] and the use stays spent in the wheel, because
+///   nobody knows whether it was written. The next batch tries again.
+/// - The caller goes away while it waits: likewise spent.
+/// - The process is killed before the commit: the caller never got an answer,
+///   and the token may be used after the restart, once.
+/// - The clock is set back: what the wheel had dropped is refused, and each
+///   batch records how far that goes, so it is refused after a restart too.
 pub struct DurableReplayGuard {
     wheel: Arc<ReplayWheel>,
     queue: mpsc::Sender<Waiting>,

@@ -4,7 +4,10 @@ use async_trait::async_trait;
 use countersign_core::UnixTime;
 use countersign_core::ports::ReplayKey;
 use futures_util::TryStreamExt;
-use sqlx::Row;
+use sqlx::query::Query;
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{Row, Sqlite, SqliteConnection};
+use tokio::sync::Mutex;
 
 use super::journal::{JournalBatch, JournalError, NonceJournal, RecordedUse, Recovered};
 use crate::sql::Database;
@@ -18,11 +21,10 @@ const PRUNED_AT_ONCE: u64 = 256;
 // The newest batch is never deleted, so SQLite numbers them in ascending order.
 const APPEND: &str = "INSERT INTO countersign_spent_nonces \
     (oldest_time, newest_time, expires_at, refused_before, entries) VALUES ($1, $2, $3, $4, $5)";
-const REFUSED_BEFORE: &str = "SELECT MAX(refused_before) FROM countersign_spent_nonces";
 const OLDEST_LIVE: &str =
     "SELECT MIN(oldest_time) FROM countersign_spent_nonces WHERE expires_at >= $1";
-const SKIPPED_THROUGH: &str =
-    "SELECT MAX(newest_time) FROM countersign_spent_nonces WHERE newest_time < $1";
+const REFUSED: &str = "SELECT MAX(refused_before), MAX(CASE WHEN newest_time < $1 THEN newest_time END) \
+    FROM countersign_spent_nonces";
 const LOAD: &str = "SELECT id, expires_at, entries FROM countersign_spent_nonces \
     WHERE newest_time >= $1 ORDER BY newest_time";
 const PRUNE: &str = "DELETE FROM countersign_spent_nonces WHERE id IN (\
@@ -31,15 +33,40 @@ const PRUNE: &str = "DELETE FROM countersign_spent_nonces WHERE id IN (\
     ORDER BY newest_time LIMIT $2)";
 
 /// Keeps the journal in the table `countersign_spent_nonces`.
-#[derive(Clone, Debug)]
+///
+/// It has a connection of its own, because a pool checks its connections before
+/// and after each use, which costs more than the statement between.
+#[derive(Debug)]
 pub struct SqlJournal {
     database: Database,
+    /// None before the first use and after an error, so that whatever broke the
+    /// connection does not outlast it.
+    connection: Mutex<Option<SqliteConnection>>,
 }
 
 impl SqlJournal {
     /// The journal in this database.
     pub fn new(database: Database) -> Self {
-        Self { database }
+        Self { database, connection: Mutex::new(None) }
+    }
+
+    /// Runs one statement and returns how many rows it changed. If the future is
+    /// dropped, the connection first ends what it had begun and then serves the
+    /// next statement.
+    async fn execute(
+        &self,
+        statement: Query<'_, Sqlite, SqliteArguments>,
+    ) -> Result<u64, JournalError> {
+        let mut held = self.connection.lock().await;
+        let connection = match &mut *held {
+            Some(connection) => connection,
+            none => none.insert(self.database.connect().await?),
+        };
+        let outcome = statement.execute(connection).await;
+        if outcome.is_err() {
+            *held = None;
+        }
+        Ok(outcome?.rows_affected())
     }
 }
 
@@ -50,14 +77,15 @@ impl NonceJournal for SqlJournal {
         now: UnixTime,
         each: &mut (dyn FnMut(RecordedUse, UnixTime) + Send),
     ) -> Result<Recovered, JournalError> {
-        let micros = |query, instant: i64| {
-            sqlx::query_scalar::<_, Option<i64>>(query)
-                .bind(instant)
-                .fetch_one(self.database.writer())
-        };
-        let oldest_live = micros(OLDEST_LIVE, now.as_micros()).await?.unwrap_or(i64::MAX);
-        let skipped_through = micros(SKIPPED_THROUGH, oldest_live).await?;
-        let mut batches = sqlx::query(LOAD).bind(oldest_live).fetch(self.database.writer());
+        let mut connection = self.database.connect().await?;
+        let oldest_live: Option<i64> = sqlx::query_scalar(OLDEST_LIVE)
+            .bind(now.as_micros())
+            .fetch_one(&mut connection)
+            .await?;
+        let oldest_live = oldest_live.unwrap_or(i64::MAX);
+        let (refused_before, skipped_through): (Option<i64>, Option<i64>) =
+            sqlx::query_as(REFUSED).bind(oldest_live).fetch_one(&mut connection).await?;
+        let mut batches = sqlx::query(LOAD).bind(oldest_live).fetch(&mut connection);
         while let Some(row) = batches.try_next().await? {
             let expires_at = UnixTime::from_micros(row.try_get("expires_at")?);
             let (entries, rest) = row.try_get::<&[u8], _>("entries")?.as_chunks::<ENTRY_BYTES>();
@@ -68,9 +96,6 @@ impl NonceJournal for SqlJournal {
                 each(decode(entry), expires_at);
             }
         }
-        drop(batches);
-        let refused_before =
-            sqlx::query_scalar(REFUSED_BEFORE).fetch_one(self.database.writer()).await?;
         let instant = |micros: Option<i64>| micros.map(UnixTime::from_micros);
         Ok(Recovered {
             refused_before: instant(refused_before),
@@ -84,21 +109,20 @@ impl NonceJournal for SqlJournal {
             entries.extend_from_slice(recorded.key.as_bytes());
             entries.extend_from_slice(&recorded.time.as_micros().to_be_bytes());
         }
-        sqlx::query(APPEND)
+        let statement = sqlx::query(APPEND)
             .bind(batch.oldest_time.as_micros())
             .bind(batch.newest_time.as_micros())
             .bind(batch.expires_at.as_micros())
             .bind(batch.refused_before.as_micros())
-            .bind(entries)
-            .execute(self.database.writer())
-            .await?;
+            .bind(entries);
+        self.execute(statement).await?;
         Ok(())
     }
 
     async fn prune(&self, time: UnixTime) -> Result<bool, JournalError> {
         let limit = PRUNED_AT_ONCE.cast_signed();
-        let query = sqlx::query(PRUNE).bind(time.as_micros()).bind(limit);
-        Ok(query.execute(self.database.writer()).await?.rows_affected() == PRUNED_AT_ONCE)
+        let statement = sqlx::query(PRUNE).bind(time.as_micros()).bind(limit);
+        Ok(self.execute(statement).await? == PRUNED_AT_ONCE)
     }
 }
 

@@ -1,12 +1,12 @@
 //! A SQLite database file: opened, brought up to date, shared by its users.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Sqlite, Transaction};
+use sqlx::{ConnectOptions as _, Sqlite, SqliteConnection, Transaction};
 
 use super::migrations;
 
@@ -62,7 +62,7 @@ pub enum OpenError {
 /// lock; readers see the last commit and wait for nobody (write-ahead log).
 #[derive(Clone, Debug)]
 pub struct Database {
-    path: PathBuf,
+    options: SqliteConnectOptions,
     writer: SqlitePool,
     readers: SqlitePool,
 }
@@ -79,13 +79,13 @@ impl Database {
         let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
         migrations::apply(&mut transaction).await?;
         transaction.commit().await?;
-        let readers = pool(READERS).connect_lazy_with(options);
-        Ok(Self { path: path.to_owned(), writer, readers })
+        let readers = pool(READERS).connect_lazy_with(options.clone());
+        Ok(Self { options, writer, readers })
     }
 
     /// The file.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.options.get_filename()
     }
 
     /// Begins a transaction that holds the write lock from its first statement
@@ -94,9 +94,10 @@ impl Database {
         self.writer.begin_with("BEGIN IMMEDIATE").await
     }
 
-    /// The one connection that writes, for single statements.
-    pub(crate) fn writer(&self) -> &SqlitePool {
-        &self.writer
+    /// A connection of one's own, for a writer of single statements that is too
+    /// busy to queue with the others.
+    pub(crate) async fn connect(&self) -> Result<SqliteConnection, sqlx::Error> {
+        self.options.connect().await
     }
 
     /// Begins a transaction whose statements all read the same state.

@@ -8,8 +8,8 @@ use countersign_core::ports::{GuardError, ReplayGuard};
 use countersign_core::{Clock, UnixTime};
 use countersign_store::replay::conformance::{self, Candidate};
 use countersign_store::replay::{
-    DurableReplayGuard, JournalBatch, JournalError, NonceJournal, RecordedUse, Recovered,
-    SqlJournal,
+    DurableReplayGuard, JournalBatch, JournalError, JournalLimits, NonceJournal, RecordedUse,
+    Recovered, ReplayLimits, SqlJournal,
 };
 use countersign_store::{Database, Durability};
 use sqlx::sqlite::SqliteConnectOptions;
@@ -117,6 +117,35 @@ async fn a_lost_table_refuses_and_its_return_heals() {
     sqlx::raw_sql(heal).execute(&mut intruder(&database).await).await.unwrap();
     assert_eq!(guard.spend(spend(&name, 1, NOON)).await, Err(GuardError::Replayed));
     assert_eq!(guard.spend(spend(&name, 2, NOON)).await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_locked_database_refuses_in_bounded_time_and_recovers() {
+    let directory = TempDir::new().unwrap();
+    let database = open_database(directory.path()).await;
+    let journal = Arc::new(SqlJournal::new(database.clone()));
+    let commit = Duration::from_millis(200);
+    let limits = (ReplayLimits::default(), JournalLimits { commit, ..JournalLimits::default() });
+    let clock = Arc::new(ManualClock::at(NOON));
+    let guard = DurableReplayGuard::open(journal, limits, clock, &FixedRandom).await.unwrap();
+    let name = account("a");
+    assert_eq!(guard.spend(spend(&name, 1, NOON)).await, Ok(()));
+
+    let mut lock = intruder(&database).await;
+    sqlx::raw_sql("BEGIN EXCLUSIVE").execute(&mut lock).await.unwrap();
+    for number in 2..4 {
+        let refused = guard.spend(spend(&name, number, NOON)).await;
+        assert!(matches!(refused, Err(GuardError::Unavailable(_))), "{refused:?}");
+    }
+    sqlx::raw_sql("ROLLBACK").execute(&mut lock).await.unwrap();
+    assert_eq!(guard.spend(spend(&name, 2, NOON)).await, Err(GuardError::Replayed));
+    // A statement that nobody waits for any more may still be retrying.
+    for number in 10..60 {
+        if guard.spend(spend(&name, number, NOON)).await.is_ok() {
+            return;
+        }
+    }
+    panic!("no use was accepted after the lock was gone");
 }
 
 fn batch(numbers: std::ops::Range<u64>, time: UnixTime) -> JournalBatch {
