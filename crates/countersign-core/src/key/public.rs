@@ -48,12 +48,27 @@ impl PublicKey {
     pub(crate) fn from_components(components: PublicComponents) -> Result<Self, PublicKeyError> {
         components.check_strength()?;
         let material = Material::of(&components)?;
+        Ok(Self::assemble(material, components))
+    }
+
+    /// Reads back what [`to_spki_der`](Self::to_spki_der) wrote, for a store's own
+    /// records: the key was checked before it was stored, and checking it again
+    /// at every start would take most of the time of reading a large directory.
+    ///
+    /// # Errors
+    /// [`PublicKeyError`] if it is malformed or of an unsupported kind.
+    pub fn from_stored_spki_der(der: &[u8]) -> Result<Self, PublicKeyError> {
+        let components = PublicComponents::from_spki_der(der)?;
+        Ok(Self::assemble(Material::sleeping(&components), components))
+    }
+
+    fn assemble(material: Material, components: PublicComponents) -> Self {
         let fingerprints = Fingerprints::of(
             &components.to_spki_pem(),
             &components.canonical_jwk(),
             &openssh::public_blob(&components),
         );
-        Ok(Self(Arc::new(Inner { material, components, fingerprints })))
+        Self(Arc::new(Inner { material, components, fingerprints }))
     }
 
     /// What kind of key it is.
@@ -187,6 +202,18 @@ fn rsa_slot(algorithm: Algorithm) -> Option<usize> {
 }
 
 impl Material {
+    /// Nothing parsed yet.
+    fn sleeping(components: &PublicComponents) -> Self {
+        match components {
+            PublicComponents::Rsa { .. } => {
+                Self::Rsa(Box::new(std::array::from_fn(|_| OnceLock::new())))
+            }
+            PublicComponents::Ed25519(_) | PublicComponents::Ec { .. } => {
+                Self::Single(OnceLock::new())
+            }
+        }
+    }
+
     /// Makes sure that the provider takes the key. What `check_strength` says
     /// of an Ed25519 key is all that there is to say; the others are parsed.
     fn of(components: &PublicComponents) -> Result<Self, PublicKeyError> {
@@ -230,7 +257,20 @@ fn parse(components: &PublicComponents, algorithm: Algorithm) -> Option<ParsedPu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::key::{KeyKind, PrivateKey};
+    use crate::key::{KeyKind, PrivateKey, RsaBits};
+
+    #[test]
+    fn a_stored_key_comes_back_as_it_was() {
+        for kind in [KeyKind::Ed25519, KeyKind::P256, KeyKind::P384, KeyKind::Rsa(RsaBits::B2048)] {
+            let pair = PrivateKey::generate(kind).unwrap();
+            let key = pair.public_key();
+            let stored = PublicKey::from_stored_spki_der(&key.to_spki_der()).unwrap();
+            assert_eq!(stored, *key);
+            assert_eq!(stored.fingerprints(), key.fingerprints());
+            assert!(stored.parsed(key.default_algorithm()).is_some());
+        }
+        assert!(PublicKey::from_stored_spki_der(b"not a key").is_err());
+    }
 
     #[test]
     fn a_million_sleeping_keys_fit_into_200_megabytes() {

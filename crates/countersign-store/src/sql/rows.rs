@@ -116,7 +116,8 @@ impl KeyRow {
     }
 
     pub(super) fn record(self) -> Result<PublicKeyRecord, StoreError> {
-        let key = PublicKey::from_spki_der(&self.spki).map_err(|error| unreadable("key", error))?;
+        let key = PublicKey::from_stored_spki_der(&self.spki)
+            .map_err(|error| unreadable("key", error))?;
         Ok(PublicKeyRecord {
             account: account_id(&self.account)?,
             key,
