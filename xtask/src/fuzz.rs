@@ -11,11 +11,11 @@ use serde_json::Value;
 use crate::{run, workspace};
 
 /// Instruments code for coverage on a stable compiler, as `fuzz/README.md` says.
-const RUSTFLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module \
+const RUSTFLAGS: &str = "--cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module \
     -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
     -Cllvm-args=-sanitizer-coverage-pc-table \
-    -Ccodegen-units=1";
+    -Cllvm-args=-sanitizer-coverage-trace-compares";
 
 /// The longest that one target may take, in seconds, whatever its speed.
 const SECONDS: u32 = 30;
@@ -48,19 +48,16 @@ pub(crate) fn smoke(runs: u32) -> Result<()> {
 }
 
 fn run_target(program: &Path, name: &str, target: &Path, runs: u32) -> Result<()> {
-    let scratch = target.join("corpus").join(name);
-    fs::create_dir_all(&scratch).with_context(|| format!("cannot make {}", scratch.display()))?;
+    let corpus = target.join("corpus").join(name);
+    fs::create_dir_all(&corpus).with_context(|| format!("cannot make {}", corpus.display()))?;
     let mut command = Command::new(program);
     command
         .arg(format!("-runs={runs}"))
         .arg(format!("-max_total_time={SECONDS}"))
-        .args(["-rss_limit_mb=2048", "-timeout=10", "-seed=1", "-print_final_stats=1"])
-        .arg(format!("-artifact_prefix={}/", target.display()))
-        .arg(&scratch);
-    let seeds = workspace::root().join("fuzz/seeds").join(name);
-    if seeds.is_dir() {
-        command.arg(seeds);
-    }
+        .args(["-len_control=0", "-max_len=8192", "-rss_limit_mb=2048", "-timeout=10"])
+        .args(["-seed=1", "-verbosity=0", "-print_final_stats=1"])
+        .arg(format!("-artifact_prefix={}/{name}-", target.display()))
+        .arg(&corpus);
     run::checked(&mut command).with_context(|| format!("the fuzz target {name} found a bug"))
 }
 
