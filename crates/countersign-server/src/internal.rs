@@ -83,6 +83,7 @@ pub fn router(state: InternalState) -> Router {
         authenticator: state.authenticator,
         clock: state.clock,
         scheme: state.scheme,
+        body_timeout: BODY_TIMEOUT.min(state.limits.request_timeout / 2),
     };
     let administration =
         Administration { store: state.store, random: state.random, jwks_urls: state.jwks_urls };

@@ -43,8 +43,11 @@ pub struct Settings {
     pub identity_headers: IdentityHeaders,
     /// What stands before every public path.
     pub url_prefix: UrlPrefix,
-    /// Whose word about a client's address is taken.
+    /// Whose word about a client's address is taken on the public listener.
     pub trusted_proxies: TrustedProxies,
+    /// Whose word is taken on the internal listener: by default nobody's, so that
+    /// the audit trail says where calls really came from.
+    pub internal_trusted_proxies: TrustedProxies,
     /// How much may go on at one time on the public listener.
     pub public_limits: Limits,
     /// How much may go on at one time on the internal listener.
@@ -94,6 +97,7 @@ impl Settings {
             identity_headers: IdentityHeaders::default(),
             url_prefix: UrlPrefix::default(),
             trusted_proxies: TrustedProxies::default(),
+            internal_trusted_proxies: TrustedProxies::new([]),
             public_limits: Limits::PUBLIC,
             internal_limits: Limits::INTERNAL,
             request_keys: Vec::new(),
@@ -134,20 +138,19 @@ impl Service {
             audiences: vec![settings.instance_id.clone()],
             ..settings.policy.clone()
         };
-        let contexts =
-            || Arc::new(RequestContexts::new(settings.trusted_proxies.clone(), &*ports.random));
+        let contexts = |trusted| Arc::new(RequestContexts::new(trusted, &*ports.random));
         let public = PublicState {
             authenticator: ports.authenticator(settings.policy),
             identity_headers: settings.identity_headers,
             readiness: Arc::clone(&readiness),
             request_keys: Arc::new(RequestKeys::new(&settings.request_keys)),
-            contexts: contexts(),
+            contexts: contexts(settings.trusted_proxies),
             limits: settings.public_limits,
             url_prefix: settings.url_prefix,
         };
         let internal = InternalState {
             authenticator: ports.authenticator(administration),
-            contexts: contexts(),
+            contexts: contexts(settings.internal_trusted_proxies),
             store: ports.store,
             clock: ports.clock,
             random: ports.random,

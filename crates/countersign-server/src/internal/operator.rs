@@ -1,7 +1,6 @@
 //! Lets operators in: accounts of the group `admin` with a token that they
 //! signed for this very call.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +25,8 @@ use crate::request_context::RequestContext;
 
 /// The largest body of an administrative call, in bytes.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
-/// How long a body may take to arrive.
+/// How long a body may take to arrive, unless half of what the whole call may
+/// take is less: a caller's slowness must not pass for ours.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What operators are judged by.
@@ -35,6 +35,7 @@ pub(super) struct Gatekeeper {
     pub(super) challenge: HeaderValue,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) scheme: Scheme,
+    pub(super) body_timeout: Duration,
 }
 
 /// Reads the body, authenticates the call as a whole, and passes it on with
@@ -72,7 +73,7 @@ impl Gatekeeper {
         if !head.headers.contains_key(AUTHORIZATION) {
             return Err(unauthenticated());
         }
-        let body = read(body).await?;
+        let body = read(body, self.body_timeout).await?;
         let uri = self.target_uri(head).ok_or_else(unauthenticated)?;
         let binding = RequestBinding::of(head.method.as_str(), &uri, &body);
         let result =
@@ -107,22 +108,18 @@ impl Gatekeeper {
     }
 }
 
-async fn read(body: Body) -> Result<Bytes, Problem> {
-    let bytes = within(BODY_TIMEOUT, to_bytes(body, MAX_BODY_BYTES)).await?;
+async fn read(body: Body, limit: Duration) -> Result<Bytes, Problem> {
+    let read = tokio::time::timeout(limit, to_bytes(body, MAX_BODY_BYTES)).await;
+    let bytes = read.map_err(|_| {
+        Kind::TooSlow.problem(format_args!("the body must arrive within {limit:?}"))
+    })?;
     bytes.map_err(|error| {
-        let too_large = error.into_inner().is::<LengthLimitError>();
-        if too_large {
+        if error.into_inner().is::<LengthLimitError>() {
             Kind::BodyTooLarge.problem(format_args!("a body may have {MAX_BODY_BYTES} bytes"))
         } else {
             Kind::InvalidRequest.problem("the body ended before it was complete")
         }
     })
-}
-
-async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Result<T, Problem> {
-    tokio::time::timeout(limit, work)
-        .await
-        .map_err(|_| Kind::TooSlow.problem(format_args!("the body must arrive within {limit:?}")))
 }
 
 /// One answer, whatever was wrong with the credential.

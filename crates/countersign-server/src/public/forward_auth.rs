@@ -23,6 +23,8 @@ pub const FORWARD_AUTH: &str = "/forward-auth";
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const RETRY_SOON: HeaderValue = HeaderValue::from_static("1");
+/// Room for all that an answer may have: it then grows only once.
+const MAX_HEADERS: usize = 12;
 
 /// What the endpoint works with.
 pub(super) struct ForwardAuth {
@@ -104,6 +106,7 @@ fn log_refusal(refusal: &Refusal, context: Option<&RequestContext>, client: Opti
 fn bare(status: StatusCode) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
+    response.headers_mut().reserve(MAX_HEADERS);
     response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
     response
 }

@@ -11,7 +11,7 @@ use countersign_store::{JwksRules, JwksUrl};
 use http::StatusCode;
 use serde_json::json;
 
-use crate::support::{INSTANCE, PEER, World};
+use crate::support::{INSTANCE, PEER, World, answer, from_peer};
 
 fn name(text: &str) -> AccountName {
     AccountName::new(text).unwrap()
@@ -272,6 +272,17 @@ async fn the_last_administrator_stays() {
     }
     world.account("second", &["admin"]).await;
     assert_eq!(world.call(&admin, "DELETE", &root, "").await.status, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn nobody_can_say_that_an_act_came_from_elsewhere() {
+    let (world, admin) = world().await;
+    let mut request = world.signed(&admin, "POST", routes::ACCOUNTS, r#"{"name": "x"}"#);
+    request.headers_mut().insert("x-forwarded-for", "203.0.113.9".parse().unwrap());
+    let router = from_peer(world.service.internal(), "127.0.0.1:4711");
+    assert_eq!(answer(router, request).await.status, StatusCode::CREATED);
+    let audit: Audit = world.call(&admin, "GET", routes::AUDIT, "").await.json();
+    assert_eq!(audit.records.last().unwrap().from.unwrap().to_string(), "127.0.0.1");
 }
 
 #[tokio::test]

@@ -3,10 +3,15 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use axum::Router;
 use axum::body::Body;
+use axum::response::Response;
+use axum::routing::get;
 use countersign_core::PrivateKey;
 use countersign_server::api::routes;
-use http::Request;
+use countersign_server::layers::{Layers, Limits};
+use countersign_server::{RequestContexts, TrustedProxies};
+use http::{HeaderMap, Request};
 use serde_json::json;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -97,6 +102,26 @@ async fn a_claimed_account_cannot_forge_log_lines() {
     world.ask(&world.authorization(&stranger)).await;
     let text = log.text();
     assert!(text.contains(r#"claimed_account="x\" reason=\"none\" y=\"""#), "{text}");
+}
+
+/// Whatever handles a request may print its headers.
+#[tokio::test]
+async fn credentials_are_marked_as_secret_before_anything_sees_them() {
+    let layers = Layers {
+        contexts: Arc::new(RequestContexts::new(TrustedProxies::default(), &TestRandom::default())),
+        limits: Limits::PUBLIC,
+        last_resort: |_| Response::default(),
+    };
+    let print = |headers: HeaderMap| async move { format!("{headers:?}") };
+    let router = layers.observe(layers.limit(Router::new().route("/", get(print))));
+    let request = Request::get("/")
+        .header("authorization", "JWT secret-1")
+        .header("authorization", "JWT secret-2")
+        .header("proxy-authorization", "Basic secret-3")
+        .header("x-other", "open");
+    let printed = answer(router, request.body(Body::empty()).unwrap()).await.body;
+    assert!(printed.contains("open") && printed.contains("authorization"));
+    assert!(!printed.contains("secret"), "{printed}");
 }
 
 /// A run over real sockets at the most verbose level: every route, good and bad.

@@ -52,11 +52,6 @@ impl Connection {
         self.stream.write_all(bytes.as_ref()).await.unwrap();
     }
 
-    /// Sends what may be refused before its end.
-    pub(crate) async fn send_until_refused(&mut self, bytes: impl AsRef<[u8]>) {
-        let _ = self.stream.write_all(bytes.as_ref()).await;
-    }
-
     /// The next answer; panics if the connection ends before.
     pub(crate) async fn answer(&mut self) -> RawAnswer {
         self.answer_if_open().await.expect("the connection ended without an answer")
