@@ -18,7 +18,7 @@ const MAX_MEMBERS: usize = 64;
 const MAX_NUMBER_BYTES: usize = 64;
 
 /// The members of a JSON object, each name once.
-pub(crate) struct Members<'a>(SmallVec<[(Cow<'a, str>, &'a RawValue); 8]>);
+pub(crate) struct Members<'a>(SmallVec<[(Cow<'a, str>, &'a RawValue); 4]>);
 
 /// A member has another type than it must have, or cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,14 +14,16 @@ use crate::refusal::Reason;
 /// The longest token that is read, in bytes.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
-/// The parts of a compact JWS, decoded, nothing verified.
+/// A compact JWS with its header read, nothing verified.
 pub(crate) struct UnverifiedJws<'a> {
     pub(crate) algorithm: Algorithm,
     pub(crate) kid: Option<Box<str>>,
-    pub(crate) payload: SmallVec<[u8; 512]>,
+    payload: &'a str,
     /// What the signature is over.
     pub(crate) signing_input: &'a [u8],
-    pub(crate) signature: SmallVec<[u8; 512]>,
+    /// Small, because a token is moved from step to step: RSA signatures are on
+    /// the heap.
+    pub(crate) signature: SmallVec<[u8; 96]>,
 }
 
 impl<'a> UnverifiedJws<'a> {
@@ -37,10 +39,15 @@ impl<'a> UnverifiedJws<'a> {
         Ok(Self {
             algorithm,
             kid,
-            payload: decode(payload)?,
+            payload,
             signing_input: signing_input.as_bytes(),
             signature: decode(signature)?,
         })
+    }
+
+    /// Decodes the payload.
+    pub(crate) fn payload(&self) -> Result<SmallVec<[u8; 512]>, Reason> {
+        decode(self.payload)
     }
 }
 

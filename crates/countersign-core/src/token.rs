@@ -56,7 +56,7 @@ impl<'a> UnverifiedToken<'a> {
     /// A [`Reason`] that depends on the token alone.
     pub fn parse(token: &'a str) -> Result<Self, Reason> {
         let jws = UnverifiedJws::parse(token)?;
-        let claims = SignedRequestClaims::read(&jws.payload)?;
+        let claims = SignedRequestClaims::read(&jws.payload()?)?;
         Ok(Self { jws, claims })
     }
 
