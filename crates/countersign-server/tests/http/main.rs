@@ -10,4 +10,5 @@ mod operators;
 mod probes;
 mod races;
 mod support;
+mod vectors;
 mod wire;

@@ -1,9 +1,5 @@
 //! The language-neutral vectors over a real socket: the same files that core
 //! runs, against the server with its directory, its database and its journal.
-#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
-
-#[path = "http/support/raw.rs"]
-mod raw;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -23,7 +19,8 @@ use countersign_store::replay::{DurableReplayGuard, JournalLimits, ReplayLimits,
 use countersign_store::{Database, Durability, LiveDirectory, SqlStore};
 use countersign_system::SystemRandom;
 use countersign_vectors::{Expected, Step, TestAccount, Topic};
-use raw::{Connection, RawAnswer, serve};
+
+use crate::support::raw::{Connection, RawAnswer, serve};
 
 const INSTANCE: &str = "instance-of-the-vectors";
 
