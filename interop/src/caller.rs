@@ -13,6 +13,7 @@ use tempfile::TempDir;
 pub struct Caller {
     signer: RequestSigner,
     public_key: PathBuf,
+    fingerprint: String,
     _directory: TempDir,
 }
 
@@ -26,8 +27,9 @@ impl Caller {
         let key = PrivateKey::generate(kind)?;
         let public_key = directory.path().join("key.pub");
         fs::write(&public_key, key.public_key().to_spki_pem())?;
+        let fingerprint = key.public_key().fingerprints().openssh();
         let signer = RequestSigner::new(AccountName::new(account)?, key);
-        Ok(Self { signer, public_key, _directory: directory })
+        Ok(Self { signer, public_key, fingerprint, _directory: directory })
     }
 
     /// The name it gives.
@@ -38,6 +40,11 @@ impl Caller {
     /// The file with its public key.
     pub fn public_key(&self) -> &Path {
         &self.public_key
+    }
+
+    /// The fingerprint of its key, as OpenSSH writes it.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
 
     /// A fresh `Authorization` value, good for one request.

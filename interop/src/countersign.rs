@@ -16,6 +16,7 @@ use crate::process::{Process, capture};
 #[derive(Debug)]
 pub struct Countersign {
     directory: TempDir,
+    options: &'static [&'static str],
     process: Process,
     url: String,
 }
@@ -26,9 +27,17 @@ impl Countersign {
     /// # Errors
     /// If there is no binary or it does not become ready.
     pub async fn start() -> Result<Self> {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts a server with further options of `serve`.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_with(options: &'static [&'static str]) -> Result<Self> {
         let directory = TempDir::new()?;
-        let (process, url) = serve(directory.path()).await?;
-        Ok(Self { directory, process, url })
+        let (process, url) = serve(directory.path(), options).await?;
+        Ok(Self { directory, options, process, url })
     }
 
     /// The base URL of the public listener.
@@ -49,13 +58,13 @@ impl Countersign {
         self.process.kill()
     }
 
-    /// Starts it again on the same data, on another port.
+    /// Kills it and starts it again on the same data, on another port.
     ///
     /// # Errors
     /// If it does not become ready.
     pub async fn restart(&mut self) -> Result<()> {
         self.process.kill()?;
-        (self.process, self.url) = serve(self.directory.path()).await?;
+        (self.process, self.url) = serve(self.directory.path(), self.options).await?;
         Ok(())
     }
 
@@ -101,10 +110,11 @@ impl Countersign {
     }
 }
 
-async fn serve(directory: &Path) -> Result<(Process, String)> {
+async fn serve(directory: &Path, options: &[&str]) -> Result<(Process, String)> {
     let server_file = data(directory).join("server.json");
     let mut serve = command(directory)?;
     serve.args(["serve", "--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0"]);
+    serve.args(options);
     let mut process = Process::start(&mut serve, &directory.join("serve.log"))?;
     let url = process
         .ready(async || {

@@ -3,7 +3,9 @@
 
 use anyhow::Result;
 use countersign_core::KeyKind;
-use interop::{Answer, Behaviour, Caller, Countersign, Nginx, Proxy, Request, Site, Upstream};
+use interop::{
+    Answer, Behaviour, Caller, Countersign, Nginx, Proxy, Request, Site, Upstream, eventually,
+};
 
 /// Retries that an operator has switched on for everything.
 const RETRIES: &str =
@@ -177,6 +179,22 @@ async fn what_else_a_client_sends_does_not_reach_countersign() -> Result<()> {
     }
     assert_eq!(request.clone().send(house.countersign.url()).await?.status, 431);
     assert_challenged(&request.send(nginx.url()).await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_place_a_caller_comes_from_is_what_nginx_saw() -> Result<()> {
+    let house = House::new().await?;
+    let nginx = Nginx::start(&house.site()).await?;
+    let forged = house.signed()?.line("X-Forwarded-For", "198.51.100.7");
+    assert_eq!(forged.send(nginx.url()).await?.status, 200);
+    // The last use is written off the request's path.
+    let from = eventually("the last use of the account", async || {
+        let shown = house.countersign.run(&["account", "show", "robot", "-o", "json"]).ok()?;
+        let shown: serde_json::Value = serde_json::from_str(&shown).ok()?;
+        shown["last_used_from"].as_str().map(str::to_owned)
+    });
+    assert_eq!(from.await?, "127.0.0.1");
     Ok(())
 }
 
