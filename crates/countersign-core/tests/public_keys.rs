@@ -7,6 +7,8 @@ use countersign_core::{
     ReadPublicKeyError, RsaBits,
 };
 
+use proptest::prelude::*;
+
 const KINDS: [KeyKind; 4] =
     [KeyKind::Ed25519, KeyKind::P256, KeyKind::P384, KeyKind::Rsa(RsaBits::B2048)];
 
@@ -181,4 +183,47 @@ fn kinds_that_are_not_supported_are_named() {
             reason: PublicKeyError::Unsupported("X25519, which does not sign".into())
         }
     );
+}
+
+/// A key of each type in each format, made once.
+fn files() -> &'static [String] {
+    static FILES: std::sync::OnceLock<Vec<String>> = std::sync::OnceLock::new();
+    FILES.get_or_init(|| {
+        KINDS
+            .into_iter()
+            .flat_map(|kind| {
+                let pair = PrivateKey::generate(kind).unwrap();
+                let key = pair.public_key();
+                [key.to_spki_pem(), key.to_openssh(Some("a comment")), key.to_jwk().to_string()]
+            })
+            .collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_comment_stays_on_its_line_and_comes_back(comment in any::<String>()) {
+        let line = ed25519().to_openssh(Some(&comment));
+        prop_assert!(!line.contains(['\r', '\n']));
+        let read = PublicKey::read(line.as_bytes()).unwrap();
+        prop_assert_eq!(read.key.to_openssh(read.comment.as_deref()), line);
+    }
+
+    #[test]
+    fn a_damaged_file_is_refused_or_a_key_like_any_other(
+        file in 0..12_usize,
+        at in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+    ) {
+        let mut file = files()[file].clone().into_bytes();
+        let at = at.index(file.len());
+        file[at] = byte;
+        match PublicKey::read(&file) {
+            Ok(read) => {
+                let again = PublicKey::read(read.key.to_spki_pem().as_bytes()).unwrap();
+                prop_assert_eq!(again.key, read.key);
+            }
+            Err(error) => prop_assert!(error.to_string().starts_with("found ")),
+        }
+    }
 }
