@@ -3,7 +3,6 @@
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
-use crate::support::raw::{Connection, serve};
 use crate::support::{Answer, INSTANCE, World, answer, from_peer};
 use axum::body::Body;
 use countersign_core::ports::{AccountChange, AdminStore as _};
@@ -15,7 +14,7 @@ use countersign_server::layers::Limits;
 use countersign_server::{IdentityHeaders, Settings};
 use http::{HeaderName, Method, Request, StatusCode};
 
-const IDENTITY: [&str; 5] =
+pub(crate) const IDENTITY: [&str; 5] =
     ["x-auth-account", "x-auth-account-id", "x-auth-groups", "x-auth-method", "x-auth-credential"];
 
 fn identity(answer: &Answer) -> [&str; 5] {
@@ -350,85 +349,4 @@ async fn a_panic_ends_one_request_and_says_nothing() {
     assert_eq!(answer.body, "");
     world.directory.panics.store(false, SeqCst);
     assert_eq!(world.ask(&world.authorization(&signer)).await.status, StatusCode::OK);
-}
-
-#[tokio::test]
-async fn many_requests_use_one_connection() {
-    let world = World::new();
-    let signer = world.account("worker", &[]).await;
-    let mut connection = Connection::open(serve(world.public()).await).await;
-    for round in 0..10 {
-        let authorization = match round % 2 {
-            0 => world.authorization(&signer),
-            _ => "JWT a.b.c".to_owned(),
-        };
-        let head =
-            format!("GET /forward-auth HTTP/1.1\r\nhost: x\r\nauthorization: {authorization}");
-        connection.send(format!("{head}\r\n\r\n")).await;
-        let answer = connection.answer().await;
-        assert_eq!(answer.status(), if round % 2 == 0 { 200 } else { 401 });
-        assert_eq!(answer.headers("content-length"), ["0"]);
-        assert_eq!(answer.headers("connection"), [""; 0]);
-        for name in IDENTITY {
-            assert_eq!(answer.headers(name).len(), 1, "{name}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_body_that_is_sent_is_not_waited_for_and_keeps_the_connection() {
-    let world = World::new();
-    let signer = world.account("worker", &[]).await;
-    let mut connection = Connection::open(serve(world.public()).await).await;
-    let get = || {
-        format!(
-            "GET /forward-auth HTTP/1.1\r\nhost: x\r\nauthorization: {}",
-            world.authorization(&signer)
-        )
-    };
-    let post = || get().replace("GET", "POST");
-    for body in [1, 100, 3_000] {
-        let request = format!("{}\r\ncontent-length: {body}\r\n\r\n{}", post(), "x".repeat(body));
-        connection.send(request).await;
-        let answer = connection.answer().await;
-        assert_eq!((answer.status(), answer.headers("connection").len()), (200, 0), "{body}");
-        connection.send(format!("{}\r\n\r\n", get())).await;
-        assert_eq!(connection.answer().await.status(), 200, "after a body of {body}");
-    }
-    let chunked = "transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
-    connection.send(format!("{}\r\n{chunked}", post())).await;
-    assert_eq!(connection.answer().await.status(), 200);
-    connection.send(format!("{}\r\n\r\n", get())).await;
-    assert_eq!(connection.answer().await.status(), 200);
-
-    // The rest of a body that has begun is read away behind the answer.
-    let (begin, end) = ("x".repeat(10_000), "x".repeat(90_000));
-    connection.send(format!("{}\r\ncontent-length: 100000\r\n\r\n{begin}", post())).await;
-    assert_eq!(connection.answer().await.status(), 200);
-    connection.send(format!("{end}{}\r\n\r\n", get())).await;
-    assert_eq!(connection.answer().await.status(), 200);
-}
-
-#[tokio::test]
-async fn a_body_that_is_only_promised_ends_the_connection_after_the_answer() {
-    let world = World::new();
-    let signer = world.account("worker", &[]).await;
-    let address = serve(world.public()).await;
-    for promise in [
-        "content-length: 5",
-        "transfer-encoding: chunked",
-        "content-length: 5\r\nexpect: 100-continue",
-        "content-length: 999999999999",
-    ] {
-        let mut connection = Connection::open(address).await;
-        let authorization = world.authorization(&signer);
-        let head =
-            format!("POST /forward-auth HTTP/1.1\r\nhost: x\r\nauthorization: {authorization}");
-        connection.send(format!("{head}\r\n{promise}\r\n\r\n")).await;
-        let answer = connection.answer().await;
-        assert_eq!(answer.status(), 200, "{promise}");
-        assert_eq!(answer.headers("connection"), ["close"], "{promise}");
-        // A caller that sends its body now all the same is not cut off rudely.
-        connection.send("x".repeat(5)).await;
-    }
 }
