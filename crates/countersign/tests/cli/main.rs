@@ -1,0 +1,18 @@
+//! The real binary, run as a stranger would run it: a server in a data
+//! directory of its own, commands that talk to it, and signals.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod accounts;
+mod administrators;
+mod completions;
+mod data_directory;
+mod files;
+mod restart;
+mod secrets;
+mod settings;
+mod shutdown;
+mod signed_requests;
+mod support;
+mod tls;
+mod tokens;
