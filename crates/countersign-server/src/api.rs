@@ -19,7 +19,9 @@ pub use instance::Instance;
 pub use instant::{to_timestamp, to_unix_time};
 pub use jwks_endpoint::{AddJwksEndpoint, JwksEndpoint, JwksEndpointQuery, JwksEndpoints};
 pub use problem::{PROBLEM_CONTENT_TYPE, Problem};
-pub use public_key::{AddPublicKey, ChangePublicKey, PublicKey, PublicKeyFingerprints, PublicKeys};
+pub use public_key::{
+    AddPublicKey, ChangePublicKey, PublicKey, PublicKeyFingerprints, PublicKeys, key_type_name,
+};
 
 /// How many items a listing shows unless asked for another number.
 pub const DEFAULT_PAGE_LIMIT: u32 = 100;

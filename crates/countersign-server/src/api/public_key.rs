@@ -85,7 +85,7 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>
 impl From<PublicKeyRecord> for PublicKey {
     fn from(record: PublicKeyRecord) -> Self {
         Self {
-            key_type: type_name(record.key.key_type()).to_owned(),
+            key_type: key_type_name(record.key.key_type()).to_owned(),
             bits: record.key.bits(),
             fingerprints: record.key.fingerprints().into(),
             public_key: record.key.to_spki_pem(),
@@ -109,8 +109,8 @@ impl From<&Fingerprints> for PublicKeyFingerprints {
     }
 }
 
-/// The wire's own names, whatever the core's Display becomes.
-fn type_name(key_type: KeyType) -> &'static str {
+/// What the wire calls a type of key, whatever the core's Display becomes.
+pub fn key_type_name(key_type: KeyType) -> &'static str {
     match key_type {
         KeyType::Ed25519 => "Ed25519",
         KeyType::Rsa => "RSA",
