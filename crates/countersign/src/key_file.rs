@@ -5,6 +5,7 @@ use std::path::Path;
 use countersign_core::{
     Passphrase, PrivateKey, PublicKey, ReadPrivateKeyError, ReadPublicKeyError,
 };
+use countersign_server::api::{PublicKeyFingerprints, key_type_name};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -23,9 +24,9 @@ pub(crate) enum KeyFile {
 #[derive(Debug, Serialize)]
 pub(crate) struct Description {
     #[serde(rename = "type")]
-    key_type: String,
+    key_type: &'static str,
     bits: usize,
-    fingerprints: countersign_server::api::PublicKeyFingerprints,
+    fingerprints: PublicKeyFingerprints,
 }
 
 /// Reads a public key file.
@@ -104,7 +105,7 @@ pub(crate) fn private_pem(
 impl Description {
     pub(crate) fn of(key: &PublicKey) -> Self {
         Self {
-            key_type: key.key_type().to_string(),
+            key_type: key_type_name(key.key_type()),
             bits: key.bits(),
             fingerprints: key.fingerprints().into(),
         }

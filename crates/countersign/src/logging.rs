@@ -9,7 +9,7 @@ use tracing_subscriber::prelude::*;
 
 use crate::config::{LogFormat, LogLevel};
 
-/// Sends events to stderr from now on.
+/// Sends events, and the places of panics, to stderr from now on.
 pub(crate) fn start(format: LogFormat, level: LogLevel) {
     let ours = filter(level);
     // What libraries say below a warning is about themselves, and the HTTP
@@ -28,6 +28,11 @@ pub(crate) fn start(format: LogFormat, level: LogLevel) {
         LogFormat::Text => registry.with(lines.with_target(false).with_filter(targets)).init(),
         LogFormat::Json => registry.with(lines.json().with_filter(targets)).init(),
     }
+    std::panic::set_hook(Box::new(|panic| {
+        // The message may quote what a caller sent, so only the place is told.
+        let place = panic.location().map(tracing::field::display);
+        tracing::error!(place, "a defect: something panicked");
+    }));
 }
 
 fn filter(level: LogLevel) -> LevelFilter {

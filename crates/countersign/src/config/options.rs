@@ -215,3 +215,33 @@ fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<IpN
     let networks = texts.iter().map(|text| network(text)).collect::<Result<_, _>>();
     networks.map(Some).map_err(de::Error::custom)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_option_is_also_a_variable_and_a_key() {
+        let command = ServeOptions::augment_args(clap::Command::new("serve"));
+        assert!(command.get_arguments().count() > 25);
+        for option in command.get_arguments() {
+            let id = option.get_id().as_str();
+            assert_eq!(option.get_long().unwrap(), id.replace('_', "-"));
+            let variable = option.get_env().unwrap().to_str().unwrap();
+            assert_eq!(variable, format!("COUNTERSIGN_{}", id.to_uppercase()));
+            // No setting is a date: that the key is known shows in the complaint.
+            let refused =
+                toml::from_str::<ServeOptions>(&format!("{id} = 1970-01-01")).unwrap_err();
+            assert!(!refused.message().contains("unknown field"), "{id}: {refused}");
+        }
+    }
+
+    #[test]
+    fn what_comes_first_wins_and_gaps_are_filled() {
+        let first: ServeOptions = toml::from_str("scheme = \"A\"").unwrap();
+        let second: ServeOptions = toml::from_str("scheme = \"B\"\ntolerance = \"5s\"").unwrap();
+        let both = first.or(second);
+        assert_eq!(both.scheme.as_deref(), Some("A"));
+        assert_eq!(both.tolerance, Some(Span(std::time::Duration::from_secs(5))));
+    }
+}
