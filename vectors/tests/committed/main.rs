@@ -76,7 +76,9 @@ fn every_row_of_the_wire_format_has_a_case_of_its_own() {
         assert_eq!(case.row, rows::WEAK_KEYS, "{}", case.name);
         used.insert(case.row);
     }
+    let documentation = std::fs::read_to_string(directory().join("../docs/vectors.md")).unwrap();
     for row in rows::ALL {
+        assert!(documentation.contains(&format!("\n| {row} |")), "not documented: {row:?}");
         assert!(used.remove(*row), "no case for the row {row:?}");
     }
     assert!(used.is_empty(), "cases for rows that do not exist: {used:?}");

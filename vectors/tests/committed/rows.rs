@@ -1,4 +1,4 @@
-//! The rows of the tables in `docs/signed-requests.md`, by their first column.
+//! The rows of the table in `docs/vectors.md`, by their first column.
 
 macro_rules! rows {
     ($($name:ident = $text:literal,)*) => {
