@@ -282,20 +282,24 @@ mod tests {
         }
     }
 
-    /// A million accounts must not make an act slow: no statement that names an
-    /// account may look at all of them.
+    /// A million accounts must not make an act slow: but for the statements that
+    /// are about all of them, none may look at a whole table.
     #[tokio::test]
-    async fn statements_about_one_account_use_an_index() {
+    async fn statements_find_what_they_are_about_by_an_index() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("countersign.db");
         let database = Database::open(&path, Durability::default()).await.unwrap();
         let mut reading = database.read().await.unwrap();
-        for (name, sql) in ALL.iter().filter(|(_, sql)| sql.contains("name = $1")) {
+        let about_all = ["ENDPOINTS", "INSTANCE", "ACCOUNT_INSERT_FIRST"];
+        for (name, sql) in ALL.iter().filter(|(name, _)| !about_all.contains(name)) {
             let explain = format!("EXPLAIN QUERY PLAN {sql}");
             let plan: Vec<(i64, i64, i64, String)> =
                 sqlx::query_as(AssertSqlSafe(explain)).fetch_all(&mut *reading).await.unwrap();
             for (.., step) in plan {
-                assert!(!step.starts_with("SCAN"), "{name}: {step}");
+                // `u` are the uses that a statement was given.
+                let given = ["SCAN u", "SCAN json_each", "SCAN CONSTANT ROW"];
+                let of_given = given.iter().any(|scan| step.starts_with(scan));
+                assert!(!step.starts_with("SCAN") || of_given, "{name}: {step}");
             }
         }
     }
