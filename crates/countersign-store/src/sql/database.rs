@@ -192,10 +192,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("countersign.db");
         let database = open(&path).await.unwrap();
+        let mut writing = database.write().await.unwrap();
         sqlx::query("INSERT INTO countersign_migrations (version, name) VALUES (1000, 'later')")
-            .execute(database.writer())
+            .execute(&mut *writing)
             .await
             .unwrap();
+        writing.commit().await.unwrap();
         database.close().await;
         let refused = open(&path).await.unwrap_err();
         assert!(matches!(refused, OpenError::Newer { found: 1000, .. }), "{refused}");

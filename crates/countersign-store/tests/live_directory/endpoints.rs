@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use countersign_core::ports::{AdminStore, Directory, RegisteredKey};
+use countersign_core::ports::{AdminStore, Directory, EndpointStatus, RegisteredKey};
 use countersign_core::{AccountId, KeyKind, PrivateKey};
-use countersign_store::{ChangeListener, EndpointKeys, EndpointStatus, LiveDirectory};
+use countersign_store::{ChangeListener, EndpointKeys, LiveDirectory};
 use uuid::Uuid;
 
 use super::{Flaky, act, create, find, name, until};
