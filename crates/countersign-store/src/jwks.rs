@@ -67,6 +67,12 @@ impl RemoteJwks {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Self {
+        if rules.dangerous_allow_insecure {
+            tracing::warn!(
+                "JWKS are fetched over plain http and from private addresses too: whoever is on \
+                 the way can replace the keys of accounts"
+            );
+        }
         let book = Arc::new(Book::new(schedule.keys_hold_for));
         let refreshing = Arc::new(Refreshing::new(schedule, fetcher, clock, random));
         Self { rules, book, refreshing }
