@@ -6,14 +6,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
-use countersign_core::{AccountName, Algorithm, DEFAULT_SCHEME, RequestSigner};
+use countersign_client::{KeySource, LoadKeyError, Signer};
+use countersign_core::{AccountName, Algorithm, DEFAULT_SCHEME, PrivateKey};
+use http::HeaderValue;
 
 use crate::failure::Failure;
 use crate::key_file;
 use crate::passphrase::PassphraseArgs;
-
-/// The keys that OpenSSH's users have, in the order they are looked for.
-const DEFAULT_KEYS: [&str; 2] = [".ssh/id_rsa", ".ssh/id_ed25519"];
 
 /// Who signs, and how.
 #[derive(Args, Clone, Debug)]
@@ -43,19 +42,41 @@ impl CallerArgs {
     ///
     /// # Errors
     /// A [`Failure`] that names the file and what is wrong with it.
-    pub(crate) fn signer(&self) -> Result<RequestSigner, Failure> {
-        let file = self.key.clone().map_or_else(default_key, Ok)?;
-        let key = key_file::read_private(&file, &self.passphrase)?;
+    fn signer(&self) -> Result<Signer, Failure> {
+        let key = match &self.key {
+            Some(file) => key_file::read_private(file, &self.passphrase)?,
+            None => self.default_key()?,
+        };
         let key_type = key.public_key().key_type();
-        let signer = RequestSigner::new(self.account.clone(), key).with_scheme(&self.scheme);
+        let signer = Signer::new(self.account.clone(), key).with_scheme(&self.scheme);
         match self.algorithm.as_deref().and_then(Algorithm::from_name) {
             None => Ok(signer),
             Some(algorithm) if algorithm.key_type() == key_type => {
                 Ok(signer.with_algorithm(algorithm))
             }
             Some(algorithm) => Err(Failure::usage(format_args!(
-                "{} holds an {key_type} key, which cannot sign with {algorithm}",
-                file.display()
+                "the key is an {key_type} key, which cannot sign with {algorithm}"
+            ))),
+        }
+    }
+
+    /// The header of one request.
+    ///
+    /// # Errors
+    /// As [`signer`](Self::signer).
+    pub(crate) fn authorization(&self) -> Result<HeaderValue, Failure> {
+        self.signer()?.authorization_header().map_err(Failure::usage)
+    }
+
+    fn default_key(&self) -> Result<PrivateKey, Failure> {
+        match KeySource::DefaultFile.load(self.passphrase.given()?.as_ref()) {
+            Ok(key) => Ok(key),
+            // Perhaps there is somebody to ask for the passphrase.
+            Err(LoadKeyError::InFile { path, .. }) => {
+                key_file::read_private(&path, &self.passphrase)
+            }
+            Err(error) => Err(Failure::usage(format_args!(
+                "{error}: name one with --key FILE, or make one with `countersign key generate --out FILE`"
             ))),
         }
     }
@@ -63,15 +84,4 @@ impl CallerArgs {
 
 fn algorithms() -> PossibleValuesParser {
     Algorithm::ALL.map(Algorithm::name).into()
-}
-
-fn default_key() -> Result<PathBuf, Failure> {
-    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-    DEFAULT_KEYS.map(|name| home.join(name)).into_iter().find(|file| file.exists()).ok_or_else(
-        || {
-            Failure::usage(
-                "there is neither ~/.ssh/id_rsa nor ~/.ssh/id_ed25519: name the private key with --key FILE, or make one with `countersign key generate --out FILE`",
-            )
-        },
-    )
 }

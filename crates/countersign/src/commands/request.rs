@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use countersign_system::{SystemClock, SystemRandom};
 use http::{HeaderName, HeaderValue};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Client, Method, Response};
@@ -65,11 +64,7 @@ pub(crate) fn run(args: RequestArgs) -> Result<(), Failure> {
     let client = client(args.timeout.0, args.ca_cert.as_deref())?;
     // Signed last: the token's time is when it is sent, not when a passphrase
     // was asked for.
-    let authorization = args
-        .caller
-        .signer()?
-        .authorization(&SystemClock, &SystemRandom)
-        .map_err(Failure::refused)?;
+    let authorization = args.caller.authorization()?;
     let mut request = client.request(method, url.clone()).header(AUTHORIZATION, authorization);
     if let Some(body) = body {
         if !args.headers.iter().any(|(name, _)| name == CONTENT_TYPE) {

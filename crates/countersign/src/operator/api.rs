@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use countersign_core::{AccountName, BoundTo, PrivateKey, RequestBinding, RequestSigner};
+use countersign_client::{InstanceSigner, Signer};
+use countersign_core::{AccountName, PrivateKey};
 use countersign_server::api::{Instance, Problem, routes};
-use countersign_system::{SystemClock, SystemRandom};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
+use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Method, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -23,8 +23,8 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct AdminApi {
     http: Client,
     url: Url,
-    instance_id: String,
-    signer: RequestSigner,
+    name: AccountName,
+    signer: InstanceSigner,
 }
 
 impl AdminApi {
@@ -38,8 +38,8 @@ impl AdminApi {
             Some(id) => id,
             None => instance_id(&http, &target.url).await?,
         };
-        let signer = RequestSigner::new(name, key);
-        Ok(Self { http, url: target.url, instance_id, signer })
+        let signer = Signer::new(name.clone(), key).for_instance(instance_id);
+        Ok(Self { http, url: target.url, name, signer })
     }
 
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
@@ -75,18 +75,14 @@ impl AdminApi {
 
     /// Signs for this method, URI and body, and sends.
     async fn call(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Response, Failure> {
-        let url = join(&self.url, path)?;
-        let request = RequestBinding::of(method.as_str(), url.as_str(), &body);
-        let bound_to = BoundTo { audience: &self.instance_id, request: &request };
-        let authorization = self
-            .signer
-            .bound_authorization(&SystemClock, &SystemRandom, &bound_to)
-            .map_err(Failure::refused)?;
-        let mut call = self.http.request(method, url).header(AUTHORIZATION, authorization);
+        let mut call = self.http.request(method, join(&self.url, path)?);
         if !body.is_empty() {
             call = call.header(CONTENT_TYPE, "application/json").body(body);
         }
-        let response = call.send().await.map_err(|error| cannot_reach(&self.url, &error))?;
+        let mut call = call.build().map_err(Failure::refused)?;
+        self.signer.sign(&mut call).map_err(Failure::refused)?;
+        let response =
+            self.http.execute(call).await.map_err(|error| cannot_reach(&self.url, &error))?;
         if response.status().is_success() {
             return Ok(response);
         }
@@ -98,8 +94,7 @@ impl AdminApi {
         if status == StatusCode::UNAUTHORIZED {
             return Failure::refused(format_args!(
                 "{} does not accept this key for account {}: the account must be enabled and in the group admin, the key registered for it, and the clocks of both machines must agree",
-                self.url,
-                self.signer.account()
+                self.url, self.name
             ));
         }
         let detail = match response.bytes().await {
