@@ -134,7 +134,13 @@ fn errors_say_what_was_found() {
 
 #[test]
 fn what_a_file_holds_is_not_repeated_in_an_error() {
-    for text in ["cs_secretapikey", "-----BEGIN X-----\nsecretapikey", "ssh-secretapikey AAAA"] {
+    for text in [
+        "cs_secretapikey",
+        "-----BEGIN X-----\nsecretapikey",
+        "-----BEGIN X-----\nAAAA\n-----END secretapikey-----",
+        "-----BEGIN X-----\nsecretapikey: \n\nAAAA\n-----END X-----",
+        "ssh-secretapikey AAAA",
+    ] {
         assert!(!error(text).to_string().contains("secretapikey"), "{}", error(text));
     }
 }

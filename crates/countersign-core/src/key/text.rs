@@ -1,6 +1,6 @@
 //! What every key file has in common: it is short text, and often PEM.
 
-use pem::Pem;
+use pem::{Pem, PemError};
 
 /// The longest key file that is read, in bytes. The longest known kind, an
 /// encrypted RSA key of 8192 bits, needs an eighth of it.
@@ -33,7 +33,7 @@ pub(super) fn key_text(file: &[u8]) -> Result<&str, NotKeyText> {
 /// Why there is no single PEM block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum NotOneBlock {
-    Malformed(String),
+    Malformed(&'static str),
     Several(usize),
 }
 
@@ -41,12 +41,22 @@ pub(super) enum NotOneBlock {
 /// writes it, does not matter.
 pub(super) fn one_pem_block(text: &str) -> Result<Pem, NotOneBlock> {
     let blocks =
-        pem::parse_many(text).map_err(|error| NotOneBlock::Malformed(error.to_string()))?;
+        pem::parse_many(text).map_err(|error| NotOneBlock::Malformed(what_is_wrong(&error)))?;
     let mut keys = blocks.into_iter().filter(|block| !COMPANIONS.contains(&block.tag()));
-    let only = keys.next().ok_or_else(|| NotOneBlock::Malformed("no complete PEM block".into()))?;
+    let only = keys.next().ok_or(NotOneBlock::Malformed("no complete block"))?;
     match keys.count() {
         0 => Ok(only),
         others => Err(NotOneBlock::Several(others + 1)),
+    }
+}
+
+/// What an error means, without the parts of the file that it quotes.
+fn what_is_wrong(error: &PemError) -> &'static str {
+    match error {
+        PemError::MismatchedTags(..) => "its first and last line do not fit each other",
+        PemError::InvalidData(_) => "its contents are not base64",
+        PemError::InvalidHeader(_) => "a malformed header",
+        _ => "a line is missing",
     }
 }
 
