@@ -6,6 +6,7 @@ mod first_start;
 mod listeners;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use countersign_server::Service;
@@ -32,6 +33,10 @@ file (listen = \"0.0.0.0:8443\"). The command line comes first, then the
 environment, then the file. Spans have a unit: 500ms, 20s, 5m, 90d.
 
 SIGTERM and SIGINT let requests under way finish; a second one does not wait.";
+
+/// How long the store may take to close: requests that were cut off may still
+/// hold it.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Args, Debug)]
 #[command(after_help = AFTER_HELP)]
@@ -75,13 +80,15 @@ async fn serve(settings: Settings, directory: DataDirectory) -> Result<(), Failu
         tls_cert: listeners.certificate_file(),
     };
     server_file.write(&directory.paths.server_file())?;
-    announcement::say(&server_file, &directory.paths, &admin);
+    announcement::say(&server_file, &directory.paths, &admin, settings.log_format);
     run_until_stopped(&settings, listeners, &assembled.service, &mut signals).await;
 
     // Whoever looks for a server finds none. The lock is held until the last
     // line is written.
     let _ = std::fs::remove_file(directory.paths.server_file());
-    assembled.close().await;
+    if tokio::time::timeout(CLOSE_TIMEOUT, assembled.close()).await.is_err() {
+        tracing::warn!("the store did not close in time; nothing that was answered is lost");
+    }
     drop(directory);
     Ok(())
 }

@@ -105,3 +105,28 @@ fn published_request_keys_are_read_from_files() {
     );
     assert!(said.contains("ours.key: found a private key"), "{said}");
 }
+
+#[test]
+fn every_line_of_a_json_log_is_json() {
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve(&["--log-format", "json", "--log-level", "trace"]);
+    sandbox.account("robot");
+    let authorization = sandbox.authorization("robot");
+    assert_eq!(server.forward_auth(&authorization), 200);
+    assert_eq!(server.forward_auth(&authorization), 401);
+    let public = server.public("");
+    let log = server.stop();
+    let lines: Vec<serde_json::Value> =
+        log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let ready = lines.iter().find(|line| line["fields"]["message"] == "countersign is ready");
+    assert_eq!(ready.unwrap()["fields"]["public"], public.as_str());
+    assert!(lines.iter().any(|line| line["fields"]["reason"] == "replayed"), "{log}");
+}
+
+#[test]
+fn stored_on_disk_for_the_loss_of_power() {
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve(&["--synchronous", "full"]);
+    sandbox.account("robot");
+    assert_eq!(server.forward_auth(&sandbox.authorization("robot")), 200);
+}

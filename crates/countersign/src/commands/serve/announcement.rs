@@ -1,12 +1,23 @@
 //! What the server says on stderr when it is ready: where it is, and what to try.
 
 use super::first_start::Admin;
+use crate::config::LogFormat;
 use crate::data_directory::{self, Paths, ServerFile};
 use crate::output;
 
-/// Says it.
-pub(super) fn say(server: &ServerFile, paths: &Paths, admin: &Admin) {
-    output::note(&text(server, paths, admin));
+/// Says it, in the form of the log lines around it.
+pub(super) fn say(server: &ServerFile, paths: &Paths, admin: &Admin, format: LogFormat) {
+    match format {
+        LogFormat::Text => output::note(&text(server, paths, admin)),
+        LogFormat::Json => tracing::info!(
+            version = server.version,
+            public = server.public,
+            internal = server.internal,
+            data = %paths.directory.display(),
+            made_admin = !matches!(admin, Admin::Existing),
+            "countersign is ready"
+        ),
+    }
 }
 
 fn text(server: &ServerFile, paths: &Paths, admin: &Admin) -> String {
@@ -45,16 +56,16 @@ fn what_to_try(server: &ServerFile, paths: &Paths, admin: &Admin) -> String {
         Ok(default) if default == paths.directory => String::new(),
         _ => format!(" --data-dir {}", paths.directory.display()),
     };
-    let trust = match &server.tls_cert {
-        Some(file) => format!(" --ca-cert {}", file.display()),
-        None => String::new(),
+    // Only the operator knows the name that the certificate has.
+    let public = match server.public.strip_prefix("https://127.0.0.1:") {
+        Some(port) => format!("https://NAME-IN-THE-CERTIFICATE:{port}"),
+        None => server.public.clone(),
     };
     format!(
         "\nTry:\n  \
            countersign key generate --out robot.key\n  \
            countersign account create robot{data_dir}\n  \
            countersign key add robot robot.key.pub{data_dir}\n  \
-           countersign request --account robot --key robot.key{trust} -i {}/forward-auth",
-        server.public
+           countersign request --account robot --key robot.key -i {public}/forward-auth"
     )
 }
