@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
@@ -75,15 +75,52 @@ pub(crate) fn create_new(path: &Path, mode: u32, content: &[u8]) -> io::Result<(
     })
 }
 
+/// The same, but whole or not at all, whatever ends the process: the content is
+/// written beside it (to a name of which there is one) and then linked.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`] if the file exists.
+pub(crate) fn create_new_whole(path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
+    let beside = beside(path, "new");
+    // Left by a process that was killed before it came to the link.
+    let _ = std::fs::remove_file(&beside);
+    create_new(&beside, mode, content)?;
+    let linked = std::fs::hard_link(&beside, path);
+    let _ = std::fs::remove_file(&beside);
+    linked
+}
+
 /// Puts a file in place of whatever has its name, in one step.
 pub(crate) fn replace(path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(format!(".{}", std::process::id()));
-    let temporary = Path::new(&temporary);
+    let temporary = beside(path, &std::process::id().to_string());
     // Left by a process that died; ours is the only one with this number.
-    let _ = std::fs::remove_file(temporary);
-    create_new(temporary, mode, content)?;
-    std::fs::rename(temporary, path).inspect_err(|_| {
-        let _ = std::fs::remove_file(temporary);
+    let _ = std::fs::remove_file(&temporary);
+    create_new(&temporary, mode, content)?;
+    std::fs::rename(&temporary, path).inspect_err(|_| {
+        let _ = std::fs::remove_file(&temporary);
     })
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(suffix);
+    name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_file_is_whole_and_never_replaces_another() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key");
+        std::fs::write(directory.path().join("key.new"), "half a k").unwrap();
+        create_new_whole(&path, 0o600, b"first").unwrap();
+        let refused = create_new_whole(&path, 0o600, b"second").unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read(&path).unwrap(), b"first");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left over");
+    }
 }

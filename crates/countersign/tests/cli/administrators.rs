@@ -3,6 +3,8 @@
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
+use std::process::Stdio;
+use std::time::Duration;
 
 use crate::support::{Sandbox, mode};
 
@@ -35,6 +37,24 @@ fn the_key_of_a_start_that_came_to_no_end_is_taken_up_again() {
     let keys = sandbox.json(&["key", "list", "admin"]);
     let fingerprint = &keys["keys"][0]["fingerprints"]["openssh"];
     assert_eq!(fingerprint, sandbox.fingerprint("data/admin").as_str());
+}
+
+#[test]
+fn a_first_start_that_was_killed_is_completed_by_the_next() {
+    // From before the directory is there to after the account is.
+    for delay in (0..120).step_by(10) {
+        let sandbox = Sandbox::new();
+        let ports = ["serve", "--listen=127.0.0.1:0", "--internal-listen=127.0.0.1:0"];
+        let mut command = sandbox.command(&ports);
+        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(delay));
+        child.kill().unwrap();
+        child.wait().unwrap();
+
+        let _server = sandbox.serve(&[]);
+        let keys = sandbox.json(&["key", "list", "admin"]);
+        assert_eq!(keys["keys"].as_array().unwrap().len(), 1, "killed after {delay} ms");
+    }
 }
 
 #[test]

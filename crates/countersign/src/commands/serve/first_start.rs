@@ -84,5 +84,5 @@ fn local_key(paths: &Paths) -> Result<PrivateKey, Failure> {
 
 fn write_key(path: &std::path::Path, key: &PrivateKey) -> io::Result<()> {
     let pem = key.to_pkcs8_pem(None, &SystemRandom).map_err(io::Error::other)?;
-    files::create_new(path, 0o600, pem.as_bytes())
+    files::create_new_whole(path, 0o600, pem.as_bytes())
 }
