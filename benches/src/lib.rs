@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod load;
+pub mod measured;
 pub mod pairs;
 pub mod process;
 pub mod report;

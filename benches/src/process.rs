@@ -9,6 +9,8 @@ use anyhow::Context as _;
 pub const SERVER_CORE: &str = "0";
 /// The core that the load comes from.
 pub const LOAD_CORE: &str = "1";
+/// Both, for what is prepared.
+pub const BOTH_CORES: &str = "0,1";
 
 /// A server process; killed when dropped.
 pub struct Server {
@@ -23,7 +25,7 @@ impl Server {
     ///
     /// # Errors
     /// If it does not start or stops before that.
-    pub fn start(arguments: &[&str], addresses: usize) -> anyhow::Result<Self> {
+    pub fn start(arguments: &[String], addresses: usize) -> anyhow::Result<Self> {
         let mut child = Command::new("taskset")
             .args(["-c", SERVER_CORE])
             .arg(std::env::current_exe()?)
@@ -62,16 +64,16 @@ impl Drop for Server {
     }
 }
 
-/// Moves this process to [`LOAD_CORE`].
+/// Moves every thread of this process to these cores, as `taskset` names them.
 ///
 /// # Errors
-/// If `taskset` is missing.
-pub fn move_to_load_core() -> anyhow::Result<()> {
+/// If `taskset` is missing or the machine has no such cores.
+pub fn move_to_cores(cores: &str) -> anyhow::Result<()> {
     let status = Command::new("taskset")
-        .args(["-a", "-p", "-c", LOAD_CORE, &std::process::id().to_string()])
+        .args(["-a", "-p", "-c", cores, &std::process::id().to_string()])
         .stdout(Stdio::null())
         .status()
         .context("taskset, of the Debian package util-linux, is needed")?;
-    anyhow::ensure!(status.success(), "taskset could not pin the load");
+    anyhow::ensure!(status.success(), "taskset could not move the load to {cores}");
     Ok(())
 }

@@ -1,0 +1,186 @@
+//! `/forward-auth` against an empty handler that does one bare signature check
+//! behind the same layers.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use countersign_benches::load::{Requests, render, send_all};
+use countersign_benches::measured::{self, Guard, Setup};
+use countersign_benches::pairs::{PAIRS, Ratios};
+use countersign_benches::process::{BOTH_CORES, LOAD_CORE, Server, move_to_cores};
+use countersign_benches::report::{Limit, Row, print};
+use countersign_benches::tokens::{Counter, Scheme, authorization, ed25519, rsa};
+use countersign_core::PrivateKey;
+
+/// Requests in one half of a pair with Ed25519 tokens.
+const ED25519_REQUESTS: usize = 20_000;
+/// The same with RSA tokens, each of which takes most of a millisecond to sign.
+const RSA_REQUESTS: usize = 4_000;
+/// Accounts of the ordinary server.
+const FEW_ACCOUNTS: usize = 1_000;
+/// Accounts of the large one.
+const MANY_ACCOUNTS: usize = 1_000_000;
+/// Nonces spent before the large one is measured, all of them live.
+const MANY_NONCES: usize = 10_000_000;
+
+/// Both ways to look at the same pairs: our share of the baseline.
+#[derive(Default)]
+struct Shares {
+    requests_per_second: Vec<f64>,
+    cpu_per_request: Vec<f64>,
+}
+
+struct Half {
+    elapsed: Duration,
+    cpu_nanos: u64,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    if let Some(setup) = Setup::from_arguments(std::env::args().skip(1))? {
+        measured::serve(setup)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let directory = tempfile::tempdir()?;
+    let mut rows = Vec::new();
+    for (scheme, guard, limit) in [
+        (Scheme::EdDsa, Guard::Memory, 0.85),
+        (Scheme::EdDsa, Guard::Durable, 0.55),
+        (Scheme::Rs512, Guard::Memory, 0.75),
+        (Scheme::Rs512, Guard::Durable, 0.40),
+    ] {
+        rows.extend(against_bare_check(scheme, guard, limit, directory.path())?);
+    }
+    for guard in [Guard::Memory, Guard::Durable] {
+        rows.extend(large_against_small(guard, directory.path())?);
+    }
+    let title = "/forward-auth: share of the baseline's requests (1 = as many)";
+    Ok(if print(title, &rows) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn against_bare_check(
+    scheme: Scheme,
+    guard: Guard,
+    limit: f64,
+    directory: &std::path::Path,
+) -> anyhow::Result<Vec<Row>> {
+    let (key, count) = match scheme {
+        Scheme::EdDsa => (None, ED25519_REQUESTS),
+        Scheme::Rs512 => (Some(rsa()), RSA_REQUESTS),
+    };
+    let random = Counter(AtomicU64::new(0));
+    let batches = requests(PAIRS, count, FEW_ACCOUNTS, key.as_ref(), &random);
+    let setup = Setup {
+        guard,
+        accounts: FEW_ACCOUNTS,
+        nonces: 0,
+        key: key.as_ref().map(PrivateKey::public_key).cloned(),
+        sample: authorization(0, &key.unwrap_or_else(|| ed25519(0)), &random),
+    };
+    let server = Server::start(&setup.to_arguments(directory)?, 2)?;
+    let shares = on_the_load_core(async {
+        let mut shares = Shares::default();
+        for batch in &batches {
+            let bare = half(&server, &server.addresses[0], batch).await?;
+            let ours = half(&server, &server.addresses[1], batch).await?;
+            shares.add(&bare, &ours);
+        }
+        Ok(shares)
+    })?;
+    Ok(shares.rows(&format!("{scheme:?} tokens, {guard:?} guard"), limit))
+}
+
+fn large_against_small(guard: Guard, directory: &std::path::Path) -> anyhow::Result<Vec<Row>> {
+    let random = Counter(AtomicU64::new(0));
+    let few = requests(PAIRS, ED25519_REQUESTS, FEW_ACCOUNTS, None, &random);
+    let many = requests(PAIRS, ED25519_REQUESTS, MANY_ACCOUNTS, None, &random);
+    let sample = authorization(0, &ed25519(0), &random);
+    let small =
+        Setup { guard, accounts: FEW_ACCOUNTS, nonces: 0, key: None, sample: sample.clone() };
+    let large = Setup { guard, accounts: MANY_ACCOUNTS, nonces: MANY_NONCES, key: None, sample };
+    let small = Server::start(&small.to_arguments(directory)?, 2)?;
+    let large = Server::start(&large.to_arguments(directory)?, 2)?;
+    let shares = on_the_load_core(async {
+        let mut shares = Shares::default();
+        for (few, many) in few.iter().zip(&many) {
+            let base = half(&small, &small.addresses[1], few).await?;
+            let ours = half(&large, &large.addresses[1], many).await?;
+            shares.add(&base, &ours);
+        }
+        Ok(shares)
+    })?;
+    let name = format!("{MANY_ACCOUNTS} accounts, {MANY_NONCES} live nonces, {guard:?} guard");
+    Ok(shares.rows(&name, 0.90))
+}
+
+/// Signed beforehand, on every core, before the load is moved to its own.
+fn requests(
+    batches: usize,
+    count: usize,
+    accounts: usize,
+    key: Option<&PrivateKey>,
+    random: &Counter,
+) -> Vec<Requests> {
+    let batch = |seed: usize| -> Requests {
+        let one = |index: usize| {
+            let account = scatter(seed * count + index) % accounts;
+            match key {
+                Some(key) => render(&authorization(account, key, random)),
+                None => render(&authorization(account, &ed25519(account), random)),
+            }
+        };
+        Arc::new((0..count).map(one).collect())
+    };
+    let seeds: Vec<usize> = (0..batches).collect();
+    let halves = seeds.split_at(batches / 2);
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| halves.0.iter().copied().map(batch).collect::<Vec<_>>());
+        let second: Vec<_> = halves.1.iter().copied().map(batch).collect();
+        // Unwrap safety: a panic of the thread is a panic of the benchmark.
+        first.join().expect("signing").into_iter().chain(second).collect()
+    })
+}
+
+/// Spreads consecutive numbers evenly: Knuth's multiplicative hash.
+fn scatter(index: usize) -> usize {
+    (index.wrapping_mul(0x9E37_79B9_7F4A_7C15)) >> 20
+}
+
+async fn half(server: &Server, address: &str, requests: &Requests) -> anyhow::Result<Half> {
+    let before = server.cpu_nanos()?;
+    let elapsed = send_all(address, requests).await?;
+    Ok(Half { elapsed, cpu_nanos: server.cpu_nanos()? - before })
+}
+
+/// Runs the load on a core of its own, and gives the other back afterwards for
+/// the signing of the next tokens.
+fn on_the_load_core<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    move_to_cores(LOAD_CORE)?;
+    let outcome =
+        tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work);
+    move_to_cores(BOTH_CORES)?;
+    outcome
+}
+
+impl Shares {
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^53 nanoseconds")]
+    fn add(&mut self, base: &Half, ours: &Half) {
+        self.requests_per_second.push(base.elapsed.as_secs_f64() / ours.elapsed.as_secs_f64());
+        self.cpu_per_request.push(base.cpu_nanos as f64 / ours.cpu_nanos as f64);
+    }
+
+    /// The two cores slow each other, so the CPU time decides.
+    fn rows(self, name: &str, value: f64) -> Vec<Row> {
+        let row = |what, ratios, limit| Row {
+            name: format!("{name}: {what}"),
+            ratios: Ratios::new(ratios),
+            limit,
+            value,
+        };
+        vec![
+            row("by CPU time", self.cpu_per_request, Limit::AtLeast),
+            row("by requests/s", self.requests_per_second, Limit::Shown),
+        ]
+    }
+}
