@@ -78,7 +78,7 @@ use http::HeaderValue;
 
 pub use identity_headers::{IdentityHeaders, IdentityHeadersError};
 pub use peer::{PeerAddress, TrustedProxies};
-pub use readiness::{CheckOutcome, Readiness, ReadinessCheck, StoreCheck};
+pub use readiness::{CheckOutcome, GuardCheck, Readiness, ReadinessCheck, StoreCheck};
 pub use request_context::{RequestContexts, X_REQUEST_ID};
 pub use request_keys::{REQUEST_KEYS, RequestKeys};
 pub use service::{Ports, Service, Settings, SettingsError};

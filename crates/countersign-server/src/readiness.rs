@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use countersign_core::ports::{AdminStore, Page};
+use countersign_core::ports::{AdminStore, Page, ReplayGuard};
 use countersign_core::{Clock, UnixTime};
 use futures_util::future::join_all;
 use tokio::sync::Mutex;
@@ -101,5 +101,19 @@ impl ReadinessCheck for StoreCheck {
     async fn check(&self) -> Result<(), String> {
         let first = Page { after: None, limit: 1 };
         self.0.audit(first).await.map(drop).map_err(|error| error.to_string())
+    }
+}
+
+/// Ready when spent nonces can be recorded.
+pub struct GuardCheck(pub Arc<dyn ReplayGuard>);
+
+#[async_trait]
+impl ReadinessCheck for GuardCheck {
+    fn name(&self) -> &'static str {
+        "replay-guard"
+    }
+
+    async fn check(&self) -> Result<(), String> {
+        self.0.check().await.map_err(|error| error.to_string())
     }
 }

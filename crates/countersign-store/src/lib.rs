@@ -19,5 +19,5 @@ pub use jwks::{
 };
 pub use live_directory::{LiveDirectory, Progress};
 pub use memory::MemoryStore;
-pub use registry::{AccountEndpoint, KeyUse, RegistryStore, StoredAccount};
+pub use registry::{KeyUse, RegistryStore, StoredAccount};
 pub use sql::{Database, Durability, OpenError, SqlStore};

@@ -36,14 +36,7 @@ struct State {
 struct Held {
     account: Account,
     keys: Vec<PublicKeyRecord>,
-    endpoints: Vec<HeldEndpoint>,
-}
-
-#[derive(Clone, Debug)]
-struct HeldEndpoint {
-    endpoint: JwksEndpoint,
-    fetched_at: Option<UnixTime>,
-    error: Option<String>,
+    endpoints: Vec<JwksEndpoint>,
 }
 
 impl MemoryStore {
@@ -108,7 +101,7 @@ impl Held {
     }
 
     fn endpoints(&self) -> Vec<JwksEndpoint> {
-        self.endpoints.iter().map(|held| held.endpoint.clone()).collect()
+        self.endpoints.clone()
     }
 }
 

@@ -33,21 +33,6 @@ pub struct KeyUse {
     pub from: Option<IpAddr>,
 }
 
-/// A JWKS endpoint with the account it vouches for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AccountEndpoint {
-    /// The account's id.
-    pub account: AccountId,
-    /// The account's name.
-    pub name: AccountName,
-    /// The URL.
-    pub url: String,
-    /// When the last fetch ended, if there was one.
-    pub fetched_at: Option<UnixTime>,
-    /// Why the last fetch failed; `None` if it did not.
-    pub error: Option<String>,
-}
-
 /// The longest stretch of a listing.
 const MAX_PAGE: u32 = 1000;
 
@@ -117,22 +102,4 @@ pub trait RegistryStore: AdminStore {
         account: NewAccount,
         key: NewPublicKey,
     ) -> Result<Account, StoreError>;
-
-    /// The JWKS endpoints of all accounts, in order of account names.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    async fn all_jwks_endpoints(&self) -> Result<Vec<AccountEndpoint>, StoreError>;
-
-    /// Writes down how the last fetch of a URL ended, for every account that
-    /// trusts it.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    async fn record_jwks_fetch(
-        &self,
-        url: &str,
-        at: UnixTime,
-        error: Option<&str>,
-    ) -> Result<(), StoreError>;
 }

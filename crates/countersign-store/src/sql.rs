@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 pub use database::{Database, Durability, OpenError};
 
-use crate::registry::{AccountEndpoint, KeyUse, RegistryStore, StoredAccount, page_size};
+use crate::registry::{KeyUse, RegistryStore, StoredAccount, page_size};
 
 /// Accounts, credentials and the audit trail in SQLite.
 ///
@@ -182,19 +182,6 @@ impl RegistryStore for SqlStore {
         key: NewPublicKey,
     ) -> Result<Account, StoreError> {
         admins::recover(&self.database, act, &account, &key).await
-    }
-
-    async fn all_jwks_endpoints(&self) -> Result<Vec<AccountEndpoint>, StoreError> {
-        endpoints::of_all_accounts(&self.database).await
-    }
-
-    async fn record_jwks_fetch(
-        &self,
-        url: &str,
-        at: UnixTime,
-        error: Option<&str>,
-    ) -> Result<(), StoreError> {
-        endpoints::record_fetch(&self.database, url, at, error).await
     }
 }
 

@@ -114,4 +114,13 @@ pub trait ReplayGuard: Send + Sync {
     /// # Errors
     /// [`GuardError`] if the use was recorded before or could not be recorded.
     async fn spend(&self, spend: Spend<'_>) -> Result<(), GuardError>;
+
+    /// Whether uses can be recorded at the moment, as far as the guard knows
+    /// without recording one. A guard without storage always can.
+    ///
+    /// # Errors
+    /// [`GuardError::Unavailable`] if the storage is known not to answer.
+    async fn check(&self) -> Result<(), GuardError> {
+        Ok(())
+    }
 }

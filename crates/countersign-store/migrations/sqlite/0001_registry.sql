@@ -46,12 +46,8 @@ CREATE TABLE countersign_jwks_endpoints (
     account BLOB NOT NULL REFERENCES countersign_accounts (id) ON DELETE CASCADE,
     url TEXT NOT NULL,
     created_at BIGINT NOT NULL,
-    fetched_at BIGINT,
-    fetch_error TEXT,
     UNIQUE (account, url)
 );
-
-CREATE INDEX countersign_jwks_endpoints_by_url ON countersign_jwks_endpoints (url);
 
 CREATE TABLE countersign_audit (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{
     act, cases, create, create_admin, fresh_key, group, id, name, new_account, new_key, trail,
 };
-use crate::registry::{AccountEndpoint, KeyUse, RegistryStore, StoredAccount};
+use crate::registry::{KeyUse, RegistryStore, StoredAccount};
 
 cases!(RegistryStore:
     an_account_is_loaded_with_its_credentials,
@@ -24,7 +24,6 @@ cases!(RegistryStore:
     recovery_makes_an_admin,
     recovery_repairs_an_admin,
     recovery_is_refused_with_a_revoked_key,
-    fetches_are_remembered,
 );
 
 /// What of a stored account can be compared.
@@ -234,33 +233,4 @@ async fn recovery_is_refused_with_a_revoked_key(store: Arc<dyn RegistryStore>) {
     let account = store.account(&root).await.expect("an answer").expect("the account");
     assert!(account.disabled, "nothing was changed");
     assert_eq!(trail(&*store).await, before);
-}
-
-async fn fetches_are_remembered(store: Arc<dyn RegistryStore>) {
-    assert_eq!(store.all_jwks_endpoints().await, Ok(Vec::new()));
-    let (shared, own) = ("https://shared.example/", "https://own.example/");
-    for (number, called) in [(1, "b"), (2, "a")] {
-        create(&*store, number, called, &[]).await;
-        store.add_jwks_endpoint(&act(2), &name(called), shared).await.expect("an endpoint");
-    }
-    store.add_jwks_endpoint(&act(2), &name("a"), own).await.expect("an endpoint");
-    let at = UnixTime::from_secs(9);
-    store.record_jwks_fetch(shared, at, Some("timed out")).await.expect("an answer");
-    store.record_jwks_fetch("https://unknown.example/", at, None).await.expect("an answer");
-    let endpoint = |number, called: &str, url: &str, fetched: bool| AccountEndpoint {
-        account: id(number),
-        name: name(called),
-        url: url.to_owned(),
-        fetched_at: fetched.then_some(at),
-        error: fetched.then(|| "timed out".to_owned()),
-    };
-    let expected = vec![
-        endpoint(2, "a", shared, true),
-        endpoint(2, "a", own, false),
-        endpoint(1, "b", shared, true),
-    ];
-    assert_eq!(store.all_jwks_endpoints().await, Ok(expected));
-    store.record_jwks_fetch(shared, at, None).await.expect("an answer");
-    let endpoints = store.all_jwks_endpoints().await.expect("a listing");
-    assert!(endpoints.iter().all(|endpoint| endpoint.error.is_none()));
 }

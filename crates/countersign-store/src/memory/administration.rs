@@ -8,7 +8,7 @@ use countersign_core::ports::{
 use countersign_core::{ADMIN_GROUP, AccountName, UnixTime};
 use serde_json::Value;
 
-use super::{Held, HeldEndpoint, MemoryStore, State, sorted};
+use super::{Held, MemoryStore, State, sorted};
 use crate::audit::{Entry, account_state, whole_account_state};
 use crate::registry::page_size;
 
@@ -151,8 +151,7 @@ impl AdminStore for MemoryStore {
         let after = before.clone().unwrap_or_else(|| {
             let (account, url) = (held.account.id, url.to_owned());
             let endpoint = JwksEndpoint { account, url, created_at: act.at, status: None };
-            let fetch = HeldEndpoint { endpoint: endpoint.clone(), fetched_at: None, error: None };
-            held.endpoints.push(fetch);
+            held.endpoints.push(endpoint.clone());
             endpoint
         });
         let (name, is) = (account.as_str(), Some(&after));
@@ -175,9 +174,9 @@ impl AdminStore for MemoryStore {
     ) -> Result<bool, StoreError> {
         let mut state = self.lock();
         let Some(held) = state.accounts.get_mut(account) else { return Ok(false) };
-        let place = held.endpoints.iter().position(|held| held.endpoint.url == url);
+        let place = held.endpoints.iter().position(|endpoint| endpoint.url == url);
         let Some(place) = place else { return Ok(false) };
-        let removed = held.endpoints.remove(place).endpoint;
+        let removed = held.endpoints.remove(place);
         let name = account.as_str();
         state.record(act, Entry::endpoint("jwks-endpoint.remove", name, Some(&removed), None));
         Ok(true)

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{Held, MemoryStore, State, sorted};
 use crate::audit::{Entry, whole_account_state};
-use crate::registry::{AccountEndpoint, KeyUse, RegistryStore, StoredAccount, page_size};
+use crate::registry::{KeyUse, RegistryStore, StoredAccount, page_size};
 
 #[async_trait]
 impl RegistryStore for MemoryStore {
@@ -71,36 +71,6 @@ impl RegistryStore for MemoryStore {
         state.record(act, Entry::account("admin.recover", name.as_str(), before, after));
         Ok(account)
     }
-
-    async fn all_jwks_endpoints(&self) -> Result<Vec<AccountEndpoint>, StoreError> {
-        let of = |held: &Held| {
-            let (account, name) = (held.account.id, held.account.name.clone());
-            held.endpoints.clone().into_iter().map(move |held| AccountEndpoint {
-                account,
-                name: name.clone(),
-                url: held.endpoint.url,
-                fetched_at: held.fetched_at,
-                error: held.error,
-            })
-        };
-        Ok(self.lock().accounts.values().flat_map(of).collect())
-    }
-
-    async fn record_jwks_fetch(
-        &self,
-        url: &str,
-        at: UnixTime,
-        error: Option<&str>,
-    ) -> Result<(), StoreError> {
-        let mut state = self.lock();
-        for held in state.accounts.values_mut().flat_map(|held| &mut held.endpoints) {
-            if held.endpoint.url == url {
-                held.fetched_at = Some(at);
-                held.error = error.map(str::to_owned);
-            }
-        }
-        Ok(())
-    }
 }
 
 impl State {
@@ -142,7 +112,7 @@ impl State {
 
 impl Held {
     fn stored(&self) -> StoredAccount {
-        let endpoints = self.endpoints.iter().map(|held| held.endpoint.url.clone()).collect();
+        let endpoints = self.endpoints.iter().map(|endpoint| endpoint.url.clone()).collect();
         StoredAccount { account: self.account.clone(), keys: self.keys.clone(), endpoints }
     }
 

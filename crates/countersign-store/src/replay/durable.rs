@@ -1,6 +1,7 @@
 //! The replay guard that survives a `kill -9`.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -49,6 +50,7 @@ pub struct OpenError(#[from] JournalError);
 pub struct DurableReplayGuard {
     wheel: Arc<ReplayWheel>,
     queue: mpsc::Sender<Waiting>,
+    failing: Arc<AtomicBool>,
 }
 
 impl DurableReplayGuard {
@@ -80,8 +82,9 @@ impl DurableReplayGuard {
         wheel.sweep();
         let (queue, waiting) = mpsc::channel(journal_limits.queue.max(1));
         let scribe = Scribe::new(Arc::clone(&wheel), journal, journal_limits, &recovered);
+        let failing = scribe.failing();
         tokio::spawn(scribe.run(waiting, wheel_limits.slot));
-        Ok(Self { wheel, queue })
+        Ok(Self { wheel, queue, failing })
     }
 
     /// The wheel that judges, for its counters.
@@ -107,6 +110,16 @@ impl ReplayGuard for DurableReplayGuard {
             Ok(Err(error)) => Err(GuardError::Unavailable(error.to_string())),
             Err(_) => Err(unavailable("the journal's writer has ended")),
         }
+    }
+
+    async fn check(&self) -> Result<(), GuardError> {
+        if self.queue.is_closed() {
+            return Err(unavailable("the journal's writer has ended"));
+        }
+        if self.failing.load(Ordering::Relaxed) {
+            return Err(unavailable("the last write to the journal failed"));
+        }
+        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use countersign_core::UnixTime;
@@ -30,6 +31,8 @@ pub(super) struct Scribe {
     wheel: Arc<ReplayWheel>,
     journal: Arc<dyn NonceJournal>,
     limits: JournalLimits,
+    /// Whether the last write failed, until callers should try again.
+    failing: Arc<AtomicBool>,
     /// The `refused_before` of the last batch that was written.
     stamped: UnixTime,
     /// Batches up to here have been deleted.
@@ -45,7 +48,14 @@ impl Scribe {
     ) -> Self {
         let never = UnixTime::from_micros(i64::MIN);
         let stamped = recovered.refused_before.unwrap_or(never);
-        Self { wheel, journal, limits, stamped, pruned: never }
+        let failing = Arc::new(AtomicBool::new(false));
+        Self { wheel, journal, limits, failing, stamped, pruned: never }
+    }
+
+    /// Says whether the last write failed. Forgets it after a while, so that a
+    /// server nobody sends requests to because of it gets another chance.
+    pub(super) fn failing(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.failing)
     }
 
     /// Writes what arrives until the guard at the other end of `queue` is gone,
@@ -53,6 +63,8 @@ impl Scribe {
     pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Waiting>, sweep: Duration) {
         let mut ticks = tokio::time::interval(sweep.max(SHORTEST_SWEEP));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // The first is due after the interval and not at once.
+        ticks.reset();
         let mut gathered = Vec::new();
         loop {
             tokio::select! {
@@ -63,6 +75,7 @@ impl Scribe {
                     self.write(&mut gathered).await;
                 }
                 _ = ticks.tick() => {
+                    self.failing.store(false, Ordering::Relaxed);
                     self.wheel.sweep();
                     self.stamp().await;
                 }
@@ -138,7 +151,9 @@ impl Scribe {
 
     async fn append(&mut self, batch: JournalBatch) -> Result<(), JournalError> {
         let refused_before = batch.refused_before;
-        self.in_time(self.journal.append(batch)).await?;
+        let outcome = self.in_time(self.journal.append(batch)).await;
+        self.failing.store(outcome.is_err(), Ordering::Relaxed);
+        outcome?;
         self.stamped = refused_before;
         Ok(())
     }

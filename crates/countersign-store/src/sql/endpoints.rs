@@ -1,14 +1,13 @@
 //! JWKS endpoints.
 
+use countersign_core::AccountName;
 use countersign_core::ports::{Act, JwksEndpoint, StoreError};
-use countersign_core::{AccountName, UnixTime};
 use sqlx::SqliteConnection;
 
 use super::database::Database;
-use super::rows::{AccountEndpointRow, EndpointRow};
+use super::rows::EndpointRow;
 use super::{accounts, statements, trail, unavailable};
 use crate::audit::Entry;
-use crate::registry::AccountEndpoint;
 
 /// Trusts a URL for an account, or finds it trusted.
 pub(super) async fn add(
@@ -83,34 +82,4 @@ pub(super) async fn remove(
     trail::record(&mut writing, act, entry).await?;
     writing.commit().await.map_err(unavailable)?;
     Ok(true)
-}
-
-/// Every endpoint there is.
-pub(super) async fn of_all_accounts(
-    database: &Database,
-) -> Result<Vec<AccountEndpoint>, StoreError> {
-    let mut reading = database.read().await.map_err(unavailable)?;
-    let rows: Vec<AccountEndpointRow> = sqlx::query_as(statements::ENDPOINTS)
-        .fetch_all(&mut *reading)
-        .await
-        .map_err(unavailable)?;
-    rows.into_iter().map(AccountEndpointRow::endpoint).collect()
-}
-
-/// Writes down how a fetch ended.
-pub(super) async fn record_fetch(
-    database: &Database,
-    url: &str,
-    at: UnixTime,
-    error: Option<&str>,
-) -> Result<(), StoreError> {
-    let mut writing = database.write().await.map_err(unavailable)?;
-    sqlx::query(statements::ENDPOINT_FETCHED)
-        .bind(url)
-        .bind(at.as_micros())
-        .bind(error)
-        .execute(&mut *writing)
-        .await
-        .map_err(unavailable)?;
-    writing.commit().await.map_err(unavailable)
 }

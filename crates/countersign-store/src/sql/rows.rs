@@ -7,8 +7,6 @@ use countersign_core::{AccountId, AccountName, GroupName, PublicKey, UnixTime};
 use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 use uuid::Uuid;
 
-use crate::registry::AccountEndpoint;
-
 /// Defines a row whose fields are the columns in order, for every database.
 macro_rules! row {
     ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty = $index:literal,)* }) => {
@@ -61,17 +59,6 @@ row! {
         account: Vec<u8> = 0,
         url: String = 1,
         created_at: i64 = 2,
-    }
-}
-
-row! {
-    /// An endpoint among those of all accounts.
-    AccountEndpointRow {
-        account: Vec<u8> = 0,
-        name: String = 1,
-        url: String = 2,
-        fetched_at: Option<i64> = 3,
-        error: Option<String> = 4,
     }
 }
 
@@ -138,18 +125,6 @@ impl EndpointRow {
             url: self.url,
             created_at: UnixTime::from_micros(self.created_at),
             status: None,
-        })
-    }
-}
-
-impl AccountEndpointRow {
-    pub(super) fn endpoint(self) -> Result<AccountEndpoint, StoreError> {
-        Ok(AccountEndpoint {
-            account: account_id(&self.account)?,
-            name: account_name(&self.name)?,
-            url: self.url,
-            fetched_at: self.fetched_at.map(UnixTime::from_micros),
-            error: self.error,
         })
     }
 }

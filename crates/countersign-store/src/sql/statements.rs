@@ -200,16 +200,6 @@ statements! {
          WHERE account = (SELECT a.id FROM countersign_accounts AS a WHERE a.name = $1) \
          AND url = $2 RETURNING account, url, created_at";
 
-    /// Of all accounts.
-    ENDPOINTS =
-        "SELECT e.account, a.name, e.url, e.fetched_at, e.fetch_error \
-         FROM countersign_jwks_endpoints AS e \
-         JOIN countersign_accounts AS a ON a.id = e.account ORDER BY a.name, e.sequence";
-
-    /// $1 URL, $2 now, $3 error.
-    ENDPOINT_FETCHED =
-        "UPDATE countersign_jwks_endpoints SET fetched_at = $2, fetch_error = $3 WHERE url = $1";
-
     /// The keys of a page of accounts: $1 after name, $2 up to name.
     KEYS_OF_RANGE = concat!(
         "SELECT ", key_columns!("k"), " FROM countersign_accounts AS a \
@@ -290,7 +280,7 @@ mod tests {
         let path = directory.path().join("countersign.db");
         let database = Database::open(&path, Durability::default()).await.unwrap();
         let mut reading = database.read().await.unwrap();
-        let about_all = ["ENDPOINTS", "INSTANCE", "ACCOUNT_INSERT_FIRST"];
+        let about_all = ["INSTANCE", "ACCOUNT_INSERT_FIRST"];
         for (name, sql) in ALL.iter().filter(|(name, _)| !about_all.contains(name)) {
             let explain = format!("EXPLAIN QUERY PLAN {sql}");
             let plan: Vec<(i64, i64, i64, String)> =

@@ -9,7 +9,7 @@ use countersign_core::ports::{
     NewPublicKey, Page, PublicKeyRecord, StoreError,
 };
 use countersign_core::{AccountName, UnixTime};
-use countersign_store::{AccountEndpoint, KeyUse, MemoryStore, RegistryStore, StoredAccount};
+use countersign_store::{KeyUse, MemoryStore, RegistryStore, StoredAccount};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
@@ -196,18 +196,5 @@ impl RegistryStore for Flaky {
         key: NewPublicKey,
     ) -> Result<Account, StoreError> {
         self.inner.recover_admin(act, account, key).await
-    }
-
-    async fn all_jwks_endpoints(&self) -> Result<Vec<AccountEndpoint>, StoreError> {
-        self.inner.all_jwks_endpoints().await
-    }
-
-    async fn record_jwks_fetch(
-        &self,
-        url: &str,
-        at: UnixTime,
-        error: Option<&str>,
-    ) -> Result<(), StoreError> {
-        self.inner.record_jwks_fetch(url, at, error).await
     }
 }

@@ -94,9 +94,23 @@ async fn a_failed_write_refuses_and_the_next_one_recovers() {
     let guard = fixture.open().await;
     fixture.journal.set(Health::Fails);
     assert!(is_unavailable(&spend_at(&guard, 1, NOON).await));
+    assert!(is_unavailable(&guard.check().await));
     fixture.journal.set(Health::Works);
     assert_eq!(spend_at(&guard, 1, NOON).await, Err(GuardError::Replayed), "it stays spent");
     assert_eq!(spend_at(&guard, 2, NOON).await, Ok(()));
+    assert_eq!(guard.check().await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_that_nobody_asks_after_a_failure_is_tried_again() {
+    let fixture = Fixture::new();
+    let guard = fixture.open().await;
+    fixture.journal.set(Health::Fails);
+    assert!(is_unavailable(&spend_at(&guard, 1, NOON).await));
+    assert!(is_unavailable(&guard.check().await));
+    // The runtime's clock is paused: it moves on because nobody else has work.
+    tokio::time::sleep(ReplayLimits::default().slot * 2).await;
+    assert_eq!(guard.check().await, Ok(()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,7 +8,10 @@ use countersign_core::ports::ReplayGuard;
 use countersign_core::{Policy, PublicKey};
 use countersign_server::internal::{AllowedHosts, JwksUrlRule, Scheme};
 use countersign_server::layers::Limits;
-use countersign_server::{Ports, Service, Settings as ServiceSettings, StoreCheck, TrustedProxies};
+use countersign_server::{
+    GuardCheck, Ports, ReadinessCheck, Service, Settings as ServiceSettings, StoreCheck,
+    TrustedProxies,
+};
 use countersign_store::replay::{
     DurableReplayGuard, JournalLimits, ReplayLimits, ReplayWheel, SqlJournal,
 };
@@ -59,7 +62,10 @@ impl Assembled {
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
         };
-        let checks = vec![Arc::new(StoreCheck(administration)) as _];
+        let checks: Vec<Arc<dyn ReadinessCheck>> = vec![
+            Arc::new(StoreCheck(administration)),
+            Arc::new(GuardCheck(Arc::clone(&ports.guard))),
+        ];
         let service_settings = ServiceSettings { checks, ..service_settings };
         let service = Service::new(ports, service_settings).map_err(Failure::usage)?;
         Ok(Self { service, directory, database })
