@@ -1,7 +1,7 @@
 //! Paired ratios and what can be said of them.
 
 /// How many pairs a benchmark measures.
-pub const PAIRS: usize = 15;
+pub const PAIRS: usize = 41;
 
 /// The ratios of pairs, sorted.
 #[derive(Clone, Debug)]

@@ -21,6 +21,10 @@ pub enum AuthenticationError {
     /// The credential is no good: 401.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The account has used up its share of the replay guard, by its own doing;
+    /// the credential may be good: 503.
+    #[error("{0}, for now")]
+    Busy(Refusal),
     /// A dependency is down or full; the credential may be good: 503.
     #[error("cannot authenticate at the moment: {0}")]
     Unavailable(String),
@@ -179,11 +183,12 @@ impl Authenticator {
             verified.spend(&*self.guard, &self.policy).await.map_err(|error| match error {
                 GuardError::Replayed => refuse(Reason::Replayed).into(),
                 GuardError::OutsideWindow => refuse(Reason::OutsideWindow).into(),
+                GuardError::ShareUsedUp => AuthenticationError::Busy(refuse(Reason::ShareUsedUp)),
                 unavailable => AuthenticationError::Unavailable(unavailable.to_string()),
             })?;
         self.directory.used(LastUse {
             id: identity.account_id(),
-            account: claimed.clone(),
+            account: claimed,
             key: *identity.credential(),
             at: now,
             from,

@@ -68,10 +68,12 @@ fn read_header(json: &[u8]) -> Result<(Algorithm, Option<Box<str>>), Reason> {
 }
 
 fn decode<const N: usize>(part: &str) -> Result<SmallVec<[u8; N]>, Reason> {
-    let mut bytes: SmallVec<[u8; N]> = SmallVec::new();
-    bytes.resize(base64::decoded_len_estimate(part.len()), 0);
-    let length =
-        URL_SAFE_NO_PAD.decode_slice(part, &mut bytes).map_err(|_| Reason::TokenMalformed)?;
+    let mut bytes: SmallVec<[u8; N]> =
+        SmallVec::from_elem(0, base64::decoded_len_estimate(part.len()));
+    let length = base64_simd::URL_SAFE_NO_PAD
+        .decode(part.as_bytes(), base64_simd::Out::from_slice(&mut bytes))
+        .map_err(|_| Reason::TokenMalformed)?
+        .len();
     bytes.truncate(length);
     Ok(bytes)
 }

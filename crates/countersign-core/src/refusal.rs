@@ -84,6 +84,8 @@ reasons! {
     KeyExpired = "key_expired",
     /// The token was used before.
     Replayed = "replayed",
+    /// The account has spent so many nonces lately that it must wait.
+    ShareUsedUp = "share_used_up",
     /// The account is not in a group that the policy asks for.
     NotAllowed = "not_allowed",
 }

@@ -23,7 +23,8 @@ pub const CHECKS_WITHOUT_KID: usize = 4;
 /// A token whose form is right; nothing it says has been proved.
 pub struct UnverifiedToken<'a> {
     jws: UnverifiedJws<'a>,
-    claims: SignedRequestClaims,
+    /// Boxed, because a token is moved from step to step.
+    claims: Box<SignedRequestClaims>,
 }
 
 /// What a token is verified with.
@@ -46,7 +47,7 @@ pub struct Verification<'a> {
 pub struct VerifiedToken {
     account: Arc<AccountKeys>,
     key: RegisteredKey,
-    claims: SignedRequestClaims,
+    claims: Box<SignedRequestClaims>,
 }
 
 impl<'a> UnverifiedToken<'a> {
@@ -56,7 +57,7 @@ impl<'a> UnverifiedToken<'a> {
     /// A [`Reason`] that depends on the token alone.
     pub fn parse(token: &'a str) -> Result<Self, Reason> {
         let jws = UnverifiedJws::parse(token)?;
-        let claims = SignedRequestClaims::read(&jws.payload()?)?;
+        let claims = Box::new(SignedRequestClaims::read(&jws.payload()?)?);
         Ok(Self { jws, claims })
     }
 

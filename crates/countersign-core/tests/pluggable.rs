@@ -145,7 +145,7 @@ fn headers(value: &str) -> HeaderMap {
 async fn reason(authenticator: &Authenticator, headers: &HeaderMap) -> Reason {
     match authenticator.authenticate(headers, None).await.unwrap_err() {
         AuthenticationError::Refused(refusal) => refusal.reason,
-        unavailable @ AuthenticationError::Unavailable(_) => panic!("{unavailable}"),
+        other => panic!("{other}"),
     }
 }
 

@@ -113,7 +113,7 @@ fn outcome(result: Result<Identity, AuthenticationError>) -> Result<String, Stri
     match result {
         Ok(identity) => Ok(identity.account().to_string()),
         Err(AuthenticationError::Refused(refusal)) => Err(refusal.reason.code().to_owned()),
-        Err(AuthenticationError::Unavailable(why)) => Err(format!("unavailable: {why}")),
+        Err(other) => Err(format!("neither accepted nor refused: {other}")),
     }
 }
 

@@ -1,10 +1,12 @@
 //! The headers that tell an upstream who the caller is.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
-use countersign_core::{AccountName, GroupName, Identity, Method};
+use countersign_core::{AccountId, AccountName, GroupName, Identity, Method};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use uuid::fmt::Hyphenated;
 
 /// What is encoded in an account's name: control characters, every byte that is
 /// not ASCII, and `%` itself, without which `gr%C3%BC` and `grü` would become
@@ -94,7 +96,7 @@ impl IdentityHeaders {
     /// Says who the caller is.
     pub(crate) fn say(&self, identity: &Identity, headers: &mut HeaderMap) {
         headers.insert(self.account.clone(), account(identity.account()));
-        headers.insert(self.account_id.clone(), ascii(identity.account_id().to_string()));
+        headers.insert(self.account_id.clone(), account_id(identity.account_id()));
         headers.insert(self.groups.clone(), groups(identity.groups()));
         headers.insert(self.method.clone(), method(identity.method()));
         headers.insert(self.credential.clone(), ascii(identity.credential().openssh()));
@@ -113,7 +115,12 @@ impl IdentityHeaders {
 }
 
 fn account(name: &AccountName) -> HeaderValue {
-    ascii(utf8_percent_encode(name.as_str(), ENCODED).to_string())
+    ascii(Cow::from(utf8_percent_encode(name.as_str(), ENCODED)).into_owned())
+}
+
+fn account_id(id: AccountId) -> HeaderValue {
+    let mut text = [0; Hyphenated::LENGTH];
+    ascii(id.0.hyphenated().encode_lower(&mut text).to_owned())
 }
 
 fn groups(groups: &[GroupName]) -> HeaderValue {

@@ -4,7 +4,7 @@
 mod administration;
 mod registry;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use countersign_core::ports::{
@@ -26,7 +26,7 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct State {
     accounts: BTreeMap<AccountName, Held>,
-    ids: HashSet<AccountId>,
+    names: HashMap<AccountId, AccountName>,
     audit: Vec<AuditRecord>,
     instance: Option<Uuid>,
 }
@@ -49,9 +49,10 @@ impl MemoryStore {
 impl State {
     /// Adds an account unless its name or id is taken.
     fn insert(&mut self, act: &Act, new: NewAccount) -> Option<&mut Held> {
-        if self.accounts.contains_key(&new.name) || !self.ids.insert(new.id) {
+        if self.accounts.contains_key(&new.name) || self.names.contains_key(&new.id) {
             return None;
         }
+        self.names.insert(new.id, new.name.clone());
         let account = Account {
             id: new.id,
             name: new.name.clone(),

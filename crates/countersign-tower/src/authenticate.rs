@@ -95,7 +95,9 @@ where
                 Ok(identity) => {
                     request.extensions_mut().insert(identity);
                 }
-                Err(AuthenticationError::Unavailable(_)) => return Ok(unavailable()),
+                Err(AuthenticationError::Busy(_) | AuthenticationError::Unavailable(_)) => {
+                    return Ok(unavailable());
+                }
                 Err(AuthenticationError::Refused(_)) if anonymous == Anonymous::Allowed => {}
                 Err(AuthenticationError::Refused(_)) => return Ok(challenge(&authenticator)),
             }

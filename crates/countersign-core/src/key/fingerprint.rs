@@ -47,7 +47,10 @@ impl Fingerprints {
 
     /// What `ssh-keygen -l` shows: `SHA256:` and unpadded base64.
     pub fn openssh(&self) -> String {
-        format!("SHA256:{}", STANDARD_NO_PAD.encode(self.openssh))
+        let mut text = String::with_capacity("SHA256:".len() + 43);
+        text.push_str("SHA256:");
+        STANDARD_NO_PAD.encode_string(self.openssh, &mut text);
+        text
     }
 
     /// Whether `label` is one of the three, in its own spelling.

@@ -84,6 +84,10 @@ impl Gatekeeper {
                 log_refusal(&refusal, head);
                 Err(unauthenticated())
             }
+            Err(AuthenticationError::Busy(refusal)) => {
+                log_refusal(&refusal, head);
+                Err(Kind::Unavailable.problem("too many calls lately: try again"))
+            }
             Err(AuthenticationError::Unavailable(cause)) => {
                 tracing::error!(cause, "cannot authenticate at the moment");
                 Err(Kind::Unavailable.problem("calls cannot be authenticated: try again"))

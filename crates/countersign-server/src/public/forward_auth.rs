@@ -26,6 +26,9 @@ const RETRY_SOON: HeaderValue = HeaderValue::from_static("1");
 /// Room for all that an answer may have: it then grows only once.
 const MAX_HEADERS: usize = 12;
 
+/// The most headers that an answer has.
+const HEADERS: usize = 12;
+
 /// What the endpoint works with.
 pub(super) struct ForwardAuth {
     authenticator: Arc<Authenticator>,
@@ -80,6 +83,10 @@ pub(super) async fn handle(State(endpoint): State<Arc<ForwardAuth>>, request: Re
             log_refusal(refusal, context, client);
             endpoint.refused()
         }
+        Err(AuthenticationError::Busy(refusal)) => {
+            log_refusal(refusal, context, client);
+            endpoint.unavailable()
+        }
         Err(AuthenticationError::Unavailable(cause)) => {
             let request_id = context.map(RequestContext::id);
             tracing::error!(request_id, cause, "cannot authenticate at the moment");
@@ -106,6 +113,8 @@ fn log_refusal(refusal: &Refusal, context: Option<&RequestContext>, client: Opti
 fn bare(status: StatusCode) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
+    // Room for all that will be said, at once.
+    response.headers_mut().reserve(HEADERS);
     response.headers_mut().reserve(MAX_HEADERS);
     response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
     response

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use countersign_core::ports::{AccountChange, Act, AdminStore, StoreError};
+use countersign_core::ports::{AccountChange, Act, AdminStore, NewPublicKey, StoreError};
 use countersign_core::{PublicKey, UnixTime};
 
 use super::{act, cases, create, create_admin, fresh_key, group, name, new_key, trail};
@@ -13,7 +13,7 @@ cases!(AdminStore:
     with_another_admin_each_way_is_free,
     an_account_that_cannot_administrate_does_not_count,
     with_another_key_one_can_go,
-    a_key_may_get_an_expiry_in_the_future,
+    the_last_key_does_not_expire_in_the_future_either,
     other_changes_to_the_last_admin_are_free,
     without_any_admin_nothing_is_in_the_way,
 );
@@ -109,16 +109,24 @@ async fn with_another_key_one_can_go(store: Arc<dyn AdminStore>) {
     assert_eq!(take(&*store, Way::RevokeKey, &act(12), "root", &first).await, Ok(true));
 }
 
-async fn a_key_may_get_an_expiry_in_the_future(store: Arc<dyn AdminStore>) {
+async fn the_last_key_does_not_expire_in_the_future_either(store: Arc<dyn AdminStore>) {
     let key = create_admin(&*store, 1, "root").await;
     let print = key.fingerprints().openssh();
     let expire = async |seconds, at: i64| {
         let at = Some(UnixTime::from_secs(at));
         store.expire_public_key(&act(seconds), &name("root"), &print, at).await.map(|_| ())
     };
-    assert_eq!(expire(10, 11).await, Ok(()));
-    // The instant of expiry is the first at which the key is refused.
+    assert_eq!(expire(10, 11).await, Err(StoreError::LastAdmin));
     assert_eq!(expire(10, 10).await, Err(StoreError::LastAdmin));
+
+    // A second key that expires first is no help, one that outlives it is.
+    let other = fresh_key();
+    let new = NewPublicKey { expires_at: Some(UnixTime::from_secs(20)), ..new_key(&other) };
+    store.add_public_key(&act(10), &name("root"), new).await.expect("a key");
+    assert_eq!(expire(10, 20).await, Err(StoreError::LastAdmin));
+    assert_eq!(expire(10, 19).await, Ok(()));
+    // The instant of expiry is the first at which a key is refused.
+    assert_eq!(expire(10, 10).await, Ok(()));
 }
 
 async fn other_changes_to_the_last_admin_are_free(store: Arc<dyn AdminStore>) {

@@ -83,7 +83,7 @@ impl AdminStore for MemoryStore {
             return Err(StoreError::LastAdmin);
         }
         let Some(held) = state.accounts.remove(name) else { return Ok(false) };
-        state.ids.remove(&held.account.id);
+        state.names.remove(&held.account.id);
         let was = whole_account_state(&held.account, &held.keys, &held.endpoints());
         state.record(act, Entry::account("account.delete", name.as_str(), was, Value::Null));
         Ok(true)
@@ -205,7 +205,12 @@ impl State {
         let before = held.keys[place].clone();
         let mut after = before.clone();
         change(&mut after)?;
-        if !super::is_usable(&after, act.at) && !self.can_spare_key(account, place, act.at) {
+        // An expiry is judged as of the instant at which it takes effect.
+        let judged_at = match after.expires_at {
+            Some(expiry) if after.revoked_at.is_none() => expiry.max(act.at),
+            _ => act.at,
+        };
+        if !super::is_usable(&after, judged_at) && !self.can_spare_key(account, place, judged_at) {
             return Err(StoreError::LastAdmin);
         }
         if let Some(held) = self.accounts.get_mut(account) {

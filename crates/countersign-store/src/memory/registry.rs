@@ -24,14 +24,12 @@ impl RegistryStore for MemoryStore {
     }
 
     async fn record_last_use(&self, uses: &[KeyUse]) -> Result<(), StoreError> {
-        let mut state = self.lock();
+        let State { accounts, names, .. } = &mut *self.lock();
         for used in uses {
-            // Few enough are recorded at once for a search of each.
-            let mut accounts = state.accounts.values_mut();
-            let Some(held) = accounts.find(|held| held.account.id == used.account) else {
-                continue;
-            };
-            held.record_use(used);
+            let name = names.get(&used.account);
+            if let Some(held) = name.and_then(|name| accounts.get_mut(name)) {
+                held.record_use(used);
+            }
         }
         Ok(())
     }

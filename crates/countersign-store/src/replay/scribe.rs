@@ -72,6 +72,7 @@ impl Scribe {
                     if count == 0 {
                         return;
                     }
+                    self.gather(&mut queue, &mut gathered).await;
                     self.write(&mut gathered).await;
                 }
                 _ = ticks.tick() => {
@@ -81,6 +82,20 @@ impl Scribe {
                 }
             }
             while self.prune().await && queue.is_empty() {}
+        }
+    }
+
+    /// Lets callers that are just arriving join the batch, for as long as more
+    /// of them do. A commit costs about the same for one use and for many, and
+    /// on one core the writer would else run after every single one.
+    async fn gather(&self, queue: &mut mpsc::Receiver<Waiting>, gathered: &mut Vec<Waiting>) {
+        while gathered.len() < self.limits.batch {
+            tokio::task::yield_now().await;
+            if queue.is_empty() {
+                return;
+            }
+            let room = self.limits.batch - gathered.len();
+            queue.recv_many(gathered, room).await;
         }
     }
 

@@ -108,7 +108,8 @@ pub(super) async fn expire(
     Ok(Some(after))
 }
 
-/// Sets or clears the expiry of the key with that number, if it may be.
+/// Sets or clears the expiry of the key with that number, if it may be: someone
+/// must be able to administrate from the instant on at which it expires.
 pub(super) async fn set_expiry(
     connection: &mut SqliteConnection,
     act: &Act,
@@ -118,7 +119,7 @@ pub(super) async fn set_expiry(
     sqlx::query_as(statements::KEY_EXPIRE)
         .bind(sequence)
         .bind(expires_at.map(UnixTime::as_micros))
-        .bind(act.at.as_micros())
+        .bind(expires_at.map_or(act.at, |expiry| expiry.max(act.at)).as_micros())
         .fetch_optional(connection)
         .await
         .map_err(unavailable)

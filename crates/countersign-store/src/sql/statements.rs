@@ -167,11 +167,11 @@ statements! {
         key_columns!("countersign_public_keys")
     );
 
-    /// $1 sequence, $2 expiry, $3 now.
+    /// $1 sequence, $2 expiry, $3 the instant at which it takes effect.
     KEY_EXPIRE = concat!(
         "UPDATE countersign_public_keys SET expires_at = $2 \
          WHERE sequence = $1 AND revoked_at IS NULL \
-         AND ($2 IS NULL OR $2 > $3 OR ", key_can_be_spared!("$3"), ") RETURNING ",
+         AND ($2 IS NULL OR ", key_can_be_spared!("$3"), ") RETURNING ",
         key_columns!("countersign_public_keys")
     );
 

@@ -1,10 +1,10 @@
 //! `kill -9` between use and replay, with real processes.
 //!
-//! This test binary runs itself as the child: a process that spends what it is
+//! The test runs itself again as the child: a process that spends what it is
 //! told and says what it accepted. There is no orderly end to it.
 
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,9 @@ use tempfile::TempDir;
 use crate::sql_journal::open_database;
 use crate::support::{account, spend};
 
+/// Tells the child that it is the child, and where the journal is.
 const DIRECTORY: &str = "REPLAY_TEST_DIRECTORY";
+const THIS_TEST: &str = "killed::what_was_accepted_before_a_kill_is_refused_after_it";
 /// Wide enough that the test's tokens stay good on a machine of any speed.
 const TOLERANCE: Duration = Duration::from_mins(10);
 /// How many acceptances are seen before the kill.
@@ -27,6 +29,9 @@ const SEEN: usize = 2000;
 
 #[test]
 fn what_was_accepted_before_a_kill_is_refused_after_it() {
+    if let Some(directory) = std::env::var_os(DIRECTORY) {
+        return child_process(Path::new(&directory));
+    }
     let directory = TempDir::new().unwrap();
     let time = SystemClock.now();
     let mut first = Process::start(directory.path());
@@ -57,7 +62,7 @@ struct Process {
 impl Process {
     fn start(directory: &Path) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "killed::child_process", "--ignored", "--nocapture"])
+            .args(["--exact", THIS_TEST, "--nocapture"])
             .env(DIRECTORY, directory)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -93,13 +98,11 @@ impl Drop for Process {
     }
 }
 
-#[test]
-#[ignore = "run as the child process of the test above"]
-fn child_process() {
-    let Some(directory) = std::env::var_os(DIRECTORY).map(PathBuf::from) else { return };
+/// What this test is in the process that is killed.
+fn child_process(directory: &Path) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let journal = Arc::new(SqlJournal::new(open_database(&directory).await));
+        let journal = Arc::new(SqlJournal::new(open_database(directory).await));
         let (clock, limits) = (Arc::new(SystemClock), Default::default());
         let guard = DurableReplayGuard::open(journal, limits, clock, &SystemRandom).await.unwrap();
         let guard = Arc::new(guard);

@@ -15,6 +15,8 @@ use super::values::{LogFormat, LogLevel, ReplayGuardKind, Span, Synchronous};
 use crate::data_directory;
 use crate::failure::Failure;
 
+/// The widest window around a token's time.
+const MAX_TOLERANCE: Duration = Duration::from_hours(1);
 /// The smallest buffer for a header section that the HTTP library takes.
 const MIN_HEADER_BYTES: u32 = 8192;
 
@@ -66,10 +68,6 @@ impl Settings {
     /// help text, which a test compares).
     pub(super) fn resolve(options: ServeOptions) -> Result<Self, Failure> {
         let names = IdentityHeaders::default();
-        let span = |given: Option<Span>, seconds| {
-            given.map_or(Duration::from_secs(seconds), |span| span.0)
-        };
-        let count = |given: Option<u32>, default: u32| given.unwrap_or(default) as usize;
         let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let settings = Self {
             data_dir: options.data_dir.map_or_else(data_directory::default_path, Ok)?,
@@ -80,7 +78,7 @@ impl Settings {
             url_prefix: url_prefix(&options.url_prefix.unwrap_or_default())?,
             trusted_proxies: options.trusted_proxies,
             scheme: options.scheme.unwrap_or_else(|| DEFAULT_SCHEME.to_owned()),
-            tolerance: options.tolerance.map_or(DEFAULT_TOLERANCE, |span| span.0),
+            tolerance: tolerance(options.tolerance)?,
             audiences: options.audiences.unwrap_or_default(),
             identity_headers: IdentityHeaders {
                 account: header("account_header", options.account_header, names.account)?,
@@ -98,14 +96,14 @@ impl Settings {
                 )?,
             },
             replay_guard: options.replay_guard.unwrap_or(ReplayGuardKind::Durable),
-            replay_capacity: count(options.replay_capacity, 1 << 24),
+            replay_capacity: count("replay_capacity", options.replay_capacity, 1 << 24)?,
             synchronous: options.synchronous.unwrap_or(Synchronous::Normal),
             limits: Limits {
                 header_bytes: header_bytes(options.max_header_bytes.unwrap_or(32_768))?,
-                request_timeout: span(options.request_timeout, 10),
-                header_timeout: span(options.header_timeout, 75),
-                connections: count(options.max_connections, 4096).max(1),
-                drain_timeout: span(options.drain_timeout, 30),
+                request_timeout: span("request_timeout", options.request_timeout, 10)?,
+                header_timeout: span("header_timeout", options.header_timeout, 75)?,
+                connections: count("max_connections", options.max_connections, 4096)?,
+                drain_timeout: options.drain_timeout.map_or(Duration::from_secs(30), |span| span.0),
             },
             request_keys: options.request_keys.unwrap_or_default(),
             bootstrap_admin_public_key: options.bootstrap_admin_public_key,
@@ -136,6 +134,37 @@ fn check_internal(address: SocketAddr, beyond_loopback: bool) -> Result<(), Fail
     Err(Failure::usage(format_args!(
         "internal_listen is {address}, which other machines can reach: use a loopback address, or add --internal-beyond-loopback (and TLS) if that is what you want"
     )))
+}
+
+/// A span that must not be zero: nothing would ever be in time.
+fn span(setting: &str, given: Option<Span>, default_seconds: u64) -> Result<Duration, Failure> {
+    let span = given.map_or(Duration::from_secs(default_seconds), |span| span.0);
+    if span.is_zero() {
+        return Err(Failure::usage(format_args!("{setting} is 0, expected a span such as 10s")));
+    }
+    Ok(span)
+}
+
+/// A number that must not be zero: nobody would ever get in.
+fn count(setting: &str, given: Option<u32>, default: u32) -> Result<usize, Failure> {
+    match given.unwrap_or(default) {
+        0 => Err(Failure::usage(format_args!("{setting} is 0, expected at least 1"))),
+        count => Ok(count as usize),
+    }
+}
+
+/// Every token is remembered for twice the tolerance, so a wide one costs memory
+/// and gives thieves time.
+fn tolerance(given: Option<Span>) -> Result<Duration, Failure> {
+    let tolerance = given.map_or(DEFAULT_TOLERANCE, |span| span.0);
+    if tolerance.is_zero() || tolerance > MAX_TOLERANCE {
+        return Err(Failure::usage(format_args!(
+            "tolerance is {}, expected more than 0s and at most {}",
+            Span(tolerance),
+            Span(MAX_TOLERANCE)
+        )));
+    }
+    Ok(tolerance)
 }
 
 fn header_bytes(given: u32) -> Result<usize, Failure> {
@@ -236,6 +265,12 @@ mod tests {
             ("groups_header = \"X Auth\"", "groups_header"),
             ("url_prefix = \"auth\"", "url_prefix"),
             ("max_header_bytes = 100", "max_header_bytes"),
+            ("max_connections = 0", "max_connections"),
+            ("replay_capacity = 0", "replay_capacity"),
+            ("request_timeout = \"0s\"", "request_timeout"),
+            ("header_timeout = \"0s\"", "header_timeout"),
+            ("tolerance = \"0s\"", "tolerance"),
+            ("tolerance = \"2h\"", "tolerance"),
         ] {
             let refused = resolve(toml).unwrap_err();
             assert!(refused.to_string().starts_with(name), "{refused}");

@@ -127,9 +127,10 @@ async fn recover(name: &AccountName, paths: &Paths) -> Result<Recovered, Failure
 fn put_in_place(waiting: &Path, identity: &Path) -> io::Result<Option<PathBuf>> {
     let mut former = None;
     if identity.exists() {
-        let seconds = SystemClock.now().as_secs();
-        let name = identity.with_extension(format!("key.before-{seconds}"));
-        std::fs::rename(identity, &name)?;
+        // A link, unlike a new name, takes no other file's place.
+        let now = SystemClock.now().as_micros();
+        let name = identity.with_extension(format!("key.before-{now}"));
+        std::fs::hard_link(identity, &name)?;
         former = Some(name);
     }
     std::fs::rename(waiting, identity)?;

@@ -16,7 +16,7 @@ use crate::config::Span;
 use crate::failure::Failure;
 use crate::key_file;
 use crate::operator::OperatorArgs;
-use crate::output::{Output, instant, properties, table};
+use crate::output::{Output, instant, note, properties, table};
 
 const ADD_EXAMPLES: &str = "\
 Examples:
@@ -87,7 +87,15 @@ pub(crate) fn add(args: AddArgs, output: Output) -> Result<(), Failure> {
     };
     block_on(async {
         let api = args.operator.connect().await?;
-        show_one(output, &api.post(&routes::keys(&args.account), &new).await?)
+        let key: PublicKey = api.post(&routes::keys(&args.account), &new).await?;
+        let differs = (new.expires_at.is_some() && key.expires_at != new.expires_at)
+            || new.comment.as_ref().is_some_and(|comment| *comment != key.comment);
+        if differs {
+            note(
+                "the account has this key already, and it was left as it is: `countersign key expire` changes its expiry",
+            );
+        }
+        show_one(output, &key)
     })
 }
 

@@ -140,6 +140,9 @@ async fn replay_guard(
             Ok(Arc::new(guard.await.map_err(Failure::refused)?))
         }
         ReplayGuardKind::Memory => {
+            tracing::warn!(
+                "replay_guard is memory: a restart forgets which tokens were used, and they can be used once more within their window"
+            );
             let wheel = Arc::new(ReplayWheel::new(limits, Arc::new(SystemClock), &SystemRandom));
             wheel.sweep_every(SWEEP_INTERVAL);
             Ok(wheel)
