@@ -142,24 +142,32 @@ impl Decimal {
         if text.len() > MAX_NUMBER_BYTES || !(first == b'-' || first.is_ascii_digit()) {
             return None;
         }
-        let (mantissa, power) = match text.split_once(['e', 'E']) {
-            // An exponent that does not fit is far outside of what any claim may hold.
-            Some((mantissa, power)) => (mantissa, power.parse::<i32>().ok()?),
-            None => (text, 0),
-        };
+        let negative = first == b'-';
+        let mut digits: SmallVec<[u8; 24]> = SmallVec::new();
+        // Where the decimal point stands, counted from the first digit kept.
+        let mut point: i32 = 0;
+        let mut in_fraction = false;
+        let mut power = 0;
+        for (at, byte) in text.bytes().enumerate() {
+            match byte {
+                b'-' => {}
+                b'.' => in_fraction = true,
+                // An exponent that does not fit is far outside of what any claim may hold.
+                b'e' | b'E' => {
+                    power = text[at + 1..].parse::<i32>().ok()?;
+                    break;
+                }
+                b'0' if digits.is_empty() => point -= i32::from(in_fraction),
+                digit => {
+                    digits.push(digit);
+                    point += i32::from(!in_fraction);
+                }
+            }
+        }
         if power.unsigned_abs() > 10_000 {
             return None;
         }
-        let negative = mantissa.starts_with('-');
-        let (whole, fraction) = mantissa
-            .trim_start_matches('-')
-            .split_once('.')
-            .unwrap_or((mantissa.trim_start_matches('-'), ""));
-        let mut digits: SmallVec<[u8; 24]> = whole.bytes().chain(fraction.bytes()).collect();
-        let mut exponent = i32::try_from(whole.len()).ok()? + power;
-        let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
-        digits.drain(..zeros);
-        exponent -= i32::try_from(zeros).ok()?;
+        let exponent = point + power;
         while digits.last() == Some(&b'0') {
             digits.pop();
         }

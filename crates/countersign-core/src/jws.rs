@@ -34,7 +34,7 @@ impl<'a> UnverifiedJws<'a> {
         let (signing_input, signature) = token.rsplit_once('.').ok_or(Reason::TokenMalformed)?;
         let (header, payload) = signing_input.split_once('.').ok_or(Reason::TokenMalformed)?;
         // A further dot, as in a JWE, is no base64url and fails below.
-        let header = decode::<256>(header)?;
+        let header = decode::<160>(header)?;
         let (algorithm, kid) = read_header(&header)?;
         Ok(Self {
             algorithm,
@@ -46,7 +46,7 @@ impl<'a> UnverifiedJws<'a> {
     }
 
     /// Decodes the payload.
-    pub(crate) fn payload(&self) -> Result<SmallVec<[u8; 512]>, Reason> {
+    pub(crate) fn payload(&self) -> Result<SmallVec<[u8; 192]>, Reason> {
         decode(self.payload)
     }
 }

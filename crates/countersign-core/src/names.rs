@@ -142,6 +142,10 @@ fn check_length(name: &str, limit: usize) -> Result<(), NameError> {
 }
 
 fn check_printable(name: &str) -> Result<(), NameError> {
+    // Most names are plain ASCII, which is looked through at a glance.
+    if name.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return Ok(());
+    }
     match name.chars().find(|c| !is_printable(*c)) {
         Some(found) => Err(NameError::NotPrintable(u32::from(found))),
         None => Ok(()),
