@@ -1,7 +1,8 @@
 //! What the log says, and what it never says.
 
+use std::cell::RefCell;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use axum::Router;
 use axum::body::Body;
@@ -13,31 +14,53 @@ use countersign_server::layers::{Layers, Limits};
 use countersign_server::{RequestContexts, TrustedProxies};
 use http::{HeaderMap, Request};
 use serde_json::json;
+use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::writer::OptionalWriter;
 
 use crate::support::http2;
 use crate::support::ports::TestRandom;
 use crate::support::raw::{Connection, serve};
 use crate::support::{World, answer, from_peer};
 
-/// Everything that is logged by this thread while it lives.
+thread_local! {
+    /// Where this thread's log goes, and down to which level.
+    static CAPTURED: RefCell<Option<(Level, Log)>> = const { RefCell::new(None) };
+}
+
+/// Everything that is logged by this thread while its guard lives.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    fn capture(level: tracing::Level) -> (Self, tracing::subscriber::DefaultGuard) {
+    /// One subscriber serves all threads for good: what it is asked by each
+    /// place that logs is remembered there, also when another test comes first.
+    fn capture(level: Level) -> (Self, Capturing) {
+        static SUBSCRIBER: Once = Once::new();
+        SUBSCRIBER.call_once(|| {
+            tracing_subscriber::fmt()
+                .with_max_level(Level::TRACE)
+                .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
+                .with_writer(OfThisThread)
+                .with_ansi(false)
+                .init();
+        });
         let log = Self::default();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(level)
-            .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
-            .with_writer(log.clone())
-            .with_ansi(false)
-            .finish();
-        (log, tracing::subscriber::set_default(subscriber))
+        CAPTURED.set(Some((level, log.clone())));
+        (log, Capturing)
     }
 
     fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+/// Ends the capture when it is dropped.
+struct Capturing;
+
+impl Drop for Capturing {
+    fn drop(&mut self) {
+        CAPTURED.set(None);
     }
 }
 
@@ -52,11 +75,25 @@ impl io::Write for Log {
     }
 }
 
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
+struct OfThisThread;
 
-    fn make_writer(&'a self) -> Self {
-        self.clone()
+impl<'a> MakeWriter<'a> for OfThisThread {
+    type Writer = OptionalWriter<Log>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        CAPTURED.with_borrow(|captured| match captured {
+            Some((_, log)) => OptionalWriter::some(log.clone()),
+            None => OptionalWriter::none(),
+        })
+    }
+
+    fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Self::Writer {
+        let wanted = |(level, _): &(Level, Log)| metadata.level() <= level;
+        if CAPTURED.with_borrow(|captured| captured.as_ref().is_some_and(wanted)) {
+            self.make_writer()
+        } else {
+            OptionalWriter::none()
+        }
     }
 }
 
@@ -65,7 +102,7 @@ async fn a_refusal_is_logged_with_its_reason_and_the_id_that_the_caller_was_told
     let world = World::new();
     let signer = world.account("grü worker", &[]).await;
     let token = world.authorization(&signer);
-    let (log, _guard) = Log::capture(tracing::Level::INFO);
+    let (log, _guard) = Log::capture(Level::INFO);
     assert_eq!(world.ask(&token).await.status, 200);
     assert_eq!(log.text(), "", "what is as it should be is not worth a line");
 
@@ -95,7 +132,7 @@ async fn a_refusal_is_logged_with_its_reason_and_the_id_that_the_caller_was_told
 #[tokio::test]
 async fn a_claimed_account_cannot_forge_log_lines() {
     let world = World::new();
-    let (log, _guard) = Log::capture(tracing::Level::INFO);
+    let (log, _guard) = Log::capture(Level::INFO);
     let key = PrivateKey::generate(countersign_core::KeyKind::Ed25519).unwrap();
     let name = countersign_core::AccountName::new("x\" reason=\"none\" y=\"").unwrap();
     let stranger = countersign_core::RequestSigner::new(name, key);
@@ -128,7 +165,7 @@ async fn credentials_are_marked_as_secret_before_anything_sees_them() {
 #[tokio::test]
 async fn no_secret_is_ever_logged() {
     let world = World::new();
-    let (log, _guard) = Log::capture(tracing::Level::TRACE);
+    let (log, _guard) = Log::capture(Level::TRACE);
     let admin = world.account("root", &["admin"]).await;
     let worker = world.account("worker", &[]).await;
     let mut secrets = Vec::new();
