@@ -4,6 +4,7 @@
 //! ratio is judged: absolute numbers drift on a shared machine, ratios of
 //! neighbours do not.
 
+pub mod bare;
 pub mod clock;
 pub mod load;
 pub mod measured;
@@ -11,3 +12,7 @@ pub mod pairs;
 pub mod process;
 pub mod report;
 pub mod tokens;
+
+/// The allocator of the real binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -14,7 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_core::ports::{
     Act, AdminStore as _, NewAccount, NewPublicKey, ReplayGuard, ReplayKey, Spend,
 };
-use countersign_core::{AccountId, AwsLc, Clock as _, PublicKey, SignatureVerifier as _};
+use countersign_core::{AccountId, Clock as _, PublicKey};
 use countersign_server::layers::{Layers, Limits};
 use countersign_server::{Ports, RequestContexts, Service, Settings, TrustedProxies};
 use countersign_store::replay::{
@@ -26,6 +26,7 @@ use countersign_system::SystemRandom;
 use http::StatusCode;
 use serde_json::json;
 
+use crate::bare::BareCheck;
 use crate::clock::{NOW, Stopped};
 use crate::tokens::{Counter, account, ed25519};
 
@@ -149,16 +150,14 @@ fn bare_router(setup: &Setup) -> anyhow::Result<Router> {
     let token = setup.sample.strip_prefix("JWT ").context("a token")?;
     let (input, signature) = token.rsplit_once('.').context("a signature")?;
     let key = setup.key.clone().unwrap_or_else(|| ed25519(0).public_key().clone());
-    let algorithm = match setup.key {
-        Some(_) => countersign_core::Algorithm::Rs512,
-        None => countersign_core::Algorithm::EdDsa,
-    };
+    let bare = Arc::new(BareCheck::new(&key));
     let (input, signature) = (Arc::<str>::from(input), URL_SAFE_NO_PAD.decode(signature)?);
     let signature = Arc::<[u8]>::from(signature);
     let check = move || {
-        let (key, input, signature) = (key.clone(), Arc::clone(&input), Arc::clone(&signature));
+        let (bare, input, signature) =
+            (Arc::clone(&bare), Arc::clone(&input), Arc::clone(&signature));
         async move {
-            if AwsLc.verify(&key, algorithm, input.as_bytes(), &signature) {
+            if bare.verify(input.as_bytes(), &signature) {
                 StatusCode::OK
             } else {
                 StatusCode::UNAUTHORIZED

@@ -189,7 +189,7 @@ impl Authenticator {
         self.directory.used(LastUse {
             id: identity.account_id(),
             account: claimed,
-            key: *identity.credential(),
+            key: identity.key().clone(),
             at: now,
             from,
         });

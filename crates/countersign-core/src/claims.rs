@@ -4,7 +4,10 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::time::Duration;
 
-use crate::json::{Decimal, Members, WrongType};
+use smol_str::SmolStr;
+
+use crate::decimal::Decimal;
+use crate::json::{Value, WrongType, pick};
 use crate::names::{AccountName, MAX_LABEL_BYTES};
 use crate::refusal::Reason;
 use crate::time::UnixTime;
@@ -49,20 +52,21 @@ pub struct NonceClaim(Nonce);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Nonce {
-    Text(Box<str>),
+    Text(SmolStr),
     Number(Decimal),
 }
 
 impl NonceClaim {
-    fn read(members: &Members<'_>) -> Result<Self, Reason> {
-        if let Ok(Some(text)) = members.string("nonce") {
+    fn read(nonce: Option<Value<'_>>) -> Result<Self, Reason> {
+        let nonce = nonce.ok_or(Reason::NonceMalformed)?;
+        if let Ok(text) = nonce.string() {
             if text.is_empty() || text.len() > MAX_LABEL_BYTES {
                 return Err(Reason::NonceMalformed);
             }
-            return Ok(Self(Nonce::Text(text.into())));
+            return Ok(Self(Nonce::Text(SmolStr::new(text))));
         }
-        match members.number("nonce") {
-            Ok(Some(number)) if !number.is_zero() => Ok(Self(Nonce::Number(number))),
+        match nonce.number() {
+            Ok(number) if !number.is_zero() => Ok(Self(Nonce::Number(number))),
             _ => Err(Reason::NonceMalformed),
         }
     }
@@ -99,26 +103,44 @@ pub struct SignedRequestClaims {
     not_before: Option<Decimal>,
     issued_at: Option<Decimal>,
     audience: Option<Vec<String>>,
-    binding: Option<RequestBinding>,
+    binding: Option<Box<RequestBinding>>,
 }
+
+/// The members that are read; tokens may have others.
+const NAMES: [&str; 13] = [
+    "username",
+    "time",
+    "nonce", // what makes a signed request
+    "exp",
+    "nbf",
+    "iat",
+    "aud",
+    "iss",
+    "sub",
+    "jti", // RFC 7519 section 4.1
+    "htm",
+    "htu",
+    "body_sha256", // what binds it to a request
+];
 
 impl SignedRequestClaims {
     /// Reads the payload of a token.
     pub(crate) fn read(payload: &[u8]) -> Result<Self, Reason> {
-        let members = Members::read(payload).ok_or(Reason::ClaimsMalformed)?;
+        let [username, time, nonce, exp, nbf, iat, aud, iss, sub, jti, htm, htu, body_sha256] =
+            pick(payload, &NAMES).ok_or(Reason::ClaimsMalformed)?;
         let malformed = |_: WrongType| Reason::ClaimsMalformed;
-        for text in ["iss", "sub", "jti"] {
-            members.string(text).map_err(malformed)?;
+        for text in [iss, sub, jti].into_iter().flatten() {
+            text.string().map_err(malformed)?;
         }
         Ok(Self {
-            account: read_account(&members)?,
-            time: read_time(&members)?,
-            nonce: NonceClaim::read(&members)?,
-            expires: members.number("exp").map_err(malformed)?,
-            not_before: members.number("nbf").map_err(malformed)?,
-            issued_at: members.number("iat").map_err(malformed)?,
-            audience: members.strings("aud").map_err(malformed)?,
-            binding: read_binding(&members),
+            account: read_account(username)?,
+            time: read_time(time)?,
+            nonce: NonceClaim::read(nonce)?,
+            expires: exp.map(Value::number).transpose().map_err(malformed)?,
+            not_before: nbf.map(Value::number).transpose().map_err(malformed)?,
+            issued_at: iat.map(Value::number).transpose().map_err(malformed)?,
+            audience: aud.map(Value::strings).transpose().map_err(malformed)?,
+            binding: read_binding([htm, htu, body_sha256]).map(Box::new),
         })
     }
 
@@ -144,7 +166,7 @@ impl SignedRequestClaims {
 
     /// The request it was made for (`htm`, `htu`, `body_sha256`), if it says so.
     pub fn binding(&self) -> Option<&RequestBinding> {
-        self.binding.as_ref()
+        self.binding.as_deref()
     }
 
     /// Checks everything that depends on the time: the window around `time`,
@@ -169,30 +191,23 @@ impl SignedRequestClaims {
     }
 }
 
-fn read_account(members: &Members<'_>) -> Result<AccountName, Reason> {
-    match members.string("username") {
-        Ok(Some(name)) => AccountName::new(&name).map_err(|_| Reason::UsernameMalformed),
-        _ => Err(Reason::UsernameMalformed),
-    }
+fn read_account(username: Option<Value<'_>>) -> Result<AccountName, Reason> {
+    let name = username.and_then(|name| name.string().ok()).ok_or(Reason::UsernameMalformed)?;
+    AccountName::new(&name).map_err(|_| Reason::UsernameMalformed)
 }
 
-fn read_time(members: &Members<'_>) -> Result<TimeClaim, Reason> {
-    match members.number("time") {
-        Ok(Some(number)) => TimeClaim::new(number).ok_or(Reason::TimeMalformed),
-        _ => Err(Reason::TimeMalformed),
-    }
+fn read_time(time: Option<Value<'_>>) -> Result<TimeClaim, Reason> {
+    let number = time.and_then(|time| time.number().ok()).ok_or(Reason::TimeMalformed)?;
+    TimeClaim::new(number).ok_or(Reason::TimeMalformed)
 }
 
 /// The three members bind a request together or not at all. Where a binding is
 /// not asked for, other tokens may use these names for what they like.
-fn read_binding(members: &Members<'_>) -> Option<RequestBinding> {
-    let texts = (members.string("htm"), members.string("htu"), members.string("body_sha256"));
-    match texts {
-        (Ok(Some(method)), Ok(Some(uri)), Ok(Some(body_sha256))) => Some(RequestBinding {
-            method: method.into(),
-            uri: uri.into(),
-            body_sha256: body_sha256.into(),
-        }),
-        _ => None,
-    }
+fn read_binding(members: [Option<Value<'_>>; 3]) -> Option<RequestBinding> {
+    let [method, uri, body_sha256] = members;
+    Some(RequestBinding {
+        method: method?.string().ok()?.into(),
+        uri: uri?.string().ok()?.into(),
+        body_sha256: body_sha256?.string().ok()?.into(),
+    })
 }

@@ -31,6 +31,6 @@ impl SignatureVerifier for AwsLc {
         message: &[u8],
         signature: &[u8],
     ) -> bool {
-        key.parsed(algorithm).is_some_and(|parsed| parsed.verify_sig(message, signature).is_ok())
+        key.verify(algorithm, message, signature)
     }
 }

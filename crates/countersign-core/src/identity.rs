@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::key::Fingerprints;
+use crate::key::{Fingerprints, PublicKey};
 use crate::names::{AccountId, AccountName, GroupName};
 use crate::ports::AccountKeys;
 
@@ -31,17 +31,13 @@ impl fmt::Display for Method {
 pub struct Identity {
     account: Arc<AccountKeys>,
     method: Method,
-    credential: Fingerprints,
+    key: PublicKey,
 }
 
 impl Identity {
     /// The one constructor.
-    pub(crate) fn proved(
-        account: Arc<AccountKeys>,
-        method: Method,
-        credential: Fingerprints,
-    ) -> Self {
-        Self { account, method, credential }
+    pub(crate) fn proved(account: Arc<AccountKeys>, method: Method, key: PublicKey) -> Self {
+        Self { account, method, key }
     }
 
     /// The account's immutable id.
@@ -69,8 +65,13 @@ impl Identity {
         self.method
     }
 
-    /// The key that proved it.
+    /// The fingerprints of the key that proved it.
     pub fn credential(&self) -> &Fingerprints {
-        &self.credential
+        self.key.fingerprints()
+    }
+
+    /// The key that proved it.
+    pub(crate) fn key(&self) -> &PublicKey {
+        &self.key
     }
 }

@@ -1,100 +1,156 @@
 //! A strict reading of one flat JSON object.
 //!
 //! Duplicate members, which two parsers may read differently (RFC 8259 section
-//! 4), are refused, and numbers are kept as text so that they can be compared
-//! by value: `2^53 + 1` is not `2^53`.
+//! 4), are refused, and values are kept as text until it is known what they must be.
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
+use crate::decimal::Decimal;
+
 /// The most members an object may have.
 const MAX_MEMBERS: usize = 64;
-/// The longest number, in bytes of text.
-const MAX_NUMBER_BYTES: usize = 64;
 
-/// The members of a JSON object, each name once.
-pub(crate) struct Members<'a>(SmallVec<[(Cow<'a, str>, &'a RawValue); 4]>);
+/// The members of these names, in their order, out of a JSON object in which
+/// every member stands once; `None` if the text is anything else.
+pub(crate) fn pick<'a, const N: usize>(
+    json: &'a [u8],
+    names: &[&str; N],
+) -> Option<[Option<Value<'a>>; N]> {
+    let mut object = Object::new();
+    object.fill(json, names)?;
+    Some(object.picked)
+}
+
+/// All members of a JSON object, each name once.
+pub(crate) struct Members<'a>(SmallVec<[(Cow<'a, str>, Value<'a>); 4]>);
+
+impl<'a> Members<'a> {
+    /// Reads an object; `None` if the text is anything else.
+    pub(crate) fn read(json: &'a [u8]) -> Option<Self> {
+        let mut object = Object::new();
+        object.fill(json, &[])?;
+        Some(Self(object.others))
+    }
+
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.value(name).is_some()
+    }
+
+    /// The text of a string member.
+    pub(crate) fn string(&self, name: &str) -> Result<Option<Cow<'a, str>>, WrongType> {
+        self.value(name).map(Value::string).transpose()
+    }
+
+    /// The texts of a member that is a string or an array of strings.
+    pub(crate) fn strings(&self, name: &str) -> Result<Option<Vec<String>>, WrongType> {
+        self.value(name).map(Value::strings).transpose()
+    }
+
+    /// A member.
+    pub(crate) fn value(&self, name: &str) -> Option<Value<'a>> {
+        self.0.iter().find(|(found, _)| found == name).map(|(_, value)| *value)
+    }
+}
+
+/// A value as the text it was written with.
+#[derive(Clone, Copy)]
+pub(crate) struct Value<'a>(&'a str);
 
 /// A member has another type than it must have, or cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WrongType;
 
-impl<'a> Members<'a> {
-    /// Reads an object; `None` if the text is anything else.
-    pub(crate) fn read(json: &'a [u8]) -> Option<Self> {
-        serde_json::from_str(std::str::from_utf8(json).ok()?).ok()
+impl<'a> Value<'a> {
+    /// The JSON text.
+    pub(crate) fn text(self) -> &'a str {
+        self.0
     }
 
-    pub(crate) fn contains(&self, name: &str) -> bool {
-        self.raw(name).is_some()
-    }
-
-    /// The text of a string member.
-    pub(crate) fn string(&self, name: &str) -> Result<Option<Cow<'a, str>>, WrongType> {
-        self.raw(name).map(read_string).transpose()
-    }
-
-    /// The value of a number member.
-    pub(crate) fn number(&self, name: &str) -> Result<Option<Decimal>, WrongType> {
-        self.raw(name).map(|text| Decimal::read(text).ok_or(WrongType)).transpose()
-    }
-
-    /// The texts of a member that is a string or an array of strings.
-    pub(crate) fn strings(&self, name: &str) -> Result<Option<Vec<String>>, WrongType> {
-        let Some(text) = self.raw(name) else { return Ok(None) };
-        if text.starts_with('"') {
-            return Ok(Some(vec![read_string(text)?.into_owned()]));
+    /// The text of a string.
+    pub(crate) fn string(self) -> Result<Cow<'a, str>, WrongType> {
+        match self.0.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+            Some(plain) if memchr::memchr(b'\\', plain.as_bytes()).is_none() => {
+                Ok(Cow::Borrowed(plain))
+            }
+            // A lone surrogate is refused here.
+            Some(_) => serde_json::from_str(self.0).map(Cow::Owned).map_err(|_| WrongType),
+            None => Err(WrongType),
         }
-        serde_json::from_str(text).map(Some).map_err(|_| WrongType)
     }
 
-    /// The JSON text of a member.
-    pub(crate) fn raw(&self, name: &str) -> Option<&'a str> {
-        self.0.iter().find(|(found, _)| found == name).map(|(_, value)| value.get())
+    /// The value of a number.
+    pub(crate) fn number(self) -> Result<Decimal, WrongType> {
+        Decimal::read(self.0).ok_or(WrongType)
     }
-}
 
-fn read_string(text: &str) -> Result<Cow<'_, str>, WrongType> {
-    match text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
-        Some(plain) if !plain.contains('\\') => Ok(Cow::Borrowed(plain)),
-        // A lone surrogate is refused here.
-        Some(_) => serde_json::from_str(text).map(Cow::Owned).map_err(|_| WrongType),
-        None => Err(WrongType),
+    /// The texts of a string or an array of strings.
+    pub(crate) fn strings(self) -> Result<Vec<String>, WrongType> {
+        if self.0.starts_with('"') {
+            return Ok(vec![self.string()?.into_owned()]);
+        }
+        serde_json::from_str(self.0).map_err(|_| WrongType)
     }
 }
 
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(MembersVisitor)
+/// An object read in one pass and in place: members that were asked for, and
+/// the others.
+struct Object<'a, const N: usize> {
+    picked: [Option<Value<'a>>; N],
+    others: SmallVec<[(Cow<'a, str>, Value<'a>); 4]>,
+}
+
+impl<'a, const N: usize> Object<'a, N> {
+    fn new() -> Self {
+        Self { picked: [None; N], others: SmallVec::new() }
+    }
+
+    fn fill(&mut self, json: &'a [u8], names: &[&str; N]) -> Option<()> {
+        let text = std::str::from_utf8(json).ok()?;
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        deserializer.deserialize_map(ObjectVisitor { names, object: self }).ok()?;
+        deserializer.end().ok()
+    }
+
+    /// Takes a member; `false` if there is one of that name already.
+    fn take(&mut self, names: &[&str; N], name: Cow<'a, str>, value: Value<'a>) -> bool {
+        if let Some(place) = names.iter().position(|known| *known == name) {
+            return self.picked[place].replace(value).is_none();
+        }
+        let is_new = self.others.iter().all(|(known, _)| *known != name);
+        self.others.push((name, value));
+        is_new
     }
 }
 
-struct MembersVisitor;
+struct ObjectVisitor<'o, 'a, const N: usize> {
+    names: &'o [&'o str; N],
+    object: &'o mut Object<'a, N>,
+}
 
-impl<'de> Visitor<'de> for MembersVisitor {
-    type Value = Members<'de>;
+impl<'de, const N: usize> Visitor<'de> for ObjectVisitor<'_, 'de, N> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object without duplicate members")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Members(SmallVec::new());
+        let mut members = 0;
         while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
-            if members.contains(&name) {
-                return Err(serde::de::Error::custom("duplicate member"));
-            }
-            if members.0.len() == MAX_MEMBERS {
+            members += 1;
+            if members > MAX_MEMBERS {
                 return Err(serde::de::Error::custom("too many members"));
             }
-            members.0.push((name, value));
+            if !self.object.take(self.names, name, Value(value.get())) {
+                return Err(serde::de::Error::custom("duplicate member"));
+            }
         }
-        Ok(members)
+        Ok(())
     }
 }
 
@@ -125,160 +181,9 @@ impl<'de> Visitor<'de> for NameVisitor {
     }
 }
 
-/// A JSON number by value: `0.d1d2d3... * 10^exponent`, with neither leading
-/// nor trailing zero digits. `1`, `1.0` and `10e-1` are one value.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Decimal {
-    negative: bool,
-    digits: SmallVec<[u8; 24]>,
-    exponent: i32,
-}
-
-impl Decimal {
-    /// Reads the text of a JSON number, which the JSON parser has checked
-    /// already; `None` for another type or an excessively long number.
-    pub(crate) fn read(text: &str) -> Option<Self> {
-        let first = *text.as_bytes().first()?;
-        if text.len() > MAX_NUMBER_BYTES || !(first == b'-' || first.is_ascii_digit()) {
-            return None;
-        }
-        let negative = first == b'-';
-        let mut digits: SmallVec<[u8; 24]> = SmallVec::new();
-        // Where the decimal point stands, counted from the first digit kept.
-        let mut point: i32 = 0;
-        let mut in_fraction = false;
-        let mut power = 0;
-        for (at, byte) in text.bytes().enumerate() {
-            match byte {
-                b'-' => {}
-                b'.' => in_fraction = true,
-                // An exponent that does not fit is far outside of what any claim may hold.
-                b'e' | b'E' => {
-                    power = text[at + 1..].parse::<i32>().ok()?;
-                    break;
-                }
-                b'0' if digits.is_empty() => point -= i32::from(in_fraction),
-                digit => {
-                    digits.push(digit);
-                    point += i32::from(!in_fraction);
-                }
-            }
-        }
-        if power.unsigned_abs() > 10_000 {
-            return None;
-        }
-        let exponent = point + power;
-        while digits.last() == Some(&b'0') {
-            digits.pop();
-        }
-        if digits.is_empty() {
-            return Some(Self { negative: false, digits, exponent: 0 });
-        }
-        Some(Self { negative, digits, exponent })
-    }
-
-    pub(crate) fn is_zero(&self) -> bool {
-        self.digits.is_empty()
-    }
-
-    pub(crate) fn is_negative(&self) -> bool {
-        self.negative
-    }
-
-    /// One text for one value.
-    pub(crate) fn canonical(&self) -> String {
-        let digits: String = self.digits.iter().map(|digit| char::from(*digit)).collect();
-        let sign = if self.negative { "-" } else { "" };
-        format!("{sign}.{digits}e{}", self.exponent)
-    }
-
-    /// The greatest whole number of microseconds that is not greater than this
-    /// many seconds, and whether it is equal; `None` outside of +-10^12 seconds.
-    pub(crate) fn floor_micros(&self) -> Option<(i64, bool)> {
-        if self.exponent > 12 {
-            return None;
-        }
-        let places = self.exponent + 6;
-        let mut magnitude: i64 = 0;
-        for position in 0..places {
-            let digit = usize::try_from(position).ok().and_then(|at| self.digits.get(at));
-            magnitude = magnitude * 10 + i64::from(digit.map_or(0, |digit| digit - b'0'));
-        }
-        let exact =
-            i32::try_from(self.digits.len()).is_ok_and(|length| length <= places) || self.is_zero();
-        match (self.negative, exact) {
-            (false, _) => Some((magnitude, exact)),
-            (true, true) => Some((-magnitude, true)),
-            (true, false) => Some((-magnitude - 1, false)),
-        }
-    }
-
-    /// Compares this many seconds with a whole number of microseconds.
-    pub(crate) fn cmp_micros(&self, micros: i64) -> Ordering {
-        match self.floor_micros() {
-            None if self.negative => Ordering::Less,
-            None => Ordering::Greater,
-            Some((floor, true)) => floor.cmp(&micros),
-            Some((floor, false)) if floor >= micros => Ordering::Greater,
-            Some(_) => Ordering::Less,
-        }
-    }
-}
-
-impl fmt::Debug for Decimal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.canonical())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn decimal(text: &str) -> Decimal {
-        Decimal::read(text).unwrap()
-    }
-
-    #[test]
-    fn numbers_are_compared_by_value() {
-        for (a, b) in
-            [("1", "1.0"), ("10e-1", "1"), ("1795385494e0", "1795385494"), ("0.50", "5E-1")]
-        {
-            assert_eq!(decimal(a), decimal(b), "{a} and {b}");
-            assert_eq!(decimal(a).canonical(), decimal(b).canonical());
-        }
-        assert_ne!(decimal("9007199254740993"), decimal("9007199254740992"));
-        assert_ne!(decimal("1"), decimal("-1"));
-        assert_eq!(decimal("-0.0"), decimal("0"));
-    }
-
-    #[test]
-    fn microseconds_round_down_and_say_so() {
-        assert_eq!(decimal("1.5").floor_micros(), Some((1_500_000, true)));
-        assert_eq!(decimal("0.0000015").floor_micros(), Some((1, false)));
-        assert_eq!(decimal("-0.0000015").floor_micros(), Some((-2, false)));
-        assert_eq!(decimal("1e-9").floor_micros(), Some((0, false)));
-        assert_eq!(decimal("1e13").floor_micros(), None);
-        assert_eq!(decimal("0").floor_micros(), Some((0, true)));
-    }
-
-    #[test]
-    fn comparison_sees_what_rounding_hides() {
-        assert_eq!(decimal("1.0000001").cmp_micros(1_000_000), Ordering::Greater);
-        assert_eq!(decimal("0.9999999").cmp_micros(1_000_000), Ordering::Less);
-        assert_eq!(decimal("1").cmp_micros(1_000_000), Ordering::Equal);
-        assert_eq!(decimal("1e300").cmp_micros(i64::MAX), Ordering::Greater);
-        assert_eq!(decimal("-1e300").cmp_micros(i64::MIN), Ordering::Less);
-    }
-
-    #[test]
-    fn long_numbers_and_other_types_are_no_numbers() {
-        assert_eq!(Decimal::read(&"9".repeat(65)), None);
-        assert_eq!(Decimal::read("1e99999999999"), None);
-        for other in ["true", "null", "\"1\"", "[1]", "{}"] {
-            assert_eq!(Decimal::read(other), None, "{other}");
-        }
-    }
 
     #[test]
     fn duplicate_members_are_refused_even_when_escaped() {
@@ -296,5 +201,24 @@ mod tests {
         let members = Members::read(br#"{"a":"\ud800","b":"\ud83d\ude00"}"#).unwrap();
         assert_eq!(members.string("a"), Err(WrongType));
         assert_eq!(members.string("b"), Ok(Some("😀".into())));
+    }
+
+    #[test]
+    fn members_are_picked_by_name_and_stand_once() {
+        let json = br#"{"b":[1], "other":null, "\u0061":"x"}"#;
+        let [a, b, c] = pick(json, &["a", "b", "c"]).unwrap();
+        assert_eq!(a.unwrap().string(), Ok("x".into()));
+        assert_eq!(b.unwrap().string(), Err(WrongType));
+        assert_eq!(b.unwrap().text(), "[1]");
+        assert!(c.is_none());
+        for twice in [r#"{"a":1,"\u0061":1}"#, r#"{"x":1,"x":1}"#] {
+            assert!(pick(twice.as_bytes(), &["a"]).is_none(), "{twice}");
+        }
+        let many = |count: usize| {
+            let members: Vec<_> = (0..count).map(|number| format!("\"{number}\":0")).collect();
+            format!("{{{}}}", members.join(","))
+        };
+        assert!(pick(many(MAX_MEMBERS).as_bytes(), &["1", "2"]).is_some());
+        assert!(pick(many(MAX_MEMBERS + 1).as_bytes(), &["1", "2"]).is_none());
     }
 }

@@ -92,8 +92,8 @@ impl JwkSet {
             return Err(JwkSetError::TooLong);
         }
         let members = Members::read(json).ok_or(JwkSetError::NotAnObject)?;
-        let array = members.raw("keys").ok_or(JwkSetError::NoKeys)?;
-        let entries = serde_json::Deserializer::from_str(array)
+        let array = members.value("keys").ok_or(JwkSetError::NoKeys)?;
+        let entries = serde_json::Deserializer::from_str(array.text())
             .deserialize_seq(Entries)
             .map_err(|_| JwkSetError::NoKeys)?
             .ok_or(JwkSetError::TooManyKeys)?;

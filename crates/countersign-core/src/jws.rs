@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use smallvec::SmallVec;
 
 use crate::algorithm::Algorithm;
-use crate::json::Members;
+use crate::json::{Value, pick};
 use crate::key::{PrivateKey, SignError};
 use crate::names::MAX_LABEL_BYTES;
 use crate::refusal::Reason;
@@ -18,7 +18,7 @@ pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 pub(crate) struct UnverifiedJws<'a> {
     pub(crate) algorithm: Algorithm,
     pub(crate) kid: Option<Box<str>>,
-    payload: &'a str,
+    payload: &'a [u8],
     /// What the signature is over.
     pub(crate) signing_input: &'a [u8],
     /// Small, because a token is moved from step to step: RSA signatures are on
@@ -31,51 +31,69 @@ impl<'a> UnverifiedJws<'a> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Reason::TokenTooLong);
         }
-        let (signing_input, signature) = token.rsplit_once('.').ok_or(Reason::TokenMalformed)?;
-        let (header, payload) = signing_input.split_once('.').ok_or(Reason::TokenMalformed)?;
+        let text = token.as_bytes();
+        let first = memchr::memchr(b'.', text).ok_or(Reason::TokenMalformed)?;
+        let last = memchr::memrchr(b'.', text).filter(|last| *last > first);
+        let last = last.ok_or(Reason::TokenMalformed)?;
         // A further dot, as in a JWE, is no base64url and fails below.
-        let header = decode::<160>(header)?;
-        let (algorithm, kid) = read_header(&header)?;
+        let mut header = Part::<160>::new();
+        let (algorithm, kid) = read_header(header.decode(&text[..first])?)?;
+        let mut signature = Part::<96>::new();
         Ok(Self {
             algorithm,
             kid,
-            payload,
-            signing_input: signing_input.as_bytes(),
-            signature: decode(signature)?,
+            payload: &text[first + 1..last],
+            signing_input: &text[..last],
+            signature: SmallVec::from_slice(signature.decode(&text[last + 1..])?),
         })
     }
 
-    /// Decodes the payload.
-    pub(crate) fn payload(&self) -> Result<SmallVec<[u8; 192]>, Reason> {
-        decode(self.payload)
+    /// Decodes the payload into `part`.
+    pub(crate) fn payload<'p>(&self, part: &'p mut Part<192>) -> Result<&'p [u8], Reason> {
+        part.decode(self.payload)
     }
 }
 
 fn read_header(json: &[u8]) -> Result<(Algorithm, Option<Box<str>>), Reason> {
-    let members = Members::read(json).ok_or(Reason::TokenMalformed)?;
-    if members.contains("crit") || members.contains("b64") {
+    let [alg, kid, crit, b64] =
+        pick(json, &["alg", "kid", "crit", "b64"]).ok_or(Reason::TokenMalformed)?;
+    if crit.is_some() || b64.is_some() {
         return Err(Reason::CriticalHeader);
     }
-    let name =
-        members.string("alg").map_err(|_| Reason::TokenMalformed)?.ok_or(Reason::TokenMalformed)?;
+    let name = alg.and_then(|alg| alg.string().ok()).ok_or(Reason::TokenMalformed)?;
     let algorithm = Algorithm::from_name(&name).ok_or(Reason::AlgorithmUnsupported)?;
-    let kid = match members.string("kid") {
-        Ok(None) => None,
-        Ok(Some(kid)) if !kid.is_empty() && kid.len() <= MAX_LABEL_BYTES => Some(kid.into()),
-        _ => return Err(Reason::TokenMalformed),
+    let kid = match kid.map(Value::string) {
+        None => None,
+        Some(Ok(kid)) if !kid.is_empty() && kid.len() <= MAX_LABEL_BYTES => Some(kid.into()),
+        Some(_) => return Err(Reason::TokenMalformed),
     };
     Ok((algorithm, kid))
 }
 
-fn decode<const N: usize>(part: &str) -> Result<SmallVec<[u8; N]>, Reason> {
-    let mut bytes: SmallVec<[u8; N]> =
-        SmallVec::from_elem(0, base64::decoded_len_estimate(part.len()));
-    let length = base64_simd::URL_SAFE_NO_PAD
-        .decode(part.as_bytes(), base64_simd::Out::from_slice(&mut bytes))
-        .map_err(|_| Reason::TokenMalformed)?
-        .len();
-    bytes.truncate(length);
-    Ok(bytes)
+/// Where one part of a token is decoded: in place if it is not longer than
+/// usual, else on the heap.
+pub(crate) struct Part<const N: usize> {
+    usual: [u8; N],
+    long: Vec<u8>,
+}
+
+impl<const N: usize> Part<N> {
+    pub(crate) fn new() -> Self {
+        Self { usual: [0; N], long: Vec::new() }
+    }
+
+    fn decode(&mut self, base64url: &[u8]) -> Result<&[u8], Reason> {
+        let length = base64::decoded_len_estimate(base64url.len());
+        let into = if length <= N {
+            &mut self.usual[..length]
+        } else {
+            self.long.resize(length, 0);
+            &mut self.long[..]
+        };
+        let decoded =
+            base64_simd::URL_SAFE_NO_PAD.decode(base64url, base64_simd::Out::from_slice(into));
+        decoded.map(|bytes| &*bytes).map_err(|_| Reason::TokenMalformed)
+    }
 }
 
 /// Writes a compact JWS over a JSON payload.

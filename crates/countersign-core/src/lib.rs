@@ -11,6 +11,7 @@ mod algorithm;
 mod authenticator;
 mod claims;
 mod crypto;
+mod decimal;
 mod decoy;
 pub mod header;
 mod identity;

@@ -7,6 +7,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 use uuid::Uuid;
 
 /// The longest account name, in bytes.
@@ -58,9 +59,12 @@ pub enum NameError {
 /// assert!(AccountName::new("billing-worker-7").is_ok());
 /// assert!(AccountName::new(" padded").is_err());
 /// ```
+///
+/// Short names stand in place, and cloning is cheap for all: a directory of a
+/// million accounts is looked up without following a pointer for each name.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct AccountName(Box<str>);
+pub struct AccountName(SmolStr);
 
 impl AccountName {
     /// Checks the rule for account names.

@@ -11,7 +11,8 @@ use crate::claims::{RequestBinding, SignedRequestClaims};
 use crate::crypto::SignatureVerifier;
 use crate::decoy::Decoys;
 use crate::identity::{Identity, Method};
-use crate::jws::UnverifiedJws;
+use crate::jws::{Part, UnverifiedJws};
+use crate::key::PublicKey;
 use crate::policy::{Binding, Policy};
 use crate::ports::{AccountKeys, GuardError, RegisteredKey, ReplayGuard, ReplayKey, Spend};
 use crate::refusal::Reason;
@@ -46,7 +47,7 @@ pub struct Verification<'a> {
 #[derive(Debug)]
 pub struct VerifiedToken {
     account: Arc<AccountKeys>,
-    key: RegisteredKey,
+    key: PublicKey,
     claims: Box<SignedRequestClaims>,
 }
 
@@ -57,7 +58,8 @@ impl<'a> UnverifiedToken<'a> {
     /// A [`Reason`] that depends on the token alone.
     pub fn parse(token: &'a str) -> Result<Self, Reason> {
         let jws = UnverifiedJws::parse(token)?;
-        let claims = Box::new(SignedRequestClaims::read(&jws.payload()?)?);
+        let mut payload = Part::new();
+        let claims = Box::new(SignedRequestClaims::read(jws.payload(&mut payload)?)?);
         Ok(Self { jws, claims })
     }
 
@@ -106,7 +108,11 @@ impl<'a> UnverifiedToken<'a> {
         if key.has_expired(with.now) {
             return Err(Reason::KeyExpired);
         }
-        Ok(VerifiedToken { key: key.clone(), account: Arc::clone(account), claims: self.claims })
+        Ok(VerifiedToken {
+            key: key.key.clone(),
+            account: Arc::clone(account),
+            claims: self.claims,
+        })
     }
 
     fn check_policy(&self, with: &Verification<'_>) -> Result<(), Reason> {
@@ -214,6 +220,6 @@ impl VerifiedToken {
             tolerance: policy.tolerance,
         };
         guard.spend(spend).await?;
-        Ok(Identity::proved(self.account, Method::SignedRequest, *self.key.key.fingerprints()))
+        Ok(Identity::proved(self.account, Method::SignedRequest, self.key))
     }
 }

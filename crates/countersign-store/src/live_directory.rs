@@ -129,7 +129,7 @@ impl Directory for LiveDirectory {
     }
 
     fn used(&self, used: LastUse) {
-        self.0.uses.note(&used);
+        self.0.uses.note(used);
     }
 
     fn unknown_key(&self, account: &AccountKeys) {

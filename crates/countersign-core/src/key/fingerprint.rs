@@ -85,20 +85,23 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
 
 /// Decodes lower-case hex; `kid` values are compared with case.
 fn decode_hex(text: &str, out: &mut [u8; 32]) -> bool {
-    let value = |digit: u8| match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    };
-    let digits = text.as_bytes();
-    digits.len() == 64
-        && out.iter_mut().zip(digits.chunks_exact(2)).all(|(byte, pair)| {
-            match (value(pair[0]), value(pair[1])) {
-                (Some(high), Some(low)) => {
-                    *byte = high << 4 | low;
-                    true
-                }
-                _ => false,
-            }
-        })
+    let mut digits = text.as_bytes().chunks_exact(2);
+    let mut seen = 0;
+    for (byte, pair) in out.iter_mut().zip(&mut digits) {
+        let (high, low) = (HEX[usize::from(pair[0])], HEX[usize::from(pair[1])]);
+        seen |= high | low;
+        *byte = high << 4 | low;
+    }
+    text.len() == 64 && seen < 16
 }
+
+/// The values of the lower-case hexadecimal digits; of others, 255.
+static HEX: [u8; 256] = {
+    let mut values = [255; 256];
+    let mut value = 0;
+    while value < 16 {
+        values[b"0123456789abcdef"[value as usize] as usize] = value;
+        value += 1;
+    }
+    values
+};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::algorithm::Algorithm;
-use crate::key::{Fingerprints, PublicKey};
+use crate::key::PublicKey;
 use crate::names::{AccountId, AccountName, GroupName};
 use crate::time::UnixTime;
 
@@ -84,7 +84,7 @@ pub struct LastUse {
     /// That account's name.
     pub account: AccountName,
     /// The key.
-    pub key: Fingerprints,
+    pub key: PublicKey,
     /// When.
     pub at: UnixTime,
     /// The address the request came from, if known.

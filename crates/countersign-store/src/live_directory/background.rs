@@ -18,7 +18,7 @@ const LOAD_PAGE: u32 = 250;
 const LOAD_RETRY: Duration = Duration::from_millis(500);
 /// How often uses are written down and accounts in doubt are looked at.
 const TICK: Duration = Duration::from_secs(1);
-/// About how many uses are written down in one transaction, once a tick.
+/// How many uses are written down in one transaction, once a tick.
 const USES_PER_TICK: usize = 1000;
 
 /// Starts the tasks; they end when the directory is closed.

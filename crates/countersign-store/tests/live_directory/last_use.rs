@@ -17,7 +17,7 @@ fn used(number: u128, called: &str, key: &PublicKey, seconds: i64) -> LastUse {
     LastUse {
         id: AccountId(Uuid::from_u128(number)),
         account: name(called),
-        key: *key.fingerprints(),
+        key: key.clone(),
         at: UnixTime::from_secs(seconds),
         from: Some(ADDRESS),
     }
