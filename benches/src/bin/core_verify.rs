@@ -62,8 +62,15 @@ fn measure(name: &str, key: &PrivateKey) -> Vec<Row> {
     let disturbed = measured - pairs.len();
     let (bare, whole): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
     let ratios = bare.iter().zip(&whole).map(|(bare, whole)| bare / whole).collect();
+    let bare_micros = Ratios::new(bare.clone());
     let differences = bare.iter().zip(&whole).map(|(bare, whole)| whole - bare).collect();
     vec![
+        Row {
+            name: format!("{name}: microseconds of the bare check"),
+            ratios: bare_micros,
+            limit: Limit::Shown,
+            value: 0.0,
+        },
         Row {
             name: format!("{name}: bare check / whole verification"),
             ratios: Ratios::new(ratios),

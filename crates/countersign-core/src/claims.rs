@@ -1,9 +1,9 @@
 //! The claims of a signed request and their window.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::time::Duration;
 
+use smallvec::SmallVec;
 use smol_str::SmolStr;
 
 use crate::decimal::Decimal;
@@ -40,8 +40,8 @@ impl TimeClaim {
         self.floor
     }
 
-    /// One text for one value: `1` and `1.0` are the same.
-    pub(crate) fn canonical(&self) -> String {
+    /// The same bytes for the same value: `1` and `1.0` are one.
+    pub(crate) fn canonical(&self) -> SmallVec<[u8; 40]> {
         self.value.canonical()
     }
 }
@@ -71,12 +71,15 @@ impl NonceClaim {
         }
     }
 
-    /// One text for one value; a string never equals a number.
-    pub(crate) fn canonical(&self) -> Cow<'_, str> {
-        match &self.0 {
-            Nonce::Text(text) => Cow::Owned(format!("s{text}")),
-            Nonce::Number(number) => Cow::Owned(format!("n{}", number.canonical())),
-        }
+    /// The same bytes for the same value; a string never equals a number.
+    pub(crate) fn canonical(&self) -> SmallVec<[u8; 40]> {
+        let (kind, value) = match &self.0 {
+            Nonce::Text(text) => (b's', SmallVec::from_slice(text.as_bytes())),
+            Nonce::Number(number) => (b'n', number.canonical()),
+        };
+        let mut bytes = SmallVec::from_slice(&[kind]);
+        bytes.extend_from_slice(&value);
+        bytes
     }
 }
 

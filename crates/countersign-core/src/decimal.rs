@@ -60,11 +60,12 @@ impl Decimal {
         self.negative
     }
 
-    /// One text for one value.
-    pub(crate) fn canonical(&self) -> String {
-        let digits = String::from_utf8_lossy(&self.digits);
-        let sign = if self.negative { "-" } else { "" };
-        format!("{sign}.{digits}e{}", self.exponent)
+    /// The same bytes for the same value: the digits between sign and exponent.
+    pub(crate) fn canonical(&self) -> SmallVec<[u8; 40]> {
+        let mut bytes = SmallVec::from_slice(&[u8::from(self.negative)]);
+        bytes.extend_from_slice(&self.digits);
+        bytes.extend_from_slice(&self.exponent.to_be_bytes());
+        bytes
     }
 
     /// The greatest whole number of microseconds that is not greater than this
@@ -109,7 +110,8 @@ fn split_at_byte(text: &[u8], is_it: impl Fn(u8) -> bool) -> (&[u8], &[u8]) {
 
 impl fmt::Debug for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.canonical())
+        let sign = if self.negative { "-" } else { "" };
+        write!(f, "{sign}0.{}e{}", String::from_utf8_lossy(&self.digits), self.exponent)
     }
 }
 

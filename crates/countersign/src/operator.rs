@@ -29,7 +29,7 @@ pub(crate) struct OperatorArgs {
     pub(crate) data_dir: Option<PathBuf>,
 
     /// The internal listener of a server elsewhere, for example `https://auth.example:8081`.
-    #[arg(long, value_name = "URL", env = "COUNTERSIGN_SERVER")]
+    #[arg(long, value_name = "URL", env = "COUNTERSIGN_SERVER", value_parser = server_url)]
     server: Option<Url>,
 
     /// The account to administrate as. [default: admin]
@@ -62,6 +62,16 @@ enum Trust {
     Authorities(Option<PathBuf>),
     /// It shows the certificate in this file.
     Pinned(PathBuf),
+}
+
+/// `localhost:8081` is a URL too, of the scheme `localhost`.
+fn server_url(text: &str) -> Result<Url, String> {
+    let url: Url =
+        text.parse().map_err(|error| format!("{error}, expected http(s)://HOST:PORT"))?;
+    match url.scheme() {
+        "http" | "https" => Ok(url),
+        _ => Err("expected http(s)://HOST:PORT".to_owned()),
+    }
 }
 
 impl OperatorArgs {

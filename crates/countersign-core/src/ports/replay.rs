@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_lc_rs::digest;
+use smallvec::SmallVec;
 
 use crate::claims::SignedRequestClaims;
 use crate::names::AccountName;
@@ -27,15 +28,15 @@ impl ReplayKey {
     /// The key of these claims: the first 128 bits of a SHA-256 over the
     /// length-prefixed account, time and nonce.
     pub fn of(claims: &SignedRequestClaims) -> Self {
-        let mut hash = digest::Context::new(&digest::SHA256);
+        let mut message = SmallVec::<[u8; 192]>::new();
         let mut part = |bytes: &[u8]| {
-            hash.update(&(bytes.len() as u64).to_be_bytes());
-            hash.update(bytes);
+            message.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
+            message.extend_from_slice(bytes);
         };
         part(claims.account().as_str().as_bytes());
-        part(claims.time().canonical().as_bytes());
-        part(claims.nonce().canonical().as_bytes());
-        let digest = hash.finish();
+        part(&claims.time().canonical());
+        part(&claims.nonce().canonical());
+        let digest = digest::digest(&digest::SHA256, &message);
         let mut key = [0; 16];
         key.copy_from_slice(&digest.as_ref()[..16]);
         Self(key)

@@ -23,9 +23,6 @@ pub const FORWARD_AUTH: &str = "/forward-auth";
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const RETRY_SOON: HeaderValue = HeaderValue::from_static("1");
-/// Room for all that an answer may have: it then grows only once.
-const MAX_HEADERS: usize = 12;
-
 /// The most headers that an answer has.
 const HEADERS: usize = 12;
 
@@ -115,7 +112,6 @@ fn bare(status: StatusCode) -> Response {
     *response.status_mut() = status;
     // Room for all that will be said, at once.
     response.headers_mut().reserve(HEADERS);
-    response.headers_mut().reserve(MAX_HEADERS);
     response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
     response
 }

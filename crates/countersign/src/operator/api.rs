@@ -104,6 +104,8 @@ impl AdminApi {
         let detail = detail.unwrap_or_else(|_| format!("{} answered {status}", self.url));
         match status {
             StatusCode::NOT_FOUND => Failure::not_found(detail),
+            // A name, key or URL that was given here is not what it should be.
+            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => Failure::usage(detail),
             StatusCode::SERVICE_UNAVAILABLE => Failure::unreachable(detail),
             _ => Failure::refused(detail),
         }

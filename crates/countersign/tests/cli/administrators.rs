@@ -146,6 +146,15 @@ fn recover_keeps_the_former_key_file_and_can_name_another_account() {
 }
 
 #[test]
+fn recover_makes_no_account_whose_name_is_anothers_id() {
+    let sandbox = Sandbox::new();
+    drop(sandbox.serve(&[]));
+    let name = "3fa85f64-5717-4562-b3fc-2c963f66afa6";
+    let error = sandbox.fails(2, &["admin", "recover", "--name", name]);
+    assert!(error.contains("reserved for the account with that id"), "{error}");
+}
+
+#[test]
 fn recover_needs_a_database() {
     let sandbox = Sandbox::new();
     let said = sandbox.fails(2, &["admin", "recover"]);

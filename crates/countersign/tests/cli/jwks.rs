@@ -30,7 +30,7 @@ fn a_server_on_this_host_is_not_trusted_without_the_dangerous_option() {
     let _server = sandbox.serve(&[]);
     sandbox.ok(&["account", "create", "robot"]);
     for host in ["localhost", "127.0.0.1", "[::1]", "10.0.0.1", "169.254.169.254"] {
-        let said = sandbox.fails(1, &["jwks", "add", "robot", &format!("https://{host}/jwks")]);
+        let said = sandbox.fails(2, &["jwks", "add", "robot", &format!("https://{host}/jwks")]);
         assert!(said.contains("is not public"), "{host}: {said}");
     }
 }

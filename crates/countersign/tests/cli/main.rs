@@ -16,5 +16,6 @@ mod settings;
 mod shutdown;
 mod signed_requests;
 mod support;
+mod terminal;
 mod tls;
 mod tokens;

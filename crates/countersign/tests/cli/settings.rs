@@ -130,3 +130,10 @@ fn stored_on_disk_for_the_loss_of_power() {
     sandbox.account("robot");
     assert_eq!(server.forward_auth(&sandbox.authorization("robot")), 200);
 }
+
+#[test]
+fn a_server_without_its_scheme_is_a_wrong_option() {
+    let sandbox = Sandbox::new();
+    let error = sandbox.fails(2, &["account", "list", "--server", "localhost:8081"]);
+    assert!(error.contains("expected http(s)://HOST:PORT"), "{error}");
+}

@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use countersign_core::ports::{Act, Clock as _, NewAccount, NewPublicKey};
+use countersign_core::ports::{Act, AdminStore as _, Clock as _, NewAccount, NewPublicKey};
 use countersign_core::{ADMIN_GROUP, AccountName, GroupName, KeyKind, PrivateKey};
 use countersign_store::{Database, Durability, RegistryStore as _, SqlStore};
 use countersign_system::{SystemClock, SystemRandom, random_account_id};
@@ -103,8 +103,13 @@ async fn recover(name: &AccountName, paths: &Paths) -> Result<Recovered, Failure
         comment: "made by admin recover".to_owned(),
         expires_at: None,
     };
+    let id = random_account_id(&SystemRandom);
+    let exists = store.account(name).await.map_err(Failure::refused)?.is_some();
+    if let (false, Err(error)) = (exists, name.check_owner(id)) {
+        return Err(Failure::usage(format_args!("--name {name}: {error}")));
+    }
     let account = NewAccount {
-        id: random_account_id(&SystemRandom),
+        id,
         name: name.clone(),
         groups: vec![GroupName::new(ADMIN_GROUP).map_err(Failure::refused)?],
     };
