@@ -1,7 +1,50 @@
-//! Paired ratios and what can be said of them.
+//! Paired measurements, which of them count, and what can be said of their ratios.
 
-/// How many pairs a benchmark measures.
+/// How many undisturbed pairs a benchmark measures.
 pub const PAIRS: usize = 41;
+/// A pair counts if its baseline took at most this much of the fastest one's time.
+///
+/// This is for limits in absolute time: where a neighbour on the same processor
+/// slows the baseline itself, nothing can be said about them. Ours has no say in
+/// which pairs count, and a baseline that was fast by chance counts against us.
+const UNDISTURBED: f64 = 1.1;
+/// How many pairs are measured at the most to have enough undisturbed ones.
+const MOST_PAIRS: usize = 10 * PAIRS;
+
+/// Pairs of a baseline and ours, measured in turn.
+pub struct Pairs<T> {
+    cost: fn(&T) -> f64,
+    measured: Vec<(T, T)>,
+}
+
+impl<T> Pairs<T> {
+    /// No pairs yet; `cost` is what a disturbance would raise.
+    pub fn new(cost: fn(&T) -> f64) -> Self {
+        Self { cost, measured: Vec::new() }
+    }
+
+    /// Takes a pair.
+    pub fn add(&mut self, baseline: T, ours: T) {
+        self.measured.push((baseline, ours));
+    }
+
+    /// Whether more pairs are wanted.
+    pub fn are_too_few(&self) -> bool {
+        self.undisturbed().count() < PAIRS && self.measured.len() < MOST_PAIRS
+    }
+
+    /// The pairs that count.
+    pub fn undisturbed(&self) -> impl Iterator<Item = &(T, T)> {
+        let costs = self.measured.iter().map(|(baseline, _)| (self.cost)(baseline));
+        let most = costs.fold(f64::INFINITY, f64::min) * UNDISTURBED;
+        self.measured.iter().filter(move |(baseline, _)| (self.cost)(baseline) <= most)
+    }
+
+    /// How many pairs do not count.
+    pub fn disturbed(&self) -> usize {
+        self.measured.len() - self.undisturbed().count()
+    }
+}
 
 /// The ratios of pairs, sorted.
 #[derive(Clone, Debug)]
@@ -62,6 +105,20 @@ mod tests {
         // P(X <= 2 | 11) = 0.0327; P(X <= 3 | 15) = 0.0176, P(X <= 4 | 15) = 0.0592.
         assert_eq!(sign_test_rank(11), 1);
         assert_eq!(sign_test_rank(15), 3);
+    }
+
+    #[test]
+    fn pairs_whose_baseline_was_disturbed_do_not_count() {
+        let mut pairs = Pairs::new(|cost: &f64| *cost);
+        for (baseline, ours) in [(1.2, 1.0), (1.0, 9.0), (1.09, 2.0), (2.0, 2.0)] {
+            assert!(pairs.are_too_few());
+            pairs.add(baseline, ours);
+        }
+        let counted: Vec<(f64, f64)> = pairs.undisturbed().copied().collect();
+        assert_eq!(counted, [(1.0, 9.0), (1.09, 2.0)]);
+        assert_eq!(pairs.disturbed(), 2);
+        (0..PAIRS).for_each(|_| pairs.add(1.0, 1.0));
+        assert!(!pairs.are_too_few());
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl Row {
 #[expect(clippy::print_stdout, reason = "the table is the benchmark's result")]
 pub fn print(title: &str, rows: &[Row]) -> bool {
     println!("\n{title}");
-    println!("{:<64} {:>8}  {:>17}  {:>10}  ", "", "median", "95% interval", "limit");
+    println!("{:<92} {:>8}  {:>17}  {:>10}  ", "", "median", "95% interval", "limit");
     for row in rows {
         let (low, high) = row.ratios.interval();
         let limit = match row.limit {
@@ -57,7 +57,7 @@ pub fn print(title: &str, rows: &[Row]) -> bool {
         };
         let interval = format!("{low:.3} .. {high:.3}");
         println!(
-            "{:<64} {:>8.3}  {interval:>17}  {limit:>10}  {verdict}",
+            "{:<92} {:>8.3}  {interval:>17}  {limit:>10}  {verdict}",
             row.name,
             row.ratios.median()
         );

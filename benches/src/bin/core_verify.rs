@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use countersign_benches::bare::BareCheck;
 use countersign_benches::clock::{NOW, Stopwatch};
-use countersign_benches::pairs::{PAIRS, Ratios};
+use countersign_benches::pairs::{Pairs, Ratios};
 use countersign_benches::report::{Limit, Row, print};
 use countersign_benches::tokens::{Counter, account, authorization, ed25519, rsa};
 use countersign_core::ports::{AccountKeys, RegisteredKey};
@@ -23,13 +23,6 @@ use countersign_core::{
 const TOKENS: usize = 2_000;
 /// How much more than a bare check the verification of a token may cost.
 const MOST_MICROSECONDS: f64 = 1.5;
-/// A pair counts if its bare check took at most this much of the fastest one's
-/// time. The limit is an absolute one: where a neighbour on the same processor
-/// slows the provider's own code, nothing can be said about ours.
-const UNDISTURBED: f64 = 1.1;
-/// How many pairs are measured at the most to have enough undisturbed ones.
-const MOST_PAIRS: usize = 10 * PAIRS;
-
 fn main() -> ExitCode {
     let mut rows = measure("Ed25519", &ed25519(0));
     rows.extend(measure("RS512", &rsa()));
@@ -58,9 +51,13 @@ fn measure(name: &str, key: &PrivateKey) -> Vec<Row> {
         }],
     };
     let keys = Arc::new(keys);
-    let (pairs, measured) = undisturbed_pairs(|| measure_pair(key, &keys, &tokens));
-    let disturbed = measured - pairs.len();
-    let (bare, whole): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
+    let mut pairs = Pairs::new(|micros: &f64| *micros);
+    while pairs.are_too_few() {
+        let (bare, whole) = measure_pair(key, &keys, &tokens);
+        pairs.add(bare, whole);
+    }
+    let disturbed = pairs.disturbed();
+    let (bare, whole): (Vec<f64>, Vec<f64>) = pairs.undisturbed().copied().unzip();
     let ratios = bare.iter().zip(&whole).map(|(bare, whole)| bare / whole).collect();
     let bare_micros = Ratios::new(bare.clone());
     let differences = bare.iter().zip(&whole).map(|(bare, whole)| whole - bare).collect();
@@ -84,20 +81,6 @@ fn measure(name: &str, key: &PrivateKey) -> Vec<Row> {
             value: MOST_MICROSECONDS,
         },
     ]
-}
-
-/// Measures until there are enough pairs that nothing disturbed, as told by the
-/// bare check alone; also returns how many were measured.
-fn undisturbed_pairs(mut measure: impl FnMut() -> (f64, f64)) -> (Vec<(f64, f64)>, usize) {
-    let mut pairs = Vec::new();
-    let undisturbed = |pairs: &[(f64, f64)]| -> Vec<(f64, f64)> {
-        let fastest = pairs.iter().map(|(bare, _)| *bare).fold(f64::INFINITY, f64::min);
-        pairs.iter().copied().filter(|(bare, _)| *bare <= fastest * UNDISTURBED).collect()
-    };
-    while undisturbed(&pairs).len() < PAIRS && pairs.len() < MOST_PAIRS {
-        pairs.push(measure());
-    }
-    (undisturbed(&pairs), pairs.len())
 }
 
 /// Microseconds a token for the signature check alone, its input at hand, and

@@ -8,16 +8,19 @@ use std::time::Duration;
 
 use countersign_benches::load::{Requests, render, send_all};
 use countersign_benches::measured::{self, Guard, Setup};
-use countersign_benches::pairs::{PAIRS, Ratios};
+use countersign_benches::pairs::Ratios;
 use countersign_benches::process::{BOTH_CORES, LOAD_CORE, Server, move_to_cores};
 use countersign_benches::report::{Limit, Row, print};
 use countersign_benches::tokens::{Counter, Scheme, authorization, ed25519, rsa};
 use countersign_core::PrivateKey;
 
+/// How many pairs are measured: many short ones say more about the middle than
+/// few long ones where neighbours come and go.
+const PAIRS: usize = 101;
 /// Requests in one half of a pair with Ed25519 tokens.
-const ED25519_REQUESTS: usize = 8_000;
+const ED25519_REQUESTS: usize = 4_000;
 /// The same with RSA tokens, each of which takes most of a millisecond to sign.
-const RSA_REQUESTS: usize = 2_000;
+const RSA_REQUESTS: usize = 1_000;
 /// Accounts of the ordinary server.
 const FEW_ACCOUNTS: usize = 1_000;
 /// Accounts of the large one.

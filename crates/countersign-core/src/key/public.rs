@@ -174,7 +174,7 @@ impl PublicKey {
 
 impl PartialEq for PublicKey {
     fn eq(&self, other: &Self) -> bool {
-        self.0.components == other.0.components
+        Arc::ptr_eq(&self.0, &other.0) || self.0.components == other.0.components
     }
 }
 
