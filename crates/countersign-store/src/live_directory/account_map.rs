@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use countersign_core::AccountName;
 use countersign_core::ports::AccountKeys;
+use foldhash::fast::RandomState;
 
 /// What is known about a name.
 #[derive(Clone)]
@@ -29,9 +30,12 @@ pub(super) enum Answer {
 }
 
 /// All accounts by name. Lookups take no lock.
+///
+/// Strangers look names up, but only administrators put names in, so a fast hash
+/// with a random seed will do: there is nobody to search for collisions.
 #[derive(Default)]
 pub(super) struct AccountMap {
-    entries: papaya::HashMap<AccountName, Entry>,
+    entries: papaya::HashMap<AccountName, Entry, RandomState>,
     complete: AtomicBool,
 }
 

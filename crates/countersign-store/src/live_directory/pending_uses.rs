@@ -1,16 +1,19 @@
 //! The latest use of each key that is not in the store yet.
 
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::BuildHasher as _;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use countersign_core::ports::{Account, LastUse, PublicKeyRecord};
 use countersign_core::{AccountId, PublicKey, UnixTime};
+use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use crate::registry::KeyUse;
 
+/// How many uses gather before they are sorted in.
+const GATHERED: usize = 256;
 /// Into how many parts the uses are divided. With a million accounts a part
 /// holds a thousand, about what is written down at once, and grows by little.
 const SHARDS: usize = 1024;
@@ -18,10 +21,12 @@ const SHARDS: usize = 1024;
 /// Uses of keys, at most one of each key, so that their number is bounded by
 /// that of the keys.
 ///
-/// Taking note of a use is on the way of every request: it costs one lock of
-/// 1024 and the touch of one entry, which holds the whole use of an account that
-/// signs with one key, as most do.
+/// Taking note of a use is on the way of every request, so it only adds to a
+/// list. Sorting in many at once costs a fraction of sorting in each when it
+/// comes: the code is warm by then, and the processor looks for several entries
+/// at a time. Whoever asks for uses sorts in first.
 pub(super) struct PendingUses {
+    gathered: Mutex<Vec<LastUse>>,
     hasher: RandomState,
     shards: Box<[Mutex<HashTable<Uses>>]>,
     /// The shard that the next batch begins with. Batches go round, so that every
@@ -46,7 +51,8 @@ struct Use {
 impl Default for PendingUses {
     fn default() -> Self {
         Self {
-            hasher: RandomState::new(),
+            gathered: Mutex::default(),
+            hasher: RandomState::default(),
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             turn: AtomicUsize::new(0),
         }
@@ -56,6 +62,24 @@ impl Default for PendingUses {
 impl PendingUses {
     /// Takes note of a use.
     pub(super) fn note(&self, used: LastUse) {
+        let mut gathered = lock(&self.gathered);
+        gathered.push(used);
+        if gathered.len() >= GATHERED {
+            self.sort_in_all(&mut gathered);
+        }
+    }
+
+    /// Sorts in what has gathered, so that the shards know every use.
+    fn sort_in_gathered(&self) {
+        self.sort_in_all(&mut lock(&self.gathered));
+    }
+
+    /// The list stays locked meanwhile: nobody may miss the uses on their way.
+    fn sort_in_all(&self, gathered: &mut Vec<LastUse>) {
+        gathered.drain(..).for_each(|used| self.sort_in(used));
+    }
+
+    fn sort_in(&self, used: LastUse) {
         let LastUse { id: account, key, at, from, .. } = used;
         let now = Use { key, at, from };
         let hash = self.hash(account);
@@ -71,6 +95,7 @@ impl PendingUses {
     /// Uses of at most `limit` keys to be written down next. They stay here until
     /// they are [settled](Self::settle).
     pub(super) fn batch(&self, limit: usize) -> Vec<KeyUse> {
+        self.sort_in_gathered();
         let mut batch = Vec::new();
         for _ in 0..SHARDS {
             let turn = self.turn.load(Ordering::Relaxed);
@@ -107,11 +132,13 @@ impl PendingUses {
 
     /// Whether everything has been written down.
     pub(super) fn is_empty(&self) -> bool {
+        self.sort_in_gathered();
         self.shards.iter().all(|shard| lock(shard).is_empty())
     }
 
     /// Shows uses that the store does not know yet in accounts it returned.
     pub(super) fn overlay_accounts<'a>(&self, accounts: impl IntoIterator<Item = &'a mut Account>) {
+        self.sort_in_gathered();
         for account in accounts {
             self.with_uses_of(account.id, |uses| {
                 if let Some(used) = uses.iter().max_by_key(|used| used.at)
@@ -126,6 +153,7 @@ impl PendingUses {
 
     /// The same for keys.
     pub(super) fn overlay_keys<'a>(&self, keys: impl IntoIterator<Item = &'a mut PublicKeyRecord>) {
+        self.sort_in_gathered();
         for key in keys {
             self.with_uses_of(key.account, |uses| {
                 if let Some(used) = uses.iter().find(|used| used.key == key.key)
@@ -145,7 +173,7 @@ impl PendingUses {
         }
     }
 
-    /// Keyed, because an account's id may be chosen by who creates it.
+    /// A fast hash will do: the ids are those of accounts that exist.
     fn hash(&self, account: AccountId) -> u64 {
         self.hasher.hash_one(account)
     }
@@ -181,7 +209,7 @@ impl Uses {
     }
 }
 
-fn lock(shard: &Mutex<HashTable<Uses>>) -> MutexGuard<'_, HashTable<Uses>> {
+fn lock<T>(uses: &Mutex<T>) -> MutexGuard<'_, T> {
     // What a panic could leave behind is a use too many or too few.
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
+    uses.lock().unwrap_or_else(PoisonError::into_inner)
 }
