@@ -7,31 +7,39 @@
 //! [ports], implemented by `countersign-store` and `countersign-system`
 //! or by the embedding service.
 
+mod access_token;
 mod algorithm;
 mod authenticator;
 mod claims;
 mod crypto;
 mod decimal;
 mod decoy;
+mod encryption;
 pub mod header;
 mod identity;
 mod json;
 mod jwk_set;
 mod jws;
 mod key;
+mod key_ring;
 mod names;
 mod policy;
 pub mod ports;
 mod refusal;
+mod secret;
 mod signer;
 mod time;
 mod token;
 
+pub use access_token::{
+    AccessClaims, AccessTokenForm, AccessTokenPolicy, DEFAULT_ACCESS_TOKEN_LIFETIME, Grant,
+};
 pub use algorithm::{Algorithm, KeyType};
 pub use authenticator::{AuthenticationError, Authenticator};
 pub use claims::{NonceClaim, RequestBinding, SignedRequestClaims, TimeClaim};
 pub use crypto::{AwsLc, SignatureVerifier};
 pub use decoy::Decoys;
+pub use encryption::{ENCRYPTION_KEY_BYTES, EncryptionKey, EncryptionKeyError, OpenError, Sealed};
 pub use identity::{Identity, Method};
 pub use jwk_set::{
     JwkSet, JwkSetError, MAX_JWK_SET_BYTES, MAX_JWK_SET_KEYS, SkipReason, SkippedJwk,
@@ -42,6 +50,9 @@ pub use key::{
     PrivateKeyFormat, PublicJwk, PublicKey, PublicKeyError, PublicKeyFile, PublicKeyFormat,
     ReadPrivateKeyError, ReadPublicKeyError, RsaBits, SignError, WritePrivateKeyError,
 };
+pub use key_ring::{
+    KeyRing, PUBLISH_AHEAD, Rotation, RotationError, RotationStep, SigningKey, SigningKeyState,
+};
 pub use names::{
     ADMIN_GROUP, AccountId, AccountName, GroupName, MAX_ACCOUNT_NAME_BYTES, MAX_GROUP_NAME_BYTES,
     MAX_GROUPS, MAX_LABEL_BYTES, NameError,
@@ -49,6 +60,10 @@ pub use names::{
 pub use policy::{Binding, DEFAULT_SCHEME, DEFAULT_TOLERANCE, Policy};
 pub use ports::{Clock, Random};
 pub use refusal::{Reason, Refusal};
+pub use secret::{
+    API_KEY_PREFIX, ApiKey, ApiKeyError, ImportedHashError, MAX_API_KEY_BYTES, RefreshToken,
+    RefreshTokenError, SecretHash, SecretHasher,
+};
 pub use signer::{BoundTo, RequestSigner};
 pub use time::UnixTime;
 pub use token::{CHECKS_WITHOUT_KID, UnverifiedToken, Verification, VerifiedToken};

@@ -65,6 +65,8 @@ reasons! {
     IssuedInTheFuture = "issued_in_the_future",
     /// `aud` does not name this service, or is missing where it is required.
     AudienceOther = "audience_other",
+    /// `iss` names another issuer.
+    IssuerOther = "issuer_other",
     /// The token was made for another method, URI or body, or for none where
     /// that is required.
     BindingOther = "binding_other",

@@ -37,6 +37,9 @@ pub enum SignError {
         /// The type of the key at hand.
         key_type: KeyType,
     },
+    /// Only the public half of the key is here.
+    #[error("there is no private key to sign with")]
+    NoPrivateKey,
     /// The cryptographic provider failed.
     #[error("the cryptographic provider could not sign")]
     Provider,
