@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use crate::json::{Value, WrongType, pick};
-use crate::jws::{self, Part, UnverifiedJws};
+use crate::jws::{self, MAX_TOKEN_BYTES, Part, UnverifiedJws};
 use crate::key::SignError;
 use crate::key_ring::{KeyRing, SigningKey};
 use crate::names::{AccountId, GroupName};
@@ -66,6 +66,23 @@ pub struct Grant {
     pub groups: Vec<GroupName>,
 }
 
+/// Why a token is not issued.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum IssueError {
+    /// The key cannot sign, or only its public half is here.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// The form has no member for the account, and the identifier is another's.
+    #[error("the token cannot say which account it is of, and the identifier is not its own")]
+    AccountUnsaid,
+    /// The groups, or the key's name, make it longer than tokens are read.
+    #[error(
+        "the token would have {0} bytes, more than {MAX_TOKEN_BYTES}: are there too many groups?"
+    )]
+    TooLong(usize),
+}
+
 /// What a verified access token says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessClaims {
@@ -83,21 +100,28 @@ pub struct AccessClaims {
 }
 
 impl AccessTokenPolicy {
-    /// Signs a token that is good from `now` on.
+    /// Signs a token that is good from `now` on, with the
+    /// [active](KeyRing::active) key of a ring.
     ///
     /// # Errors
-    /// [`SignError`] if the key cannot sign; [`SignError::NoPrivateKey`] if it
-    /// has no private half.
+    /// [`IssueError`] if the key cannot sign, or the token could not be used.
     pub fn issue(
         &self,
         key: &SigningKey,
         grant: &Grant,
         now: UnixTime,
         random: &dyn Random,
-    ) -> Result<String, SignError> {
+    ) -> Result<String, IssueError> {
+        if self.form == AccessTokenForm::Original && grant.account.0 != grant.identifier {
+            return Err(IssueError::AccountUnsaid);
+        }
         let private = key.private_key.as_ref().ok_or(SignError::NoPrivateKey)?;
         let claims = self.claims(grant, now, random).to_string();
-        jws::write(private, key.algorithm, Some(&key.kid), claims.as_bytes())
+        let token = jws::write(private, key.algorithm, Some(&key.kid), claims.as_bytes())?;
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(IssueError::TooLong(token.len()));
+        }
+        Ok(token)
     }
 
     fn claims(&self, grant: &Grant, now: UnixTime, random: &dyn Random) -> Json {
@@ -143,12 +167,13 @@ impl AccessTokenPolicy {
     /// let now = UnixTime::from_secs(1_800_000_000);
     /// let policy = AccessTokenPolicy::default();
     /// let key = SigningKey::new(PrivateKey::generate(KeyKind::P256)?, Algorithm::Es256, now);
-    /// let ring = KeyRing::new(vec![key.clone()], policy.lifetime);
+    /// let ring = KeyRing::new(vec![key.clone()])?;
     ///
     /// let id = uuid::uuid!("3fa85f64-5717-4562-b3fc-2c963f66afa6");
     /// let grant = Grant { account: AccountId(id), identifier: id, groups: Vec::new() };
     /// let token = policy.issue(&key, &grant, now, &random)?;
-    /// assert_eq!(policy.verify(&token, &ring, now)?.identifier, id);
+    /// let claims = policy.verify(&token, &ring, now).expect("a token of ours");
+    /// assert_eq!(claims.identifier, id);
     /// assert!(policy.verify(&token, &ring, now + policy.lifetime).is_err(), "expired");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -175,8 +200,8 @@ impl AccessTokenPolicy {
         Ok(claims)
     }
 
-    /// Reads the payload of a token that we have signed: it may still be one of
-    /// a former configuration, or of the original's server with the same key.
+    /// Reads the payload of a token that was signed by a key of the ring, perhaps
+    /// under a former configuration: `iss` and `sub` may be missing.
     fn read(&self, payload: &[u8]) -> Result<AccessClaims, Reason> {
         let names = ["token_id", "identifier", "sub", "iat", "exp", "aud", "iss"];
         let [token_id, identifier, sub, iat, exp, aud, iss] =
@@ -244,7 +269,7 @@ mod tests {
     }
 
     fn ring(key: &SigningKey) -> KeyRing {
-        KeyRing::new(vec![key.clone()], Duration::from_mins(15))
+        KeyRing::new(vec![key.clone()]).unwrap()
     }
 
     fn grant() -> Grant {
@@ -290,7 +315,8 @@ mod tests {
                 form,
                 ..AccessTokenPolicy::default()
             };
-            let claims = payload(&policy.issue(&key, &grant(), NOW, &Fixed(1)).unwrap());
+            let own = Grant { identifier: grant().account.0, ..grant() };
+            let claims = payload(&policy.issue(&key, &own, NOW, &Fixed(1)).unwrap());
             claims.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ")
         };
         assert_eq!(members(AccessTokenForm::Original), "exp iat identifier token_id");
@@ -370,6 +396,19 @@ mod tests {
         let mut key = key(Algorithm::Es256);
         key.private_key = None;
         let issued = AccessTokenPolicy::default().issue(&key, &grant(), NOW, &Fixed(1));
-        assert_eq!(issued, Err(SignError::NoPrivateKey));
+        assert_eq!(issued, Err(IssueError::Sign(SignError::NoPrivateKey)));
+    }
+
+    #[test]
+    fn no_token_is_issued_that_could_not_be_used() {
+        let key = key(Algorithm::EdDsa);
+        let policy =
+            AccessTokenPolicy { form: AccessTokenForm::Original, ..AccessTokenPolicy::default() };
+        let issued = policy.issue(&key, &grant(), NOW, &Fixed(1));
+        assert_eq!(issued, Err(IssueError::AccountUnsaid));
+        let group = |number: usize| GroupName::new(&format!("{number:064}")).unwrap();
+        let many = Grant { groups: (0..256).map(group).collect(), ..grant() };
+        let issued = AccessTokenPolicy::default().issue(&key, &many, NOW, &Fixed(1));
+        assert!(matches!(issued, Err(IssueError::TooLong(_))), "{issued:?}");
     }
 }

@@ -73,12 +73,17 @@ impl NonceClaim {
 
     /// The same bytes for the same value; a string never equals a number.
     pub(crate) fn canonical(&self) -> SmallVec<[u8; 40]> {
-        let (kind, value) = match &self.0 {
-            Nonce::Text(text) => (b's', SmallVec::from_slice(text.as_bytes())),
-            Nonce::Number(number) => (b'n', number.canonical()),
-        };
-        let mut bytes = SmallVec::from_slice(&[kind]);
-        bytes.extend_from_slice(&value);
+        let mut bytes = SmallVec::new();
+        match &self.0 {
+            Nonce::Text(text) => {
+                bytes.push(b's');
+                bytes.extend_from_slice(text.as_bytes());
+            }
+            Nonce::Number(number) => {
+                bytes.push(b'n');
+                bytes.extend_from_slice(&number.canonical());
+            }
+        }
         bytes
     }
 }

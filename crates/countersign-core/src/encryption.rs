@@ -1,10 +1,9 @@
-//! The one secret of an installation, and what is kept under it: private keys
-//! sealed with AES-256-GCM, and keys of their own for hashing.
+//! The one secret of an installation, and what is sealed under it: private keys
+//! and the secret that hashes are keyed with.
 
 use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::{Zeroize as _, Zeroizing};
@@ -13,6 +12,8 @@ use crate::ports::Random;
 
 /// How long an encryption key is, in bytes.
 pub const ENCRYPTION_KEY_BYTES: usize = 32;
+/// How a secret is sealed: 1 is AES-256-GCM with purpose and id as associated data.
+const VERSION: u8 = 1;
 
 /// The text is no encryption key. It is not repeated here: it may be one with a
 /// typing error.
@@ -51,7 +52,8 @@ pub struct OpenError;
 #[derive(Clone)]
 pub struct EncryptionKey(Zeroizing<[u8; ENCRYPTION_KEY_BYTES]>);
 
-/// A sealed secret as it is stored: the nonce, the ciphertext, the tag.
+/// A sealed secret as it is stored: a version byte, the nonce, the ciphertext,
+/// the tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sealed(Box<[u8]>);
 
@@ -77,7 +79,7 @@ impl EncryptionKey {
 
     /// The key as base64, for the file it is kept in.
     pub fn to_base64(&self) -> Zeroizing<String> {
-        Zeroizing::new(STANDARD.encode(*self.0))
+        Zeroizing::new(STANDARD.encode(self.0.as_slice()))
     }
 
     /// Seals a secret with AES-256-GCM (NIST SP 800-38D). It can be opened only
@@ -92,7 +94,8 @@ impl EncryptionKey {
     pub fn seal(&self, purpose: &str, id: &str, secret: &[u8], random: &dyn Random) -> Sealed {
         let mut nonce = [0; NONCE_LEN];
         random.fill(&mut nonce);
-        let mut sealed = nonce.to_vec();
+        let mut sealed = vec![VERSION];
+        sealed.extend_from_slice(&nonce);
         let mut text = Zeroizing::new(secret.to_vec());
         // Unwrap safety: it fails only for secrets of more than 2^36 bytes.
         let tag = self
@@ -119,7 +122,8 @@ impl EncryptionKey {
         id: &str,
         sealed: &Sealed,
     ) -> Result<Zeroizing<Vec<u8>>, OpenError> {
-        let (nonce, text) = sealed.0.split_first_chunk::<NONCE_LEN>().ok_or(OpenError)?;
+        let versioned = sealed.0.strip_prefix(&[VERSION]).ok_or(OpenError)?;
+        let (nonce, text) = versioned.split_first_chunk::<NONCE_LEN>().ok_or(OpenError)?;
         let mut text = Zeroizing::new(text.to_vec());
         let length = self
             .cipher()
@@ -133,19 +137,6 @@ impl EncryptionKey {
         text[length..].zeroize();
         text.truncate(length);
         Ok(text)
-    }
-
-    /// A key of its own for another use (RFC 5869), from which this one cannot
-    /// be told.
-    pub(crate) fn derive(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
-        let mut derived = Zeroizing::new([0; 32]);
-        // Unwrap safety: it fails only for lengths other than the hash's own.
-        Salt::new(HKDF_SHA256, b"countersign")
-            .extract(&*self.0)
-            .expand(&[purpose.as_bytes()], HKDF_SHA256)
-            .and_then(|okm| okm.fill(&mut *derived))
-            .expect("32 bytes of HKDF-SHA256");
-        derived
     }
 
     fn cipher(&self) -> LessSafeKey {
@@ -237,12 +228,5 @@ mod tests {
         let error = EncryptionKey::from_base64("AAAA").unwrap_err();
         assert_eq!(error, EncryptionKeyError::WrongLength(3));
         assert!(!format!("{:?}", key(3)).contains("AwMD"));
-    }
-
-    #[test]
-    fn derived_keys_differ_by_purpose() {
-        assert_ne!(key(1).derive("a"), key(1).derive("b"));
-        assert_ne!(key(1).derive("a"), key(2).derive("a"));
-        assert_eq!(key(1).derive("a"), key(1).derive("a"));
     }
 }

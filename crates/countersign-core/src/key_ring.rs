@@ -4,8 +4,10 @@
 //! its first signature, and as long as its last one is good. So a key is
 //! *published* before it signs, *active* while it does, and *retired* until the
 //! last token it signed has expired; then it is *gone*. One standby is always
-//! published, so that a rotation has nothing to wait for.
+//! published, so that a rotation has nothing to wait for. A key that is no longer
+//! a secret is gone at once.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use serde_json::json;
@@ -17,6 +19,9 @@ use crate::time::UnixTime;
 /// How long a key is published before it signs: some verifiers do not read the
 /// JWKS again when they meet an unknown `kid`, only when their copy is old.
 pub const PUBLISH_AHEAD: Duration = Duration::from_mins(10);
+/// How long after its retirement a key may still have signed: by a request that
+/// had taken it before, or on a replica that had not heard yet.
+pub const LATE_SIGNATURES: Duration = Duration::from_mins(1);
 
 /// Where a signing key stands in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,7 +32,7 @@ pub enum SigningKeyState {
     Active,
     /// In the JWKS; it signs no more, and what it signed may still be good.
     Retired,
-    /// Not in the JWKS; all that it signed has expired.
+    /// Not in the JWKS: what it signed has expired, or is not to be trusted.
     Gone,
 }
 
@@ -49,6 +54,9 @@ pub struct SigningKey {
     pub activated_at: Option<UnixTime>,
     /// Since when it signs no more.
     pub retired_at: Option<UnixTime>,
+    /// From when on nothing that it signed is accepted. It is written down at
+    /// the retirement, so that it does not move with a later setting.
+    pub gone_at: Option<UnixTime>,
 }
 
 impl SigningKey {
@@ -63,11 +71,22 @@ impl SigningKey {
             published_at,
             activated_at: None,
             retired_at: None,
+            gone_at: None,
+        }
+    }
+
+    /// Where the key stands at `now`.
+    pub fn state(&self, now: UnixTime) -> SigningKeyState {
+        match (self.activated_at, self.retired_at, self.gone_at) {
+            (_, _, Some(gone)) if now >= gone => SigningKeyState::Gone,
+            (_, Some(_), _) => SigningKeyState::Retired,
+            (Some(_), None, _) => SigningKeyState::Active,
+            (None, None, _) => SigningKeyState::Published,
         }
     }
 }
 
-/// All signing keys of an installation, for tokens of one greatest lifetime.
+/// All signing keys of an installation.
 ///
 /// ```
 /// use std::time::Duration;
@@ -82,28 +101,39 @@ impl SigningKey {
 /// };
 /// let mut first = key(start)?;
 /// first.activated_at = Some(start);
-/// let ring = KeyRing::new(vec![first, key(start)?], Duration::from_mins(15));
+/// let ring = KeyRing::new(vec![first, key(start)?])?;
 ///
-/// assert!(ring.rotation(start, Rotation::Published).is_err(), "the standby is too young");
-/// let step = ring.rotation(start + PUBLISH_AHEAD, Rotation::Published)?;
-/// let ring = ring.after(&step, key(start + PUBLISH_AHEAD)?);
+/// let rotation = Rotation::Scheduled { longest_lifetime: Duration::from_mins(15) };
+/// assert!(ring.rotation(start, rotation).is_err(), "the standby is too young");
+/// let step = ring.rotation(start + PUBLISH_AHEAD, rotation)?;
+/// let ring = ring.after(&step, key(start + PUBLISH_AHEAD)?)?;
 /// assert_eq!(ring.active().map(|key| &key.kid), Some(&step.activate));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct KeyRing {
     keys: Vec<SigningKey>,
-    longest_lifetime: Duration,
 }
 
-/// How careful a rotation is.
+/// Two keys of a ring have one name. A token's `kid` must mean one key, also
+/// where the same key pair would serve two algorithms.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("two signing keys are called {0}")]
+pub struct AmbiguousKid(pub Box<str>);
+
+/// Why and how keys are rotated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rotation {
-    /// The next key must have been published for [`PUBLISH_AHEAD`].
-    Published,
-    /// At once, because the active key is no longer a secret: verifiers with an
-    /// old copy of the JWKS will refuse tokens until they read it again.
-    Emergency,
+    /// In time: the next key must have been published for [`PUBLISH_AHEAD`], and
+    /// what the former key signed stays good.
+    Scheduled {
+        /// How long the tokens signed so far live at most.
+        longest_lifetime: Duration,
+    },
+    /// At once, because the active key is no longer a secret: nothing that it
+    /// signed is accepted any more, and verifiers with an old copy of the JWKS
+    /// refuse new tokens until they read it again.
+    Compromised,
 }
 
 /// What a rotation changes.
@@ -111,10 +141,12 @@ pub enum Rotation {
 pub struct RotationStep {
     /// The key that signs from now on.
     pub activate: Box<str>,
-    /// The key that signed until now, if one did.
-    pub retire: Option<Box<str>>,
+    /// Every key that signed until now.
+    pub retire: Vec<Box<str>>,
     /// When.
     pub at: UnixTime,
+    /// From when on nothing that they signed is accepted.
+    pub gone_at: UnixTime,
 }
 
 /// Why keys cannot be rotated now.
@@ -126,7 +158,7 @@ pub enum RotationError {
     NoStandby,
     /// The next key has been published for too short a time.
     #[error(
-        "the next key has not been in the JWKS for {} minutes yet: wait, or rotate as an emergency",
+        "the next key has not been in the JWKS for {} minutes yet: wait, or say that the active one is compromised",
         PUBLISH_AHEAD.as_secs() / 60
     )]
     TooEarly {
@@ -136,15 +168,26 @@ pub enum RotationError {
 }
 
 impl KeyRing {
-    /// A ring of these keys, whose tokens live at most `longest_lifetime`.
-    pub fn new(keys: Vec<SigningKey>, longest_lifetime: Duration) -> Self {
-        Self { keys, longest_lifetime }
+    /// A ring of these keys.
+    ///
+    /// # Errors
+    /// [`AmbiguousKid`] if two have one name.
+    pub fn new(mut keys: Vec<SigningKey>) -> Result<Self, AmbiguousKid> {
+        keys.sort_by_key(|key| key.published_at);
+        let mut kids = HashSet::new();
+        match keys.iter().find(|key| !kids.insert(&key.kid)) {
+            Some(twin) => Err(AmbiguousKid(twin.kid.clone())),
+            None => Ok(Self { keys }),
+        }
     }
 
-    /// The key that signs.
+    /// The key that signs: of several, the one activated last.
     pub fn active(&self) -> Option<&SigningKey> {
-        let signs = |key: &&SigningKey| key.activated_at.is_some() && key.retired_at.is_none();
-        self.keys.iter().filter(signs).max_by_key(|key| key.activated_at)
+        self.signing().filter(|key| key.private_key.is_some()).max_by_key(|key| key.activated_at)
+    }
+
+    fn signing(&self) -> impl Iterator<Item = &SigningKey> {
+        self.keys.iter().filter(|key| key.activated_at.is_some() && key.retired_at.is_none())
     }
 
     /// The key that will sign next: the one published longest.
@@ -155,20 +198,10 @@ impl KeyRing {
         self.keys.iter().filter(waits).min_by_key(|key| key.published_at)
     }
 
-    /// Where a key stands at `now`.
-    pub fn state(&self, key: &SigningKey, now: UnixTime) -> SigningKeyState {
-        match (key.activated_at, key.retired_at) {
-            (_, Some(retired)) if now > retired + self.longest_lifetime => SigningKeyState::Gone,
-            (_, Some(_)) => SigningKeyState::Retired,
-            (Some(_), None) => SigningKeyState::Active,
-            (None, None) => SigningKeyState::Published,
-        }
-    }
-
     /// Every key that is not gone, in order of publication: what the JWKS holds
     /// and what tokens are verified with.
     pub fn published(&self, now: UnixTime) -> impl Iterator<Item = &SigningKey> {
-        self.keys.iter().filter(move |key| self.state(key, now) != SigningKeyState::Gone)
+        self.keys.iter().filter(move |key| key.state(now) != SigningKeyState::Gone)
     }
 
     /// The key that a token's `kid` and `alg` mean.
@@ -190,37 +223,42 @@ impl KeyRing {
         json!({ "keys": entries }).to_string()
     }
 
-    /// What a rotation at `now` changes. A ring whose standby will be its first
-    /// key to sign has nothing to wait for: nobody has a copy of its JWKS.
+    /// What a rotation at `now` changes. A ring that holds nothing but its standby
+    /// has nothing to wait for: nobody has a copy of its JWKS.
     ///
     /// # Errors
     /// [`RotationError`] if there is no key to rotate to, or not yet.
     pub fn rotation(&self, now: UnixTime, how: Rotation) -> Result<RotationStep, RotationError> {
         let next = self.standby().ok_or(RotationError::NoStandby)?;
-        let is_first = self.keys.iter().all(|key| key.activated_at.is_none());
-        let ready_at = next.published_at + PUBLISH_AHEAD;
-        if how == Rotation::Published && !is_first && now < ready_at {
-            return Err(RotationError::TooEarly { ready_at });
-        }
-        Ok(RotationStep {
-            activate: next.kid.clone(),
-            retire: self.active().map(|key| key.kid.clone()),
-            at: now,
-        })
+        let gone_at = match how {
+            Rotation::Compromised => now,
+            Rotation::Scheduled { longest_lifetime } => {
+                let ready_at = next.published_at + PUBLISH_AHEAD;
+                if self.keys.len() > 1 && now < ready_at {
+                    return Err(RotationError::TooEarly { ready_at });
+                }
+                now + LATE_SIGNATURES + longest_lifetime
+            }
+        };
+        let retire = self.signing().map(|key| key.kid.clone()).collect();
+        Ok(RotationStep { activate: next.kid.clone(), retire, at: now, gone_at })
     }
 
     /// The ring after a rotation, with the next standby.
-    #[must_use]
-    pub fn after(mut self, step: &RotationStep, standby: SigningKey) -> Self {
+    ///
+    /// # Errors
+    /// [`AmbiguousKid`] if the standby is called like another key.
+    pub fn after(mut self, step: &RotationStep, standby: SigningKey) -> Result<Self, AmbiguousKid> {
         for key in &mut self.keys {
             if key.kid == step.activate {
                 key.activated_at = Some(step.at);
-            } else if step.retire.as_ref() == Some(&key.kid) {
+            } else if step.retire.contains(&key.kid) {
                 key.retired_at = Some(step.at);
+                key.gone_at = Some(step.gone_at);
             }
         }
         self.keys.push(standby);
-        self
+        Self::new(self.keys)
     }
 }
 
@@ -232,16 +270,19 @@ mod tests {
     const START: UnixTime = UnixTime::from_secs(1_800_000_000);
     const LIFETIME: Duration = Duration::from_mins(15);
     const MOMENT: Duration = Duration::from_micros(1);
+    const SCHEDULED: Rotation = Rotation::Scheduled { longest_lifetime: LIFETIME };
 
     fn key(at: UnixTime) -> SigningKey {
         SigningKey::new(PrivateKey::generate(KeyKind::Ed25519).unwrap(), Algorithm::EdDsa, at)
     }
 
+    fn active(at: UnixTime) -> SigningKey {
+        SigningKey { activated_at: Some(at), ..key(at) }
+    }
+
     /// One key signs since `START`, another waits since then.
     fn ring() -> KeyRing {
-        let mut active = key(START);
-        active.activated_at = Some(START);
-        KeyRing::new(vec![active, key(START)], LIFETIME)
+        KeyRing::new(vec![active(START), key(START)]).unwrap()
     }
 
     fn kids(ring: &KeyRing, now: UnixTime) -> Vec<String> {
@@ -255,8 +296,8 @@ mod tests {
         for _ in 0..5 {
             now = now + PUBLISH_AHEAD;
             let before = kids(&ring, now - PUBLISH_AHEAD + MOMENT);
-            let step = ring.rotation(now, Rotation::Published).unwrap();
-            ring = ring.after(&step, key(now));
+            let step = ring.rotation(now, SCHEDULED).unwrap();
+            ring = ring.after(&step, key(now)).unwrap();
             assert_eq!(ring.active().unwrap().kid, step.activate);
             assert!(before.contains(&step.activate.to_string()));
         }
@@ -267,45 +308,86 @@ mod tests {
         let ring = ring();
         let retired = ring.active().unwrap().kid.clone();
         let at = START + PUBLISH_AHEAD;
-        let step = ring.rotation(at, Rotation::Published).unwrap();
-        let ring = ring.after(&step, key(at));
-        for (now, there) in [(at, true), (at + LIFETIME, true), (at + LIFETIME + MOMENT, false)] {
+        let step = ring.rotation(at, SCHEDULED).unwrap();
+        let ring = ring.after(&step, key(at)).unwrap();
+        // A token signed late, by a request that had taken the key before.
+        let last = at + LATE_SIGNATURES + LIFETIME - MOMENT;
+        for (now, there) in [(at, true), (last, true), (last + MOMENT, false)] {
             assert_eq!(ring.verifier(&retired, Algorithm::EdDsa, now).is_some(), there);
             assert_eq!(ring.jwks(now).contains(&*retired), there);
         }
-        let states: Vec<_> = ring.keys.iter().map(|key| ring.state(key, at)).collect();
+        let mut states: Vec<_> = ring.published(at).map(|key| key.state(at)).collect();
+        states.sort_by_key(|state| *state as u8);
         let expected =
-            [SigningKeyState::Retired, SigningKeyState::Active, SigningKeyState::Published];
+            [SigningKeyState::Published, SigningKeyState::Active, SigningKeyState::Retired];
         assert_eq!(states, expected);
     }
 
     #[test]
-    fn a_standby_that_is_too_young_signs_only_in_an_emergency() {
+    fn a_compromised_key_is_gone_at_once_and_the_next_need_not_wait() {
         let ring = ring();
-        let early = START + PUBLISH_AHEAD - MOMENT;
+        let stolen = ring.active().unwrap().kid.clone();
+        let early = START + MOMENT;
+        let step = ring.rotation(early, Rotation::Compromised).unwrap();
+        let ring = ring.after(&step, key(early)).unwrap();
+        assert!(ring.verifier(&stolen, Algorithm::EdDsa, early).is_none());
+        assert!(!ring.jwks(early).contains(&*stolen));
+        assert_eq!(ring.active().unwrap().kid, step.activate);
+    }
+
+    #[test]
+    fn a_standby_that_is_too_young_does_not_sign() {
+        let ring = ring();
         let ready_at = START + PUBLISH_AHEAD;
-        let refused = ring.rotation(early, Rotation::Published);
+        let refused = ring.rotation(ready_at - MOMENT, SCHEDULED);
         assert_eq!(refused, Err(RotationError::TooEarly { ready_at }));
-        assert!(ring.rotation(early, Rotation::Emergency).is_ok());
+        assert!(ring.rotation(ready_at, SCHEDULED).is_ok());
     }
 
     #[test]
     fn the_first_key_of_a_ring_need_not_wait() {
-        let ring = KeyRing::new(vec![key(START)], LIFETIME);
-        let step = ring.rotation(START, Rotation::Published).unwrap();
-        assert_eq!(step.retire, None);
-        let empty = KeyRing::new(Vec::new(), LIFETIME);
-        assert_eq!(empty.rotation(START, Rotation::Emergency), Err(RotationError::NoStandby));
+        let ring = KeyRing::new(vec![key(START)]).unwrap();
+        let step = ring.rotation(START, SCHEDULED).unwrap();
+        assert!(step.retire.is_empty());
+        let empty = KeyRing::new(Vec::new()).unwrap();
+        let nothing = empty.rotation(START, Rotation::Compromised);
+        assert_eq!(nothing, Err(RotationError::NoStandby));
+    }
+
+    #[test]
+    fn all_that_signed_is_retired() {
+        let later = START + MOMENT;
+        let ring = KeyRing::new(vec![active(later), active(START), key(START)]).unwrap();
+        assert_eq!(ring.active().unwrap().activated_at, Some(later));
+        let step = ring.rotation(START + PUBLISH_AHEAD, SCHEDULED).unwrap();
+        assert_eq!(step.retire.len(), 2);
+        let ring = ring.after(&step, key(step.at)).unwrap();
+        assert_eq!(ring.signing().count(), 1);
+    }
+
+    #[test]
+    fn a_name_means_one_key() {
+        let twin = key(START);
+        let refused = KeyRing::new(vec![twin.clone(), twin.clone()]);
+        assert_eq!(refused.unwrap_err(), AmbiguousKid(twin.kid.clone()));
+        let ring = KeyRing::new(vec![twin.clone()]).unwrap();
+        let step = ring.rotation(START, SCHEDULED).unwrap();
+        assert!(ring.after(&step, twin).is_err());
     }
 
     #[test]
     fn a_public_key_alone_verifies_and_never_signs() {
-        let mut imported = key(START);
-        imported.private_key = None;
-        imported.kid = "as it came".into();
-        let ring = KeyRing::new(vec![imported], LIFETIME);
+        let imported = SigningKey {
+            private_key: None,
+            kid: "as it came".into(),
+            activated_at: Some(START),
+            ..key(START)
+        };
+        let ring = KeyRing::new(vec![imported]).unwrap();
         assert!(ring.verifier("as it came", Algorithm::EdDsa, START).is_some());
-        assert_eq!(ring.rotation(START, Rotation::Emergency), Err(RotationError::NoStandby));
+        assert!(ring.active().is_none());
+        let nothing = ring.rotation(START, Rotation::Compromised);
+        assert_eq!(nothing, Err(RotationError::NoStandby));
     }
 
     #[test]
@@ -313,7 +395,7 @@ mod tests {
         let pair = PrivateKey::generate(KeyKind::Rsa(crate::key::RsaBits::B2048)).unwrap();
         let rsa = SigningKey::new(pair, Algorithm::Rs256, START);
         let kid = rsa.kid.clone();
-        let ring = KeyRing::new(vec![rsa], LIFETIME);
+        let ring = KeyRing::new(vec![rsa]).unwrap();
         assert!(ring.verifier(&kid, Algorithm::Rs256, START).is_some());
         assert!(ring.verifier(&kid, Algorithm::Rs512, START).is_none());
         let jwks: serde_json::Value = serde_json::from_str(&ring.jwks(START)).unwrap();

@@ -33,6 +33,7 @@ mod token;
 
 pub use access_token::{
     AccessClaims, AccessTokenForm, AccessTokenPolicy, DEFAULT_ACCESS_TOKEN_LIFETIME, Grant,
+    IssueError,
 };
 pub use algorithm::{Algorithm, KeyType};
 pub use authenticator::{AuthenticationError, Authenticator};
@@ -51,7 +52,8 @@ pub use key::{
     ReadPrivateKeyError, ReadPublicKeyError, RsaBits, SignError, WritePrivateKeyError,
 };
 pub use key_ring::{
-    KeyRing, PUBLISH_AHEAD, Rotation, RotationError, RotationStep, SigningKey, SigningKeyState,
+    AmbiguousKid, KeyRing, LATE_SIGNATURES, PUBLISH_AHEAD, Rotation, RotationError, RotationStep,
+    SigningKey, SigningKeyState,
 };
 pub use names::{
     ADMIN_GROUP, AccountId, AccountName, GroupName, MAX_ACCOUNT_NAME_BYTES, MAX_GROUP_NAME_BYTES,
@@ -61,8 +63,8 @@ pub use policy::{Binding, DEFAULT_SCHEME, DEFAULT_TOLERANCE, Policy};
 pub use ports::{Clock, Random};
 pub use refusal::{Reason, Refusal};
 pub use secret::{
-    API_KEY_PREFIX, ApiKey, ApiKeyError, ImportedHashError, MAX_API_KEY_BYTES, RefreshToken,
-    RefreshTokenError, SecretHash, SecretHasher,
+    API_KEY_PREFIX, ApiKey, ApiKeyError, HashingSecret, ImportedHashError, MAX_API_KEY_BYTES,
+    RefreshToken, RefreshTokenError, SecretHash, SecretHasher,
 };
 pub use signer::{BoundTo, RequestSigner};
 pub use time::UnixTime;

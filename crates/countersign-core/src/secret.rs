@@ -5,12 +5,12 @@ use std::fmt;
 
 use aws_lc_rs::constant_time;
 use aws_lc_rs::digest::{SHA512, digest};
+use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
-use crate::encryption::EncryptionKey;
 use crate::ports::Random;
 
 /// What API keys made by Countersign begin with, so that they are recognised
@@ -39,7 +39,7 @@ pub enum ApiKeyError {
 /// was registered.
 ///
 /// ```
-/// use countersign_core::{ApiKey, EncryptionKey, SecretHasher};
+/// use countersign_core::{ApiKey, HashingSecret, SecretHasher};
 /// # struct Sevens;
 /// # impl countersign_core::Random for Sevens { fn fill(&self, bytes: &mut [u8]) { bytes.fill(7) } }
 /// # let random = Sevens;
@@ -48,7 +48,7 @@ pub enum ApiKeyError {
 /// assert!(key.reveal().starts_with("cs_"));
 /// assert_eq!(format!("{key:?}"), "ApiKey(..)");
 ///
-/// let hasher = SecretHasher::new(&EncryptionKey::generate(&random));
+/// let hasher = SecretHasher::new(&HashingSecret::generate(&random));
 /// assert_eq!(hasher.api_key(&key), hasher.api_key(&ApiKey::new(key.reveal())?));
 /// # Ok::<(), countersign_core::ApiKeyError>(())
 /// ```
@@ -61,7 +61,7 @@ impl ApiKey {
         let mut bits = Zeroizing::new([0; API_KEY_ENTROPY]);
         random.fill(&mut *bits);
         let mut text = Zeroizing::new(API_KEY_PREFIX.to_owned());
-        URL_SAFE_NO_PAD.encode_string(*bits, &mut text);
+        URL_SAFE_NO_PAD.encode_string(bits.as_slice(), &mut text);
         Self(text)
     }
 
@@ -168,8 +168,51 @@ impl fmt::Debug for SecretHash {
 #[error("a stored hash has the 128 hexadecimal digits of a SHA-512")]
 pub struct ImportedHashError;
 
+/// What the hashes of an installation are keyed with: drawn once, and kept sealed
+/// under the encryption key, so that this one can be replaced. No hash could be
+/// made again from what a store holds.
+#[derive(Clone)]
+pub struct HashingSecret(Zeroizing<[u8; 32]>);
+
+impl HashingSecret {
+    /// A new secret.
+    pub fn generate(random: &dyn Random) -> Self {
+        let mut secret = Zeroizing::new([0; 32]);
+        random.fill(&mut *secret);
+        Self(secret)
+    }
+
+    /// What was unsealed; `None` if it has another length.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(|bytes| Self(Zeroizing::new(bytes)))
+    }
+
+    /// The bytes to seal.
+    pub fn reveal(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// A key of its own for one kind of secret (RFC 5869).
+    fn derive(&self, purpose: &str) -> hmac::Key {
+        let mut derived = Zeroizing::new([0; 32]);
+        // Unwrap safety: it fails only for lengths other than the hash's own.
+        Salt::new(HKDF_SHA256, b"countersign")
+            .extract(&*self.0)
+            .expand(&[purpose.as_bytes()], HKDF_SHA256)
+            .and_then(|okm| okm.fill(&mut *derived))
+            .expect("32 bytes of HKDF-SHA256");
+        hmac::Key::new(hmac::HMAC_SHA256, &*derived)
+    }
+}
+
+impl fmt::Debug for HashingSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HashingSecret(..)")
+    }
+}
+
 /// Hashes secrets for storing: HMAC-SHA-256 (RFC 2104) under keys derived from
-/// the encryption key, one for each kind of secret.
+/// the [`HashingSecret`], one for each kind of secret.
 ///
 /// Keys that people chose can be guessed by the billion from a table of plain
 /// hashes. Without the encryption key there is nothing to try a guess against.
@@ -181,9 +224,11 @@ pub struct SecretHasher {
 
 impl SecretHasher {
     /// The hasher of an installation.
-    pub fn new(key: &EncryptionKey) -> Self {
-        let derived = |purpose| hmac::Key::new(hmac::HMAC_SHA256, &*key.derive(purpose));
-        Self { api_keys: derived("api-key hash"), refresh_tokens: derived("refresh-token hash") }
+    pub fn new(secret: &HashingSecret) -> Self {
+        Self {
+            api_keys: secret.derive("api-key hash"),
+            refresh_tokens: secret.derive("refresh-token hash"),
+        }
     }
 
     /// The hash of an API key: that of its SHA-512 in hex, which is what
@@ -245,7 +290,7 @@ mod tests {
     }
 
     fn hasher(byte: u8) -> SecretHasher {
-        SecretHasher::new(&EncryptionKey::generate(&Fixed(byte)))
+        SecretHasher::new(&HashingSecret::generate(&Fixed(byte)))
     }
 
     #[test]
@@ -270,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_is_of_no_use_without_the_encryption_key() {
+    fn a_hash_is_of_no_use_without_the_hashing_secret() {
         let key = ApiKey::new("hunter2").unwrap();
         assert_ne!(hasher(1).api_key(&key), hasher(2).api_key(&key));
     }

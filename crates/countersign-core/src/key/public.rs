@@ -1,4 +1,4 @@
-//! A public key: checked once, parsed once.
+//! A public key: checked once, and parsed once where there is anything to parse.
 
 mod read;
 

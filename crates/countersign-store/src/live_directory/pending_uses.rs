@@ -187,8 +187,8 @@ impl PendingUses {
 
 impl Uses {
     fn note(&mut self, now: Use) {
-        let known = std::iter::once(&mut self.first).chain(&mut self.others);
-        match known.into_iter().find(|known| known.key == now.key) {
+        let mut known = std::iter::once(&mut self.first).chain(&mut self.others);
+        match known.find(|known| known.key == now.key) {
             Some(known) if known.at <= now.at => *known = now,
             Some(_) => {}
             None => self.others.push(now),
@@ -210,6 +210,6 @@ impl Uses {
 }
 
 fn lock<T>(uses: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What a panic could leave behind is a use too many or too few.
+    // What a panic could leave behind is some uses too few.
     uses.lock().unwrap_or_else(PoisonError::into_inner)
 }

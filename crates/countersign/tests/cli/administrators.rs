@@ -152,6 +152,7 @@ fn recover_makes_no_account_whose_name_is_anothers_id() {
     let name = "3fa85f64-5717-4562-b3fc-2c963f66afa6";
     let error = sandbox.fails(2, &["admin", "recover", "--name", name]);
     assert!(error.contains("reserved for the account with that id"), "{error}");
+    assert!(!sandbox.data_dir().join("admin.key.new").exists(), "no key is left behind");
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn at_a_terminal(sandbox: &Sandbox, arguments: &[&str], typed: &str) -> Said {
 }
 
 #[test]
-fn a_passphrase_is_asked_for_and_not_shown() {
+fn a_passphrase_is_asked_for() {
     let sandbox = Sandbox::new();
     sandbox.write("passphrase", "correct horse\n");
     sandbox.ok(&["key", "generate", "--out", "locked.key", "--passphrase-file", "passphrase"]);

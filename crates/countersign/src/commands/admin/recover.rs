@@ -90,6 +90,11 @@ async fn recover(name: &AccountName, paths: &Paths) -> Result<Recovered, Failure
         .await
         .map_err(|error| Failure::usage(format_args!("{}: {error}", database.display())))?;
     let store = SqlStore::new(database.clone());
+    let id = random_account_id(&SystemRandom);
+    let exists = store.account(name).await.map_err(Failure::refused)?.is_some();
+    if let (false, Err(error)) = (exists, name.check_owner(id)) {
+        return Err(Failure::usage(format_args!("--name {name}: {error}")));
+    }
 
     let key = PrivateKey::generate(KeyKind::Ed25519).map_err(Failure::refused)?;
     let identity = paths.admin_key();
@@ -103,11 +108,6 @@ async fn recover(name: &AccountName, paths: &Paths) -> Result<Recovered, Failure
         comment: "made by admin recover".to_owned(),
         expires_at: None,
     };
-    let id = random_account_id(&SystemRandom);
-    let exists = store.account(name).await.map_err(Failure::refused)?.is_some();
-    if let (false, Err(error)) = (exists, name.check_owner(id)) {
-        return Err(Failure::usage(format_args!("--name {name}: {error}")));
-    }
     let account = NewAccount {
         id,
         name: name.clone(),
