@@ -23,6 +23,7 @@ use countersign_core::{
 const TOKENS: usize = 2_000;
 /// How much more than a bare check the verification of a token may cost.
 const MOST_MICROSECONDS: f64 = 1.5;
+
 fn main() -> ExitCode {
     let mut rows = measure("Ed25519", &ed25519(0));
     rows.extend(measure("RS512", &rsa()));
