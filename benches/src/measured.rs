@@ -21,7 +21,7 @@ use countersign_store::replay::{
     DurableReplayGuard, JournalBatch, JournalLimits, NonceJournal as _, RecordedUse, ReplayLimits,
     ReplayWheel, SqlJournal,
 };
-use countersign_store::{Database, Durability, LiveDirectory, MemoryStore};
+use countersign_store::{Durability, LiveDirectory, MemoryStore, SqliteFile};
 use countersign_system::SystemRandom;
 use http::StatusCode;
 use serde_json::json;
@@ -191,6 +191,7 @@ async fn countersign_router(setup: &Setup, data: &Path) -> anyhow::Result<Router
         directory: Arc::new(directory.clone()),
         guard: guard(setup, data).await?,
         store: Arc::new(directory),
+        tokens: None,
         clock: Arc::new(Stopped),
         random: Arc::new(Counter(AtomicU64::new(0))),
     };
@@ -212,7 +213,7 @@ async fn guard(setup: &Setup, data: &Path) -> anyhow::Result<Arc<dyn ReplayGuard
         }
         return Ok(Arc::new(wheel));
     }
-    let database = Database::open(&data.join("nonces.db"), Durability::ProcessCrash).await?;
+    let database = SqliteFile::open(&data.join("nonces.db"), Durability::ProcessCrash).await?;
     let journal = Arc::new(SqlJournal::new(database));
     for first in (0..setup.nonces).step_by(JOURNAL_BATCH) {
         let last = setup.nonces.min(first + JOURNAL_BATCH);

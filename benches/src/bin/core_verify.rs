@@ -43,6 +43,8 @@ fn measure(name: &str, key: &PrivateKey) -> Vec<Row> {
         name: account(0),
         groups: Arc::new([]),
         disabled: false,
+        api_keys: Vec::new(),
+        tokens_revoked_at: None,
         keys: vec![RegisteredKey {
             key: key.public_key().clone(),
             kid: None,

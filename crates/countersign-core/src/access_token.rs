@@ -1,19 +1,22 @@
 //! Access tokens: short-lived JWTs (RFC 7519) that Countersign signs, in the form
 //! that `jwthenticator` gives them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
+use crate::identity::Identity;
 use crate::json::{Value, WrongType, pick};
 use crate::jws::{self, MAX_TOKEN_BYTES, Part, UnverifiedJws};
 use crate::key::SignError;
-use crate::key_ring::{KeyRing, SigningKey};
+use crate::key_ring::{KeyRing, LATE_SIGNATURES, SigningKey};
 use crate::names::{AccountId, GroupName};
-use crate::ports::Random;
+use crate::ports::{AccountKeys, Credential, RegisteredApiKey};
 use crate::refusal::Reason;
 use crate::time::UnixTime;
+use crate::token_id::TokenIds;
 
 /// How long an access token is good, unless configured.
 pub const DEFAULT_ACCESS_TOKEN_LIFETIME: Duration = Duration::from_mins(15);
@@ -63,7 +66,9 @@ pub struct Grant {
     /// compatibility setting lets it claim another.
     pub identifier: Uuid,
     /// The groups it is in.
-    pub groups: Vec<GroupName>,
+    pub groups: Arc<[GroupName]>,
+    /// The token's own id, from [`TokenIds::draw`].
+    pub token_id: Uuid,
 }
 
 /// Why a token is not issued.
@@ -99,6 +104,69 @@ pub struct AccessClaims {
     pub expires_at: UnixTime,
 }
 
+/// An access token whose signature was checked and which had not expired then. What
+/// has happened since is looked up each time: the token may be kept, but not trusted
+/// longer than that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedAccessToken {
+    claims: AccessClaims,
+    kid: Box<str>,
+}
+
+impl VerifiedAccessToken {
+    /// What it says.
+    pub fn claims(&self) -> &AccessClaims {
+        &self.claims
+    }
+
+    /// The signing key that was checked with.
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// The account that proved itself when the token was bought.
+    pub fn account(&self) -> AccountId {
+        self.claims.account.unwrap_or(AccountId(self.claims.identifier))
+    }
+
+    /// The caller, if the token is still good: `account` is what is known of its
+    /// [`account`](Self::account) now. Whether the token was revoked by its id is not
+    /// known here.
+    ///
+    /// # Errors
+    /// A [`Reason`] for the log.
+    pub fn admit(
+        &self,
+        account: Option<Arc<AccountKeys>>,
+        ids: &TokenIds,
+        now: UnixTime,
+    ) -> Result<Identity, Reason> {
+        let AccessClaims { token_id, identifier, issued_at, expires_at, .. } = self.claims;
+        if expires_at <= now {
+            return Err(Reason::Expired);
+        }
+        let account = account.ok_or(Reason::AccountUnknown)?;
+        if account.disabled {
+            return Err(Reason::AccountDisabled);
+        }
+        // Tokens are dated in whole seconds: one of the second of the revocation may
+        // be older than it.
+        if account.tokens_revoked_at.is_some_and(|at| issued_at.as_secs() <= at.as_secs()) {
+            return Err(Reason::TokenRevoked);
+        }
+        // A key buys nothing after its revocation, so long revoked ones are left out.
+        let bought_with_revoked = |key: &RegisteredApiKey| {
+            key.revoked_at.is_some_and(|at| issued_at <= at + LATE_SIGNATURES)
+                && ids.was_bought_with(token_id, key.id)
+        };
+        if account.api_keys.iter().any(bought_with_revoked) {
+            return Err(Reason::KeyRevoked);
+        }
+        let credential = Credential::AccessToken(token_id);
+        Ok(Identity::proved(account, credential).with_identifier(identifier))
+    }
+}
+
 impl AccessTokenPolicy {
     /// Signs a token that is good from `now` on, with the
     /// [active](KeyRing::active) key of a ring.
@@ -110,13 +178,12 @@ impl AccessTokenPolicy {
         key: &SigningKey,
         grant: &Grant,
         now: UnixTime,
-        random: &dyn Random,
     ) -> Result<String, IssueError> {
         if self.form == AccessTokenForm::Original && grant.account.0 != grant.identifier {
             return Err(IssueError::AccountUnsaid);
         }
         let private = key.private_key.as_ref().ok_or(SignError::NoPrivateKey)?;
-        let claims = self.claims(grant, now, random).to_string();
+        let claims = self.claims(grant, now).to_string();
         let token = jws::write(private, key.algorithm, Some(&key.kid), claims.as_bytes())?;
         if token.len() > MAX_TOKEN_BYTES {
             return Err(IssueError::TooLong(token.len()));
@@ -124,12 +191,9 @@ impl AccessTokenPolicy {
         Ok(token)
     }
 
-    fn claims(&self, grant: &Grant, now: UnixTime, random: &dyn Random) -> Json {
-        let mut bytes = [0; 16];
-        random.fill(&mut bytes);
-        let token_id = uuid::Builder::from_random_bytes(bytes).into_uuid();
+    fn claims(&self, grant: &Grant, now: UnixTime) -> Json {
         let mut claims = json!({
-            "token_id": token_id,
+            "token_id": grant.token_id,
             "identifier": grant.identifier,
             "iat": now.as_secs(),
             "exp": (now + self.lifetime).as_secs(),
@@ -141,7 +205,7 @@ impl AccessTokenPolicy {
             claims["sub"] = grant.account.to_string().into();
         }
         if self.form == AccessTokenForm::Full {
-            claims["jti"] = token_id.to_string().into();
+            claims["jti"] = grant.token_id.to_string().into();
             if let Some(issuer) = &self.issuer {
                 claims["iss"] = issuer.as_str().into();
             }
@@ -160,9 +224,6 @@ impl AccessTokenPolicy {
     ///     AccessTokenPolicy, AccountId, Algorithm, Grant, KeyKind, KeyRing, PrivateKey, SigningKey,
     ///     UnixTime,
     /// };
-    /// # struct Sevens;
-    /// # impl countersign_core::Random for Sevens { fn fill(&self, bytes: &mut [u8]) { bytes.fill(7) } }
-    /// # let random = Sevens;
     ///
     /// let now = UnixTime::from_secs(1_800_000_000);
     /// let policy = AccessTokenPolicy::default();
@@ -170,10 +231,11 @@ impl AccessTokenPolicy {
     /// let ring = KeyRing::new(vec![key.clone()])?;
     ///
     /// let id = uuid::uuid!("3fa85f64-5717-4562-b3fc-2c963f66afa6");
-    /// let grant = Grant { account: AccountId(id), identifier: id, groups: Vec::new() };
-    /// let token = policy.issue(&key, &grant, now, &random)?;
-    /// let claims = policy.verify(&token, &ring, now).expect("a token of ours");
-    /// assert_eq!(claims.identifier, id);
+    /// let token_id = uuid::uuid!("5f0c2c5e-40a5-4f0e-9d53-6a6b0f9d6f43");
+    /// let grant = Grant { account: AccountId(id), identifier: id, groups: [].into(), token_id };
+    /// let token = policy.issue(&key, &grant, now)?;
+    /// let verified = policy.verify(&token, &ring, now).expect("a token of ours");
+    /// assert_eq!(verified.claims().identifier, id);
     /// assert!(policy.verify(&token, &ring, now + policy.lifetime).is_err(), "expired");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -185,7 +247,7 @@ impl AccessTokenPolicy {
         token: &str,
         ring: &KeyRing,
         now: UnixTime,
-    ) -> Result<AccessClaims, Reason> {
+    ) -> Result<VerifiedAccessToken, Reason> {
         let jws = UnverifiedJws::parse(token)?;
         let kid = jws.kid.as_deref().ok_or(Reason::KeyUnknown)?;
         let key = ring.verifier(kid, jws.algorithm, now).ok_or(Reason::KeyUnknown)?;
@@ -197,7 +259,7 @@ impl AccessTokenPolicy {
         if claims.expires_at <= now {
             return Err(Reason::Expired);
         }
-        Ok(claims)
+        Ok(VerifiedAccessToken { claims, kid: key.kid.clone() })
     }
 
     /// Reads the payload of a token that was signed by a key of the ring, perhaps
@@ -247,16 +309,9 @@ mod tests {
     use super::*;
     use crate::algorithm::Algorithm;
     use crate::key::{KeyKind, PrivateKey, RsaBits};
+    use crate::names::{AccountName, ApiKeyId};
 
     const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
-
-    struct Fixed(u8);
-
-    impl Random for Fixed {
-        fn fill(&self, bytes: &mut [u8]) {
-            bytes.fill(self.0);
-        }
-    }
 
     fn key(algorithm: Algorithm) -> SigningKey {
         let kind = match algorithm {
@@ -276,7 +331,8 @@ mod tests {
         Grant {
             account: AccountId(Uuid::from_u128(7)),
             identifier: Uuid::from_u128(8),
-            groups: vec![GroupName::new("ops").unwrap()],
+            groups: [GroupName::new("ops").unwrap()].into(),
+            token_id: Uuid::from_u128(9),
         }
     }
 
@@ -297,11 +353,12 @@ mod tests {
     fn a_token_of_every_algorithm_is_verified() {
         for algorithm in Algorithm::ALL {
             let (key, policy) = (key(algorithm), AccessTokenPolicy::default());
-            let token = policy.issue(&key, &grant(), NOW, &Fixed(1)).unwrap();
-            let claims = policy.verify(&token, &ring(&key), NOW).unwrap();
+            let token = policy.issue(&key, &grant(), NOW).unwrap();
+            let verified = policy.verify(&token, &ring(&key), NOW).unwrap();
+            let claims = verified.claims();
             assert_eq!(claims.identifier, Uuid::from_u128(8));
             assert_eq!(claims.account, Some(AccountId(Uuid::from_u128(7))));
-            assert_eq!(claims.token_id.get_version_num(), 4);
+            assert_eq!(claims.token_id, Uuid::from_u128(9));
             assert_eq!(claims.expires_at, NOW + DEFAULT_ACCESS_TOKEN_LIFETIME);
         }
     }
@@ -316,7 +373,7 @@ mod tests {
                 ..AccessTokenPolicy::default()
             };
             let own = Grant { identifier: grant().account.0, ..grant() };
-            let claims = payload(&policy.issue(&key, &own, NOW, &Fixed(1)).unwrap());
+            let claims = payload(&policy.issue(&key, &own, NOW).unwrap());
             claims.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ")
         };
         assert_eq!(members(AccessTokenForm::Original), "exp iat identifier token_id");
@@ -331,7 +388,7 @@ mod tests {
     #[test]
     fn a_token_is_good_to_the_second_that_it_says() {
         let (key, policy) = (key(Algorithm::EdDsa), AccessTokenPolicy::default());
-        let token = policy.issue(&key, &grant(), NOW, &Fixed(1)).unwrap();
+        let token = policy.issue(&key, &grant(), NOW).unwrap();
         let end = NOW + policy.lifetime;
         let last = UnixTime::from_micros(end.as_micros() - 1);
         assert!(policy.verify(&token, &ring(&key), last).is_ok());
@@ -347,7 +404,7 @@ mod tests {
             ..AccessTokenPolicy::default()
         };
         let verify = |issuing: &AccessTokenPolicy, verifying: &AccessTokenPolicy| {
-            let token = issuing.issue(&key, &grant(), NOW, &Fixed(1)).unwrap();
+            let token = issuing.issue(&key, &grant(), NOW).unwrap();
             verifying.verify(&token, &ring(&key), NOW).map(drop)
         };
         let (none, ab, bc) =
@@ -366,14 +423,14 @@ mod tests {
         let (ours, stranger) = (key(Algorithm::EdDsa), key(Algorithm::EdDsa));
         let policy = AccessTokenPolicy::default();
         let verify = |token: &str| policy.verify(token, &ring(&ours), NOW).unwrap_err();
-        let token = policy.issue(&stranger, &grant(), NOW, &Fixed(1)).unwrap();
+        let token = policy.issue(&stranger, &grant(), NOW).unwrap();
         assert_eq!(verify(&token), Reason::KeyUnknown);
         let mut forged = stranger.clone();
         forged.kid = ours.kid.clone();
-        let token = policy.issue(&forged, &grant(), NOW, &Fixed(1)).unwrap();
+        let token = policy.issue(&forged, &grant(), NOW).unwrap();
         assert_eq!(verify(&token), Reason::SignatureInvalid);
         assert_eq!(verify("a.b.c"), Reason::TokenMalformed);
-        let good = payload(&policy.issue(&ours, &grant(), NOW, &Fixed(1)).unwrap());
+        let good = payload(&policy.issue(&ours, &grant(), NOW).unwrap());
         for (member, value) in [
             ("token_id", json!("x")),
             ("identifier", Json::Null),
@@ -395,7 +452,7 @@ mod tests {
     fn a_key_without_its_private_half_signs_nothing() {
         let mut key = key(Algorithm::Es256);
         key.private_key = None;
-        let issued = AccessTokenPolicy::default().issue(&key, &grant(), NOW, &Fixed(1));
+        let issued = AccessTokenPolicy::default().issue(&key, &grant(), NOW);
         assert_eq!(issued, Err(IssueError::Sign(SignError::NoPrivateKey)));
     }
 
@@ -404,11 +461,86 @@ mod tests {
         let key = key(Algorithm::EdDsa);
         let policy =
             AccessTokenPolicy { form: AccessTokenForm::Original, ..AccessTokenPolicy::default() };
-        let issued = policy.issue(&key, &grant(), NOW, &Fixed(1));
+        let issued = policy.issue(&key, &grant(), NOW);
         assert_eq!(issued, Err(IssueError::AccountUnsaid));
         let group = |number: usize| GroupName::new(&format!("{number:064}")).unwrap();
         let many = Grant { groups: (0..256).map(group).collect(), ..grant() };
-        let issued = AccessTokenPolicy::default().issue(&key, &many, NOW, &Fixed(1));
+        let issued = AccessTokenPolicy::default().issue(&key, &many, NOW);
         assert!(matches!(issued, Err(IssueError::TooLong(_))), "{issued:?}");
+    }
+
+    fn ids() -> TokenIds {
+        struct Sevens;
+        impl crate::ports::Random for Sevens {
+            fn fill(&self, bytes: &mut [u8]) {
+                bytes.fill(7);
+            }
+        }
+        TokenIds::new(&crate::secret::HashingSecret::generate(&Sevens))
+    }
+
+    fn account(number: u128) -> AccountKeys {
+        AccountKeys {
+            id: AccountId(Uuid::from_u128(number)),
+            name: AccountName::new("robot").unwrap(),
+            groups: [].into(),
+            disabled: false,
+            keys: Vec::new(),
+            api_keys: Vec::new(),
+            tokens_revoked_at: None,
+        }
+    }
+
+    fn api_key(number: u128, revoked_at: Option<UnixTime>) -> RegisteredApiKey {
+        RegisteredApiKey {
+            id: ApiKeyId(Uuid::from_u128(number)),
+            hash: crate::secret::SecretHash::from_bytes([0; 32]),
+            expires_at: Some(NOW),
+            revoked_at,
+        }
+    }
+
+    /// What becomes of a token that was bought with the API key 1 at `NOW` when it is
+    /// shown a minute later, the account being as given.
+    fn admitted(account: Option<AccountKeys>) -> Result<Identity, Reason> {
+        struct Eights;
+        impl crate::ports::Random for Eights {
+            fn fill(&self, bytes: &mut [u8]) {
+                bytes.fill(8);
+            }
+        }
+        let (key, policy) = (key(Algorithm::EdDsa), AccessTokenPolicy::default());
+        let token_id = ids().draw(ApiKeyId(Uuid::from_u128(1)), &Eights);
+        let token = policy.issue(&key, &Grant { token_id, ..grant() }, NOW).unwrap();
+        let verified = policy.verify(&token, &ring(&key), NOW).unwrap();
+        assert_eq!(verified.account(), AccountId(Uuid::from_u128(7)));
+        verified.admit(account.map(Arc::new), &ids(), NOW + Duration::from_mins(1))
+    }
+
+    #[test]
+    fn a_token_is_admitted_while_its_account_and_key_are_good() {
+        let bought = || AccountKeys { api_keys: vec![api_key(1, None)], ..account(7) };
+        let identity = admitted(Some(bought())).unwrap();
+        assert_eq!(identity.claimed_identifier(), Some(Uuid::from_u128(8)));
+        assert_eq!(identity.method(), crate::Method::AccessToken);
+        let refused = |account| admitted(account).unwrap_err();
+        assert_eq!(refused(None), Reason::AccountUnknown);
+        let disabled = AccountKeys { disabled: true, ..bought() };
+        assert_eq!(refused(Some(disabled)), Reason::AccountDisabled);
+        let revoked = AccountKeys { tokens_revoked_at: Some(NOW), ..bought() };
+        assert_eq!(refused(Some(revoked)), Reason::TokenRevoked);
+        let earlier = Some(NOW - Duration::from_secs(1));
+        assert!(admitted(Some(AccountKeys { tokens_revoked_at: earlier, ..bought() })).is_ok());
+    }
+
+    #[test]
+    fn revoking_a_key_ends_the_tokens_it_bought_and_no_others() {
+        let with = |keys: Vec<RegisteredApiKey>| {
+            admitted(Some(AccountKeys { api_keys: keys, ..account(7) })).map(drop)
+        };
+        let (now, long_ago) = (Some(NOW), Some(NOW - Duration::from_hours(1)));
+        assert_eq!(with(vec![api_key(2, None), api_key(1, now)]), Err(Reason::KeyRevoked));
+        assert_eq!(with(vec![api_key(1, None), api_key(2, now)]), Ok(()));
+        assert_eq!(with(vec![api_key(1, long_ago)]), Ok(()), "it cannot have bought the token");
     }
 }

@@ -53,7 +53,7 @@ pub enum AuthenticationError {
 /// #         };
 /// #         Ok(Some(AccountKeys {
 /// #             id: AccountId(uuid::Uuid::from_u128(1)), name: name.clone(), groups: [].into(),
-/// #             disabled: false, keys: vec![key],
+/// #             disabled: false, keys: vec![key], api_keys: vec![], tokens_revoked_at: None,
 /// #         }))
 /// #     }
 /// # }
@@ -189,7 +189,7 @@ impl Authenticator {
         self.directory.used(LastUse {
             id: identity.account_id(),
             account: claimed,
-            key: identity.key().clone(),
+            credential: identity.credential().clone(),
             at: now,
             from,
         });

@@ -9,6 +9,7 @@
 
 mod access_token;
 mod algorithm;
+mod api_key_holder;
 mod authenticator;
 mod claims;
 mod crypto;
@@ -30,12 +31,14 @@ mod secret;
 mod signer;
 mod time;
 mod token;
+mod token_id;
 
 pub use access_token::{
     AccessClaims, AccessTokenForm, AccessTokenPolicy, DEFAULT_ACCESS_TOKEN_LIFETIME, Grant,
-    IssueError,
+    IssueError, VerifiedAccessToken,
 };
 pub use algorithm::{Algorithm, KeyType};
+pub use api_key_holder::{ApiKeyHolder, GrantError, IdentifierRule};
 pub use authenticator::{AuthenticationError, Authenticator};
 pub use claims::{NonceClaim, RequestBinding, SignedRequestClaims, TimeClaim};
 pub use crypto::{AwsLc, SignatureVerifier};
@@ -56,8 +59,8 @@ pub use key_ring::{
     SigningKey, SigningKeyState,
 };
 pub use names::{
-    ADMIN_GROUP, AccountId, AccountName, GroupName, MAX_ACCOUNT_NAME_BYTES, MAX_GROUP_NAME_BYTES,
-    MAX_GROUPS, MAX_LABEL_BYTES, NameError,
+    ADMIN_GROUP, AccountId, AccountName, ApiKeyId, GroupName, MAX_ACCOUNT_NAME_BYTES,
+    MAX_GROUP_NAME_BYTES, MAX_GROUPS, MAX_LABEL_BYTES, NameError,
 };
 pub use policy::{Binding, DEFAULT_SCHEME, DEFAULT_TOLERANCE, Policy};
 pub use ports::{Clock, Random};
@@ -69,3 +72,4 @@ pub use secret::{
 pub use signer::{BoundTo, RequestSigner};
 pub use time::UnixTime;
 pub use token::{CHECKS_WITHOUT_KID, UnverifiedToken, Verification, VerifiedToken};
+pub use token_id::TokenIds;

@@ -5,14 +5,23 @@
 //! everything else.
 
 mod administration;
+mod api_keys;
 mod directory;
 mod environment;
+mod refresh_tokens;
 mod replay;
+mod signing_keys;
 
 pub use administration::{
     Account, AccountChange, AccountFilter, Act, AdminStore, AuditRecord, EndpointStatus,
     JwksEndpoint, NewAccount, NewPublicKey, Page, PublicKeyRecord, StoreError,
 };
-pub use directory::{AccountKeys, Directory, DirectoryError, LastUse, RegisteredKey};
+pub use api_keys::{ApiKeyRecord, ApiKeyStore, NewApiKey};
+pub use directory::{
+    AccountKeys, Credential, Directory, DirectoryError, LastUse, RegisteredApiKey, RegisteredKey,
+    TokenDirectory,
+};
 pub use environment::{Clock, Random};
+pub use refresh_tokens::{RefreshTokenRecord, RefreshTokenStore};
 pub use replay::{GuardError, NONCE_RETENTION_MARGIN, ReplayGuard, ReplayKey, Spend};
+pub use signing_keys::{SigningKeyRecord, SigningKeyStore};

@@ -84,6 +84,16 @@ reasons! {
     KeyRevoked = "key_revoked",
     /// The signature is right, but the key has expired.
     KeyExpired = "key_expired",
+    /// There is no such API key.
+    ApiKeyUnknown = "api_key_unknown",
+    /// There is no such refresh token.
+    RefreshTokenUnknown = "refresh_token_unknown",
+    /// The refresh token has expired.
+    RefreshTokenExpired = "refresh_token_expired",
+    /// The claimed identifier is not the one the API key was registered for.
+    IdentifierOther = "identifier_other",
+    /// The access token was revoked, or all of its account.
+    TokenRevoked = "token_revoked",
     /// The token was used before.
     Replayed = "replayed",
     /// The account has spent so many nonces lately that it must wait.

@@ -2,6 +2,7 @@
 //! are all a store ever holds of them.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use aws_lc_rs::constant_time;
 use aws_lc_rs::digest::{SHA512, digest};
@@ -156,6 +157,12 @@ impl PartialEq for SecretHash {
     }
 }
 
+impl Hash for SecretHash {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
 impl fmt::Debug for SecretHash {
     /// Enough to tell two rows apart.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -193,7 +200,7 @@ impl HashingSecret {
     }
 
     /// A key of its own for one kind of secret (RFC 5869).
-    fn derive(&self, purpose: &str) -> hmac::Key {
+    pub(crate) fn derive(&self, purpose: &str) -> hmac::Key {
         let mut derived = Zeroizing::new([0; 32]);
         // Unwrap safety: it fails only for lengths other than the hash's own.
         Salt::new(HKDF_SHA256, b"countersign")

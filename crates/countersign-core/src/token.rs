@@ -10,11 +10,13 @@ use smallvec::SmallVec;
 use crate::claims::{RequestBinding, SignedRequestClaims};
 use crate::crypto::SignatureVerifier;
 use crate::decoy::Decoys;
-use crate::identity::{Identity, Method};
+use crate::identity::Identity;
 use crate::jws::{Part, UnverifiedJws};
 use crate::key::PublicKey;
 use crate::policy::{Binding, Policy};
-use crate::ports::{AccountKeys, GuardError, RegisteredKey, ReplayGuard, ReplayKey, Spend};
+use crate::ports::{
+    AccountKeys, Credential, GuardError, RegisteredKey, ReplayGuard, ReplayKey, Spend,
+};
 use crate::refusal::Reason;
 use crate::time::UnixTime;
 
@@ -220,6 +222,6 @@ impl VerifiedToken {
             tolerance: policy.tolerance,
         };
         guard.spend(spend).await?;
-        Ok(Identity::proved(self.account, Method::SignedRequest, self.key))
+        Ok(Identity::proved(self.account, Credential::PublicKey(self.key)))
     }
 }

@@ -69,6 +69,8 @@ fn we_accept(token: &str, algorithm: Algorithm) -> Result<(), Reason> {
         name: AccountName::new(NAME).unwrap(),
         groups: [].into(),
         disabled: false,
+        api_keys: Vec::new(),
+        tokens_revoked_at: None,
         keys: vec![RegisteredKey {
             key: key(algorithm).public_key().clone(),
             kid: None,

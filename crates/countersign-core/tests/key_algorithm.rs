@@ -34,6 +34,8 @@ fn verify_with(key: &PrivateKey, restricted_to: Option<Algorithm>) -> Result<(),
         name: name.clone(),
         groups: [].into(),
         disabled: false,
+        api_keys: Vec::new(),
+        tokens_revoked_at: None,
         keys: vec![RegisteredKey {
             key: key.public_key().clone(),
             kid: None,

@@ -61,6 +61,8 @@ impl UserRow {
             groups: [].into(),
             disabled: !self.active,
             keys: self.public_keys.iter().map(key).collect(),
+            api_keys: Vec::new(),
+            tokens_revoked_at: None,
         }
     }
 }

@@ -90,6 +90,8 @@ fn account(keys: Vec<RegisteredKey>) -> AccountKeys {
         groups: [].into(),
         disabled: false,
         keys,
+        api_keys: Vec::new(),
+        tokens_revoked_at: None,
     }
 }
 

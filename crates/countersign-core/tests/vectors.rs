@@ -50,6 +50,8 @@ fn account_keys(account: TestAccount, keys: &HashMap<String, PublicKey>) -> Acco
         groups: account.groups.iter().map(|group| GroupName::new(group).unwrap()).collect(),
         disabled: account.disabled,
         keys: registered.collect(),
+        api_keys: Vec::new(),
+        tokens_revoked_at: None,
     }
 }
 

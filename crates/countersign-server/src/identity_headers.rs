@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use countersign_core::ports::Credential;
 use countersign_core::{AccountId, AccountName, GroupName, Identity, Method};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
 /// What is encoded in an account's name: control characters, every byte that is
@@ -30,8 +32,11 @@ pub struct IdentityHeaders {
     pub groups: HeaderName,
     /// How the caller proved itself, for example `signed-request`.
     pub method: HeaderName,
-    /// The fingerprint (OpenSSH's) of the key that proved it.
+    /// What proved it: the fingerprint (OpenSSH's) of a public key, the id of an API key
+    /// or of an access token.
     pub credential: HeaderName,
+    /// The identifier that the holder of an access token claims, for routing; else empty.
+    pub identifier: HeaderName,
 }
 
 impl Default for IdentityHeaders {
@@ -42,6 +47,7 @@ impl Default for IdentityHeaders {
             groups: HeaderName::from_static("x-auth-groups"),
             method: HeaderName::from_static("x-auth-method"),
             credential: HeaderName::from_static("x-auth-credential"),
+            identifier: HeaderName::from_static("x-auth-identifier"),
         }
     }
 }
@@ -99,7 +105,9 @@ impl IdentityHeaders {
         headers.insert(self.account_id.clone(), account_id(identity.account_id()));
         headers.insert(self.groups.clone(), groups(identity.groups()));
         headers.insert(self.method.clone(), method(identity.method()));
-        headers.insert(self.credential.clone(), ascii(identity.credential().openssh()));
+        headers.insert(self.credential.clone(), credential(identity.credential()));
+        let identifier = identity.claimed_identifier().map_or(EMPTY, uuid);
+        headers.insert(self.identifier.clone(), identifier);
     }
 
     /// Says that the caller is nobody.
@@ -109,8 +117,15 @@ impl IdentityHeaders {
         }
     }
 
-    fn names(&self) -> [&HeaderName; 5] {
-        [&self.account, &self.account_id, &self.groups, &self.method, &self.credential]
+    fn names(&self) -> [&HeaderName; 6] {
+        [
+            &self.account,
+            &self.account_id,
+            &self.groups,
+            &self.method,
+            &self.credential,
+            &self.identifier,
+        ]
     }
 }
 
@@ -119,8 +134,20 @@ fn account(name: &AccountName) -> HeaderValue {
 }
 
 fn account_id(id: AccountId) -> HeaderValue {
+    uuid(id.0)
+}
+
+fn credential(credential: &Credential) -> HeaderValue {
+    match credential {
+        Credential::PublicKey(key) => ascii(key.fingerprints().openssh()),
+        Credential::ApiKey(id) => uuid(id.0),
+        Credential::AccessToken(id) => uuid(*id),
+    }
+}
+
+fn uuid(id: Uuid) -> HeaderValue {
     let mut text = [0; Hyphenated::LENGTH];
-    ascii(id.0.hyphenated().encode_lower(&mut text).to_owned())
+    ascii(id.hyphenated().encode_lower(&mut text).to_owned())
 }
 
 fn groups(groups: &[GroupName]) -> HeaderValue {
@@ -137,6 +164,8 @@ fn groups(groups: &[GroupName]) -> HeaderValue {
 fn method(method: Method) -> HeaderValue {
     match method {
         Method::SignedRequest => HeaderValue::from_static("signed-request"),
+        Method::AccessToken => HeaderValue::from_static("access-token"),
+        Method::ApiKey => HeaderValue::from_static("api-key"),
         other => ascii(other.to_string()),
     }
 }

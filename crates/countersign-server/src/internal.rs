@@ -32,9 +32,11 @@ pub use same_site::{AllowedHosts, Scheme};
 
 use crate::api::routes;
 use crate::health;
+use crate::key_to_token::TokenRoutes;
 use crate::layers::{Failure, Layers, Limits};
 use crate::readiness::Readiness;
 use crate::request_context::RequestContexts;
+use crate::token_service::TokenService;
 use operator::Gatekeeper;
 use problems::Kind;
 use same_site::SameSite;
@@ -47,6 +49,10 @@ pub struct InternalState {
     pub authenticator: Arc<Authenticator>,
     /// What is administrated.
     pub store: Arc<dyn AdminStore>,
+    /// Swaps keys for tokens, if this server does that.
+    pub tokens: Option<Arc<TokenService>>,
+    /// Which of its routes are here.
+    pub token_routes: TokenRoutes,
     /// Dates the acts.
     pub clock: Arc<dyn Clock>,
     /// Draws account ids.
@@ -77,6 +83,9 @@ struct Administration {
 
 /// The internal routes.
 pub fn router(state: InternalState) -> Router {
+    let clock = Arc::clone(&state.clock);
+    let registration =
+        state.tokens.clone().map(|tokens| state.token_routes.on_internal_listener(tokens, clock));
     let layers = Layers { contexts: state.contexts, limits: state.limits, last_resort };
     let gatekeeper = Gatekeeper {
         challenge: crate::challenge(state.authenticator.policy()),
@@ -92,7 +101,7 @@ pub fn router(state: InternalState) -> Router {
     let guarded = from_fn_with_state(Arc::new(gatekeeper), operator::admit)
         .layer(administration_routes(administration));
     let routes = layers
-        .limit(Router::new().fallback_service(guarded))
+        .limit(registration.unwrap_or_default().fallback_service(guarded))
         .route(routes::INSTANCE, get(instance::show).with_state(state.instance_id))
         .merge(health::routes(state.readiness));
     let same_site = Arc::new(SameSite { hosts: state.allowed_hosts, scheme: state.scheme });

@@ -28,6 +28,7 @@
 //!     directory: Arc::new(accounts.clone()),
 //!     guard: Arc::new(guard),
 //!     store: Arc::new(accounts.clone()),
+//!     tokens: None,
 //!     clock: clock.clone(),
 //!     random: random.clone(),
 //! };
@@ -63,7 +64,7 @@ pub mod api;
 pub mod health;
 mod identity_headers;
 pub mod internal;
-
+pub mod key_to_token;
 pub mod layers;
 mod peer;
 pub mod public;
@@ -71,6 +72,7 @@ mod readiness;
 mod request_context;
 mod request_keys;
 mod service;
+mod token_service;
 mod unread_body;
 
 use countersign_core::Policy;
@@ -82,6 +84,11 @@ pub use readiness::{CheckOutcome, GuardCheck, Readiness, ReadinessCheck, StoreCh
 pub use request_context::{RequestContexts, X_REQUEST_ID};
 pub use request_keys::{REQUEST_KEYS, RequestKeys};
 pub use service::{Ports, Service, Settings, SettingsError};
+pub use token_service::{
+    ChangeRingError, DEFAULT_API_KEY_LIFETIME, DEFAULT_REFRESH_TOKEN_LIFETIME, LiveKeyRing,
+    MAINTENANCE_INTERVAL, MAX_ACCESS_TOKEN_LIFETIME, OpenRingError, RingSettings, Session,
+    SigningKeyKind, TokenError, TokenPorts, TokenService, TokenSettings,
+};
 
 /// The one challenge of a policy: its scheme word (RFC 9110 section 11.6.1).
 fn challenge(policy: &Policy) -> HeaderValue {

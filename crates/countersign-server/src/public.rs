@@ -18,7 +18,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
-use countersign_core::Authenticator;
+use countersign_core::{Authenticator, Clock};
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, RETRY_AFTER};
 
@@ -27,10 +27,12 @@ pub use url_prefix::{UrlPrefix, UrlPrefixError};
 
 use crate::health;
 use crate::identity_headers::IdentityHeaders;
+use crate::key_to_token::TokenRoutes;
 use crate::layers::{Failure, Layers, Limits};
 use crate::readiness::Readiness;
 use crate::request_context::RequestContexts;
 use crate::request_keys::{self, REQUEST_KEYS, RequestKeys};
+use crate::token_service::TokenService;
 
 /// What the public routes work with.
 #[derive(Clone)]
@@ -38,8 +40,14 @@ pub struct PublicState {
     /// Decides who a caller is. Its policy must not name this instance's id as
     /// an audience: tokens for the administration are refused here.
     pub authenticator: Arc<Authenticator>,
+    /// Swaps keys for tokens and judges them, if this server does that.
+    pub tokens: Option<Arc<TokenService>>,
+    /// Which of its routes are here.
+    pub token_routes: TokenRoutes,
     /// How the caller's identity is told to the upstream.
     pub identity_headers: IdentityHeaders,
+    /// Dates what is done without an operator.
+    pub clock: Arc<dyn Clock>,
     /// Whether this server can do its work.
     pub readiness: Arc<Readiness>,
     /// The public keys of our own signed requests.
@@ -56,7 +64,11 @@ pub struct PublicState {
 pub fn router(state: PublicState) -> Router {
     let layers =
         Layers { contexts: state.contexts, limits: state.limits, last_resort: unavailable };
-    let forward_auth = forward_auth::ForwardAuth::new(state.authenticator, state.identity_headers);
+    let token_routes = state.tokens.clone().map(|tokens| {
+        state.token_routes.on_public_listener(tokens, state.identity_headers.clone(), state.clock)
+    });
+    let forward_auth =
+        forward_auth::ForwardAuth::new(state.authenticator, state.tokens, state.identity_headers);
     let endpoint = any(forward_auth::handle).with_state(Arc::new(forward_auth));
     // Envoy appends the original path; Caddy appends the original query.
     let gateway = Router::new()
@@ -64,7 +76,7 @@ pub fn router(state: PublicState) -> Router {
         .route(&format!("{FORWARD_AUTH}/"), endpoint.clone())
         .route(&format!("{FORWARD_AUTH}/{{*original}}"), endpoint);
     let routes = layers
-        .limit(gateway)
+        .limit(gateway.merge(token_routes.unwrap_or_default()))
         .route(REQUEST_KEYS, get(request_keys::show).with_state(state.request_keys))
         .merge(health::routes(state.readiness));
     layers.observe(state.url_prefix.nest(routes))

@@ -9,12 +9,14 @@ use http::HeaderName;
 
 use crate::identity_headers::{IdentityHeaders, IdentityHeadersError};
 use crate::internal::{self, AllowedHosts, InternalState, JwksUrlRule, Scheme};
+use crate::key_to_token::TokenRoutes;
 use crate::layers::Limits;
 use crate::peer::TrustedProxies;
 use crate::public::{self, PublicState, UrlPrefix};
 use crate::readiness::{Readiness, ReadinessCheck};
 use crate::request_context::RequestContexts;
 use crate::request_keys::RequestKeys;
+use crate::token_service::{BEARER, TokenService};
 
 /// What the service needs from the world.
 #[derive(Clone)]
@@ -26,6 +28,8 @@ pub struct Ports {
     /// What is administrated. After an act has returned, the directory must
     /// know: a revoked key is refused on the next request.
     pub store: Arc<dyn AdminStore>,
+    /// Swaps keys for tokens and judges them, if this service does that.
+    pub tokens: Option<Arc<TokenService>>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Draws ids.
@@ -39,6 +43,8 @@ pub struct Settings {
     pub instance_id: String,
     /// What the public listener accepts.
     pub policy: Policy,
+    /// Which routes of the key-to-token service there are, and where.
+    pub token_routes: TokenRoutes,
     /// How a caller's identity is told to the upstream.
     pub identity_headers: IdentityHeaders,
     /// What stands before every public path.
@@ -77,6 +83,9 @@ pub enum SettingsError {
     /// An instance without an id could not be told from another.
     #[error("the instance's id must not be empty")]
     NoInstanceId,
+    /// Two kinds of credentials could not be told apart.
+    #[error("`{BEARER}` is the scheme word of access tokens: give signed requests another one")]
+    SchemeTaken,
     /// The scheme word cannot stand in a header.
     #[error("`{0}` cannot be the scheme word: letters, digits and `!#$%&'*+-.^_`|~` only")]
     Scheme(String),
@@ -94,6 +103,7 @@ impl Settings {
         Self {
             instance_id: instance_id.into(),
             policy: Policy::default(),
+            token_routes: TokenRoutes::default(),
             identity_headers: IdentityHeaders::default(),
             url_prefix: UrlPrefix::default(),
             trusted_proxies: TrustedProxies::default(),
@@ -132,6 +142,9 @@ impl Service {
     /// [`SettingsError`] if the settings contradict themselves.
     pub fn new(ports: Ports, settings: Settings) -> Result<Self, SettingsError> {
         settings.check()?;
+        if ports.tokens.is_some() && settings.policy.scheme.eq_ignore_ascii_case(BEARER) {
+            return Err(SettingsError::SchemeTaken);
+        }
         let readiness = Arc::new(Readiness::new(settings.checks, Arc::clone(&ports.clock)));
         let administration = Policy {
             binding: Binding::Required,
@@ -141,6 +154,9 @@ impl Service {
         let contexts = |trusted| Arc::new(RequestContexts::new(trusted, &*ports.random));
         let public = PublicState {
             authenticator: ports.authenticator(settings.policy),
+            tokens: ports.tokens.clone(),
+            token_routes: settings.token_routes,
+            clock: Arc::clone(&ports.clock),
             identity_headers: settings.identity_headers,
             readiness: Arc::clone(&readiness),
             request_keys: Arc::new(RequestKeys::new(&settings.request_keys)),
@@ -152,6 +168,8 @@ impl Service {
             authenticator: ports.authenticator(administration),
             contexts: contexts(settings.internal_trusted_proxies),
             store: ports.store,
+            tokens: ports.tokens,
+            token_routes: settings.token_routes,
             clock: ports.clock,
             random: ports.random,
             instance_id: settings.instance_id.into(),

@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use countersign_core::ports::{Directory, Page};
 use countersign_core::{AccountName, KeyKind, PrivateKey, PublicKey};
-use countersign_store::{Database, Durability, LiveDirectory, RegistryStore, SqlStore};
+use countersign_store::{Durability, LiveDirectory, RegistryStore, SqlStore, SqliteFile};
 use sqlx::{Connection, SqliteConnection};
 
 #[tokio::main]
@@ -22,7 +22,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let count: u32 = std::env::args().nth(1).map_or(Ok(100_000), |count| count.parse())?;
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("countersign.db");
-    let database = Database::open(&path, Durability::default()).await?;
+    let database = SqliteFile::open(&path, Durability::default()).await?;
 
     let started = Instant::now();
     fill(&path, count).await?;

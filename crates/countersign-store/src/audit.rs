@@ -1,8 +1,11 @@
 //! What the audit trail says about an act, the same in every store.
 
 use countersign_core::UnixTime;
-use countersign_core::ports::{Account, Act, AuditRecord, JwksEndpoint, PublicKeyRecord};
+use countersign_core::ports::{
+    Account, Act, ApiKeyRecord, AuditRecord, JwksEndpoint, PublicKeyRecord, SigningKeyRecord,
+};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 /// A row of the trail that has no number yet.
 pub(crate) struct Entry {
@@ -51,6 +54,45 @@ impl Entry {
         Self { action, target, before: state(before), after: state(after) }
     }
 
+    /// An act upon an API key of an account.
+    pub(crate) fn api_key(
+        action: &'static str,
+        name: &str,
+        before: Option<&ApiKeyRecord>,
+        after: &ApiKeyRecord,
+    ) -> Self {
+        Self {
+            action,
+            target: format!("API key {} of account {name}", after.id),
+            before: before.map_or(Value::Null, api_key_state),
+            after: api_key_state(after),
+        }
+    }
+
+    /// The revocation of an access token.
+    pub(crate) fn token(token_id: Uuid, remember_until: UnixTime) -> Self {
+        Self {
+            action: "token.revoke",
+            target: format!("access token {token_id}"),
+            before: Value::Null,
+            after: json!({ "remember_until": remember_until.as_micros() }),
+        }
+    }
+
+    /// An act upon a signing key.
+    pub(crate) fn signing_key(
+        action: &'static str,
+        before: Option<&SigningKeyRecord>,
+        after: &SigningKeyRecord,
+    ) -> Self {
+        Self {
+            action,
+            target: format!("signing key {}", after.kid),
+            before: before.map_or(Value::Null, signing_key_state),
+            after: signing_key_state(after),
+        }
+    }
+
     /// The row, under its number.
     pub(crate) fn into_record(self, sequence: i64, act: &Act) -> AuditRecord {
         AuditRecord {
@@ -74,6 +116,8 @@ pub(crate) fn account_state(account: &Account) -> Value {
         "groups": account.groups,
         "disabled": account.disabled,
         "created_at": account.created_at.as_micros(),
+        "registered": account.registered,
+        "tokens_revoked_at": account.tokens_revoked_at.map(UnixTime::as_micros),
     })
 }
 
@@ -82,11 +126,35 @@ pub(crate) fn whole_account_state(
     account: &Account,
     keys: &[PublicKeyRecord],
     endpoints: &[JwksEndpoint],
+    api_keys: &[ApiKeyRecord],
 ) -> Value {
     let mut state = account_state(account);
     state["public_keys"] = keys.iter().map(key_state).collect();
     state["jwks_endpoints"] = endpoints.iter().map(endpoint_state).collect();
+    state["api_keys"] = api_keys.iter().map(api_key_state).collect();
     state
+}
+
+/// An API key without its hash, which is nobody's business.
+fn api_key_state(key: &ApiKeyRecord) -> Value {
+    json!({
+        "id": key.id,
+        "comment": key.comment,
+        "created_at": key.created_at.as_micros(),
+        "expires_at": key.expires_at.map(UnixTime::as_micros),
+        "revoked_at": key.revoked_at.map(UnixTime::as_micros),
+    })
+}
+
+fn signing_key_state(key: &SigningKeyRecord) -> Value {
+    json!({
+        "kid": key.kid,
+        "algorithm": key.algorithm.name(),
+        "published_at": key.published_at.as_micros(),
+        "activated_at": key.activated_at.map(UnixTime::as_micros),
+        "retired_at": key.retired_at.map(UnixTime::as_micros),
+        "gone_at": key.gone_at.map(UnixTime::as_micros),
+    })
 }
 
 fn key_state(key: &PublicKeyRecord) -> Value {

@@ -4,18 +4,22 @@
 //! something else than the port's documentation says.
 
 mod accounts;
+mod api_keys;
 mod audit;
 mod concurrency;
 mod endpoints;
 mod keys;
 mod last_admin;
+mod refresh_tokens;
 mod registry;
+mod signing_keys;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use countersign_core::ports::{
     Account, AccountFilter, Act, AdminStore, AuditRecord, NewAccount, NewPublicKey, Page,
+    RefreshTokenStore, SigningKeyStore,
 };
 use countersign_core::{
     ADMIN_GROUP, AccountId, AccountName, GroupName, KeyKind, PrivateKey, PublicKey, UnixTime,
@@ -46,6 +50,32 @@ pub async fn registry(fresh: impl AsyncFn() -> Arc<dyn RegistryStore>) {
     registry::run(&fresh).await;
 }
 
+/// Runs every case that concerns API keys and revoked tokens.
+///
+/// # Panics
+/// Where the store does not do what the port says.
+pub async fn api_keys(fresh: impl AsyncFn() -> Arc<dyn RegistryStore>) {
+    api_keys::run(&fresh).await;
+}
+
+/// Runs every case that concerns refresh tokens, kept beside a registry.
+///
+/// # Panics
+/// Where the store does not do what the port says.
+pub async fn refresh_tokens(
+    fresh: impl AsyncFn() -> (Arc<dyn RegistryStore>, Arc<dyn RefreshTokenStore>),
+) {
+    refresh_tokens::run(&fresh).await;
+}
+
+/// Runs every case that concerns signing keys.
+///
+/// # Panics
+/// Where the store does not do what the port says.
+pub async fn signing_keys(fresh: impl AsyncFn() -> Arc<dyn SigningKeyStore>) {
+    signing_keys::run(&fresh).await;
+}
+
 /// Runs the cases named here, each on a store of its own.
 macro_rules! cases {
     ($port:ident: $($case:ident),* $(,)?) => {
@@ -61,6 +91,10 @@ use cases;
 fn act(seconds: i64) -> Act {
     let from = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
     Act { actor: "olga".to_owned(), at: UnixTime::from_secs(seconds), from }
+}
+
+fn address(last: u8) -> IpAddr {
+    IpAddr::from([192, 0, 2, last])
 }
 
 fn name(name: &str) -> AccountName {

@@ -19,5 +19,8 @@ pub use jwks::{
 };
 pub use live_directory::{LiveDirectory, Progress};
 pub use memory::MemoryStore;
-pub use registry::{KeyUse, RegistryStore, StoredAccount};
-pub use sql::{Database, Durability, OpenError, SqlStore};
+pub use registry::{CredentialUse, RegistryStore, RevokedToken, StoredAccount, UsedCredential};
+pub use sql::{
+    Database, Durability, OpenError, PostgresLimits, PostgresServer, PostgresUrl, PostgresUrlError,
+    SqlRefreshTokens, SqlStore, SqliteFile,
+};

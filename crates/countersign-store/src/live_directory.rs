@@ -14,6 +14,7 @@
 
 mod account_map;
 mod administration;
+mod api_keys;
 mod background;
 mod pending_uses;
 
@@ -22,12 +23,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use countersign_core::ports::{
-    AccountKeys, Directory, DirectoryError, JwksEndpoint, LastUse, RegisteredKey, StoreError,
+    AccountKeys, Directory, DirectoryError, JwksEndpoint, LastUse, RegisteredApiKey, RegisteredKey,
+    StoreError, TokenDirectory,
 };
-use countersign_core::{AccountId, AccountName};
+use countersign_core::{AccountId, AccountName, SecretHash, UnixTime};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use crate::endpoint_keys::{EndpointKeys, merge_keys};
 use crate::registry::{RegistryStore, StoredAccount};
@@ -45,7 +48,7 @@ pub enum Progress {
 
 /// A complete directory in memory in front of a [`RegistryStore`].
 ///
-/// It is the [`Directory`] of the public listener and the
+/// It is the [`TokenDirectory`] of the public listener and the
 /// [`AdminStore`](countersign_core::ports::AdminStore) of the internal one: when
 /// a change returns, the next lookup sees it. Clones share everything.
 #[derive(Clone)]
@@ -60,6 +63,8 @@ struct Inner {
     /// Accounts in doubt that nobody is about to bring up to date.
     unsettled: Mutex<BTreeSet<AccountName>>,
     uses: PendingUses,
+    /// Access tokens that were revoked by their id, and until when to remember it.
+    revoked_tokens: papaya::HashMap<Uuid, UnixTime>,
     /// Held while an account's entry goes from one state to the next.
     turn: tokio::sync::Mutex<()>,
     progress: watch::Sender<Progress>,
@@ -81,6 +86,7 @@ impl LiveDirectory {
             with_endpoints: Mutex::default(),
             unsettled: Mutex::default(),
             uses: PendingUses::default(),
+            revoked_tokens: papaya::HashMap::new(),
             turn: tokio::sync::Mutex::new(()),
             progress: watch::Sender::new(Progress::Loading),
             tasks: TaskTracker::new(),
@@ -120,11 +126,7 @@ impl Directory for LiveDirectory {
         match self.0.map.find(name) {
             Answer::Known(account) => Ok(Some(account)),
             Answer::Absent => Ok(None),
-            Answer::AskTheStore => {
-                let stored = self.0.store.load(name).await;
-                let stored = stored.map_err(|error| DirectoryError(error.to_string()))?;
-                Ok(stored.map(|stored| Arc::new(self.0.account_keys(stored))))
-            }
+            Answer::AskTheStore => self.0.ask_the_store(name).await,
         }
     }
 
@@ -139,7 +141,53 @@ impl Directory for LiveDirectory {
     }
 }
 
+#[async_trait]
+impl TokenDirectory for LiveDirectory {
+    async fn find_by_id(&self, id: AccountId) -> Result<Option<Arc<AccountKeys>>, DirectoryError> {
+        let found = match self.0.map.find_by_id(id) {
+            Answer::Known(account) => Some(account),
+            Answer::Absent => None,
+            Answer::AskTheStore => match self.0.store.name_by_id(id).await? {
+                Some(name) => self.0.ask_the_store(&name).await?,
+                None => None,
+            },
+        };
+        Ok(found.filter(|account| account.id == id))
+    }
+
+    async fn find_by_api_key(
+        &self,
+        hash: &SecretHash,
+    ) -> Result<Option<Arc<AccountKeys>>, DirectoryError> {
+        let found = match self.0.map.find_by_api_key(hash) {
+            Answer::Known(account) => Some(account),
+            Answer::Absent => None,
+            Answer::AskTheStore => match self.0.store.name_by_api_key(hash).await? {
+                Some(name) => self.0.ask_the_store(&name).await?,
+                None => None,
+            },
+        };
+        Ok(found.filter(|account| account.api_keys.iter().any(|key| key.hash == *hash)))
+    }
+
+    async fn is_token_revoked(&self, token_id: Uuid) -> Result<bool, DirectoryError> {
+        if self.0.map.is_complete() {
+            Ok(self.0.revoked_tokens.pin().contains_key(&token_id))
+        } else {
+            Ok(self.0.store.is_token_revoked(token_id).await?)
+        }
+    }
+}
+
 impl Inner {
+    async fn ask_the_store(
+        &self,
+        name: &AccountName,
+    ) -> Result<Option<Arc<AccountKeys>>, DirectoryError> {
+        let stored = self.store.load(name).await?;
+        Ok(stored.map(|stored| Arc::new(self.account_keys(stored))))
+    }
+
     /// Brings the entry of an account up to date with the store. If that
     /// fails, the account stays in doubt, and the background task tries again.
     ///
@@ -148,7 +196,7 @@ impl Inner {
         match self.store.load(name).await {
             Ok(Some(stored)) => {
                 self.tell_endpoints(name, &stored);
-                self.map.put(name.clone(), Arc::new(self.account_keys(stored)));
+                self.map.put(name.clone(), &Arc::new(self.account_keys(stored)));
             }
             Ok(None) => {
                 self.forget_endpoints(name);
@@ -166,7 +214,7 @@ impl Inner {
     /// again under the turn, as its list may have changed since.
     async fn fill_in(&self, stored: StoredAccount) {
         if self.endpoint_keys.is_none() || stored.endpoints.is_empty() {
-            self.map.fill(Arc::new(self.account_keys(stored)));
+            self.map.fill(&Arc::new(self.account_keys(stored)));
         } else {
             let _turn = self.turn.lock().await;
             self.refresh(&stored.account.name).await;
@@ -175,7 +223,7 @@ impl Inner {
 
     /// What a verifier needs of a stored account, the keys of its endpoints included.
     fn account_keys(&self, stored: StoredAccount) -> AccountKeys {
-        let StoredAccount { account, keys, endpoints } = stored;
+        let StoredAccount { account, keys, endpoints, api_keys } = stored;
         let registered = keys.into_iter().map(|record| RegisteredKey {
             key: record.key,
             kid: None,
@@ -190,8 +238,21 @@ impl Inner {
             }
             _ => registered,
         };
-        let groups = account.groups.into();
-        AccountKeys { id: account.id, name: account.name, groups, disabled: account.disabled, keys }
+        let api_keys = api_keys.into_iter().map(|record| RegisteredApiKey {
+            id: record.id,
+            hash: record.hash,
+            expires_at: record.expires_at,
+            revoked_at: record.revoked_at,
+        });
+        AccountKeys {
+            id: account.id,
+            name: account.name,
+            groups: account.groups.into(),
+            disabled: account.disabled,
+            keys,
+            api_keys: api_keys.collect(),
+            tokens_revoked_at: account.tokens_revoked_at,
+        }
     }
 
     /// Tells the fetcher which endpoints an account has now.

@@ -2,20 +2,26 @@
 //! themselves at every start.
 
 mod administration;
+mod api_keys;
+mod refresh_tokens;
 mod registry;
+mod signing_keys;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use countersign_core::ports::{
-    Account, Act, AuditRecord, JwksEndpoint, NewAccount, PublicKeyRecord,
+    Account, Act, ApiKeyRecord, AuditRecord, JwksEndpoint, NewAccount, PublicKeyRecord,
+    RefreshTokenRecord, SigningKeyRecord,
 };
-use countersign_core::{ADMIN_GROUP, AccountId, AccountName, GroupName, UnixTime};
+use countersign_core::{
+    ADMIN_GROUP, AccountId, AccountName, GroupName, Sealed, SecretHash, UnixTime,
+};
 use uuid::Uuid;
 
 use crate::audit::Entry;
 
-/// Accounts, credentials and the audit trail in plain maps under one lock.
+/// Accounts, credentials, tokens and the audit trail in plain maps under one lock.
 ///
 /// It behaves as `SqlStore` does, but for surviving the process.
 #[derive(Debug, Default)]
@@ -29,6 +35,10 @@ struct State {
     names: HashMap<AccountId, AccountName>,
     audit: Vec<AuditRecord>,
     instance: Option<Uuid>,
+    revoked_tokens: HashMap<Uuid, UnixTime>,
+    refresh_tokens: HashMap<SecretHash, RefreshTokenRecord>,
+    signing_keys: Vec<SigningKeyRecord>,
+    secrets: HashMap<String, Sealed>,
 }
 
 /// An account with what belongs to it.
@@ -37,6 +47,7 @@ struct Held {
     account: Account,
     keys: Vec<PublicKeyRecord>,
     endpoints: Vec<JwksEndpoint>,
+    api_keys: Vec<ApiKeyRecord>,
 }
 
 impl MemoryStore {
@@ -59,10 +70,12 @@ impl State {
             groups: sorted(new.groups),
             disabled: false,
             created_at: act.at,
+            registered: false,
+            tokens_revoked_at: None,
             last_used_at: None,
             last_used_from: None,
         };
-        let held = Held { account, keys: Vec::new(), endpoints: Vec::new() };
+        let held = Held { account, keys: Vec::new(), endpoints: Vec::new(), api_keys: Vec::new() };
         Some(self.accounts.entry(new.name).or_insert(held))
     }
 

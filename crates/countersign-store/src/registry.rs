@@ -4,9 +4,10 @@ use std::net::IpAddr;
 
 use async_trait::async_trait;
 use countersign_core::ports::{
-    Account, Act, AdminStore, NewAccount, NewPublicKey, Page, PublicKeyRecord, StoreError,
+    Account, Act, AdminStore, ApiKeyRecord, ApiKeyStore, NewAccount, NewPublicKey, Page,
+    PublicKeyRecord, StoreError,
 };
-use countersign_core::{AccountId, AccountName, Fingerprints, UnixTime};
+use countersign_core::{AccountId, AccountName, ApiKeyId, Fingerprints, SecretHash, UnixTime};
 use uuid::Uuid;
 
 /// An account with everything that decides whether its signatures are accepted.
@@ -18,15 +19,26 @@ pub struct StoredAccount {
     pub keys: Vec<PublicKeyRecord>,
     /// The URLs of its JWKS endpoints in the order they were added.
     pub endpoints: Vec<String>,
+    /// Its API keys in the order they were registered, likewise.
+    pub api_keys: Vec<ApiKeyRecord>,
 }
 
-/// The latest use of a key.
+/// A credential that was used.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyUse {
-    /// The account whose key it is.
+pub enum UsedCredential {
+    /// A public key, registered or from a JWKS endpoint.
+    PublicKey(Fingerprints),
+    /// An API key.
+    ApiKey(ApiKeyId),
+}
+
+/// The latest use of a credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CredentialUse {
+    /// The account whose credential it is.
     pub account: AccountId,
-    /// The key, registered or from a JWKS endpoint.
-    pub key: Fingerprints,
+    /// The credential.
+    pub credential: UsedCredential,
     /// When.
     pub at: UnixTime,
     /// The address the request came from, if known.
@@ -41,13 +53,22 @@ pub(crate) fn page_size<After>(page: &Page<After>) -> usize {
     page.limit.clamp(1, MAX_PAGE) as usize
 }
 
-/// A store of accounts: the administration port, and what a directory, a first
+/// An access token that was revoked by its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RevokedToken {
+    /// Its id.
+    pub token_id: Uuid,
+    /// Until when it is remembered: it has expired by then.
+    pub remember_until: UnixTime,
+}
+
+/// A store of accounts: the ports for administration, and what a directory, a first
 /// start and the fetcher of JWKS endpoints need.
 ///
 /// Every method fails with [`StoreError::Unavailable`] if the storage does not
 /// answer.
 #[async_trait]
-pub trait RegistryStore: AdminStore {
+pub trait RegistryStore: AdminStore + ApiKeyStore {
     /// One account as a verifier needs it. Does the same queries whether or not
     /// there is such an account.
     ///
@@ -61,13 +82,37 @@ pub trait RegistryStore: AdminStore {
     /// [`StoreError::Unavailable`].
     async fn load_page(&self, page: Page<AccountName>) -> Result<Vec<StoredAccount>, StoreError>;
 
-    /// Writes down uses of keys, in one transaction. An older use never
-    /// replaces a newer one; uses of accounts or keys that are no longer there
+    /// The name of the account with that id.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn name_by_id(&self, id: AccountId) -> Result<Option<AccountName>, StoreError>;
+
+    /// The name of the account that has the API key with that hash.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn name_by_api_key(&self, hash: &SecretHash) -> Result<Option<AccountName>, StoreError>;
+
+    /// Whether the access token with that id was revoked by it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn is_token_revoked(&self, token_id: Uuid) -> Result<bool, StoreError>;
+
+    /// Every access token that was revoked by its id and is still remembered.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn revoked_tokens(&self) -> Result<Vec<RevokedToken>, StoreError>;
+
+    /// Writes down uses of credentials, in one transaction. An older use never
+    /// replaces a newer one; uses of accounts or credentials that are no longer there
     /// are left out.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    async fn record_last_use(&self, uses: &[KeyUse]) -> Result<(), StoreError>;
+    async fn record_last_use(&self, uses: &[CredentialUse]) -> Result<(), StoreError>;
 
     /// The id of this installation: `candidate` at the first call, the same
     /// ever after.

@@ -2,30 +2,44 @@
 
 mod accounts;
 mod admins;
+mod api_keys;
 mod database;
 mod endpoints;
 mod keys;
+mod last_use;
 mod load;
 mod migrations;
+mod postgres;
+mod query;
+mod refresh_tokens;
+mod revoked_tokens;
 mod rows;
+mod signing_keys;
+mod sqlite;
 mod statements;
 mod trail;
 
 use async_trait::async_trait;
 use countersign_core::ports::{
-    Account, AccountChange, AccountFilter, Act, AdminStore, AuditRecord, JwksEndpoint, NewAccount,
-    NewPublicKey, Page, PublicKeyRecord, StoreError,
+    Account, AccountChange, AccountFilter, Act, AdminStore, ApiKeyRecord, ApiKeyStore, AuditRecord,
+    JwksEndpoint, NewAccount, NewApiKey, NewPublicKey, Page, PublicKeyRecord, SigningKeyRecord,
+    SigningKeyStore, StoreError,
 };
-use countersign_core::{AccountName, UnixTime};
+use countersign_core::{
+    AccountId, AccountName, ApiKeyId, RotationStep, Sealed, SecretHash, UnixTime,
+};
 use uuid::Uuid;
 
-pub use database::{Database, Durability, OpenError};
+pub use database::{Database, OpenError};
+pub use postgres::{PostgresLimits, PostgresServer, PostgresUrl, PostgresUrlError};
+pub use refresh_tokens::SqlRefreshTokens;
+pub use sqlite::{Durability, SqliteFile};
 
-use crate::registry::{KeyUse, RegistryStore, StoredAccount, page_size};
+use crate::registry::{CredentialUse, RegistryStore, RevokedToken, StoredAccount, page_size};
 
-/// Accounts, credentials and the audit trail in SQLite.
+/// Accounts, credentials, signing keys and the audit trail in a database.
 ///
-/// Each mutation is one transaction that holds the write lock from its first
+/// Each mutation is one transaction that keeps others from mutating from its first
 /// statement on. Whether it may happen is a condition of the statement that does
 /// it; what was read before is only for the audit trail and the answer.
 #[derive(Clone, Debug)]
@@ -35,8 +49,8 @@ pub struct SqlStore {
 
 impl SqlStore {
     /// The store in this database.
-    pub fn new(database: Database) -> Self {
-        Self { database }
+    pub fn new(database: impl Into<Database>) -> Self {
+        Self { database: database.into() }
     }
 
     /// The database, to share it with other tables' users.
@@ -76,6 +90,7 @@ impl AdminStore for SqlStore {
             AccountChange::SetGroups(groups) => {
                 accounts::set_groups(&self.database, act, name, &groups).await
             }
+            AccountChange::RevokeTokens => accounts::revoke_tokens(&self.database, act, name).await,
         }
     }
 
@@ -149,6 +164,103 @@ impl AdminStore for SqlStore {
 }
 
 #[async_trait]
+impl ApiKeyStore for SqlStore {
+    async fn add_api_key(
+        &self,
+        act: &Act,
+        account: &AccountName,
+        new: NewApiKey,
+    ) -> Result<ApiKeyRecord, StoreError> {
+        api_keys::add(&self.database, act, account, &new).await
+    }
+
+    async fn api_keys(
+        &self,
+        account: &AccountName,
+    ) -> Result<Option<Vec<ApiKeyRecord>>, StoreError> {
+        api_keys::list(&self.database, account).await
+    }
+
+    async fn expire_api_key(
+        &self,
+        act: &Act,
+        account: &AccountName,
+        key: ApiKeyId,
+        expires_at: Option<UnixTime>,
+    ) -> Result<Option<ApiKeyRecord>, StoreError> {
+        api_keys::expire(&self.database, act, account, key, expires_at).await
+    }
+
+    async fn revoke_api_key(
+        &self,
+        act: &Act,
+        account: &AccountName,
+        key: ApiKeyId,
+    ) -> Result<Option<ApiKeyRecord>, StoreError> {
+        api_keys::revoke(&self.database, act, account, key).await
+    }
+
+    async fn register_api_key(
+        &self,
+        act: &Act,
+        identifier: AccountId,
+        new: NewApiKey,
+    ) -> Result<ApiKeyRecord, StoreError> {
+        api_keys::register(&self.database, act, identifier, &new).await
+    }
+
+    async fn revoke_token(
+        &self,
+        act: &Act,
+        token_id: Uuid,
+        remember_until: UnixTime,
+    ) -> Result<(), StoreError> {
+        revoked_tokens::revoke(&self.database, act, token_id, remember_until).await
+    }
+
+    async fn forget_revoked_tokens(&self, now: UnixTime) -> Result<(), StoreError> {
+        revoked_tokens::forget(&self.database, now).await
+    }
+}
+
+#[async_trait]
+impl SigningKeyStore for SqlStore {
+    async fn signing_keys(&self) -> Result<Vec<SigningKeyRecord>, StoreError> {
+        signing_keys::all(&self.database).await
+    }
+
+    async fn begin_ring(&self, act: &Act, keys: &[SigningKeyRecord]) -> Result<bool, StoreError> {
+        signing_keys::begin(&self.database, act, keys).await
+    }
+
+    async fn add_signing_key(&self, act: &Act, key: &SigningKeyRecord) -> Result<bool, StoreError> {
+        signing_keys::add(&self.database, act, key).await
+    }
+
+    async fn rotate_signing_keys(
+        &self,
+        act: &Act,
+        step: &RotationStep,
+        standby: &SigningKeyRecord,
+    ) -> Result<bool, StoreError> {
+        signing_keys::rotate(&self.database, act, step, standby).await
+    }
+
+    async fn retire_signing_key(
+        &self,
+        act: &Act,
+        kid: &str,
+        gone_at: UnixTime,
+    ) -> Result<bool, StoreError> {
+        signing_keys::drop(&self.database, act, kid, gone_at).await
+    }
+
+    async fn secret(&self, name: &str, candidate: &Sealed) -> Result<Sealed, StoreError> {
+        signing_keys::secret(&self.database, name, candidate).await
+    }
+}
+
+#[async_trait]
 impl RegistryStore for SqlStore {
     async fn load(&self, name: &AccountName) -> Result<Option<StoredAccount>, StoreError> {
         load::one(&self.database, name).await
@@ -158,8 +270,24 @@ impl RegistryStore for SqlStore {
         load::page(&self.database, &page).await
     }
 
-    async fn record_last_use(&self, uses: &[KeyUse]) -> Result<(), StoreError> {
-        keys::record_last_use(&self.database, uses).await
+    async fn name_by_id(&self, id: AccountId) -> Result<Option<AccountName>, StoreError> {
+        load::name_by_id(&self.database, id).await
+    }
+
+    async fn name_by_api_key(&self, hash: &SecretHash) -> Result<Option<AccountName>, StoreError> {
+        load::name_by_api_key(&self.database, hash).await
+    }
+
+    async fn is_token_revoked(&self, token_id: Uuid) -> Result<bool, StoreError> {
+        revoked_tokens::contains(&self.database, token_id).await
+    }
+
+    async fn revoked_tokens(&self) -> Result<Vec<RevokedToken>, StoreError> {
+        revoked_tokens::all(&self.database).await
+    }
+
+    async fn record_last_use(&self, uses: &[CredentialUse]) -> Result<(), StoreError> {
+        last_use::record(&self.database, uses).await
     }
 
     async fn instance_id(&self, candidate: Uuid) -> Result<Uuid, StoreError> {

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use countersign_core::ports::AdminStore;
 use countersign_store::{
-    Database, Durability, LiveDirectory, MemoryStore, RegistryStore, SqlStore, conformance,
+    Durability, LiveDirectory, MemoryStore, RegistryStore, SqlRefreshTokens, SqlStore, SqliteFile,
+    conformance,
 };
 use tempfile::TempDir;
 
@@ -24,7 +25,7 @@ impl Databases {
     async fn store(&self) -> Arc<SqlStore> {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
         let path: PathBuf = self.directory.path().join(format!("{number}.db"));
-        let database = Database::open(&path, Durability::default()).await;
+        let database = SqliteFile::open(&path, Durability::default()).await;
         Arc::new(SqlStore::new(database.expect("a database")))
     }
 }
@@ -66,4 +67,46 @@ async fn directory_over_memory_administrates() {
 async fn directory_over_sqlite_administrates() {
     let databases = Databases::new();
     conformance::administration(async || live(databases.store().await).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_store_keeps_api_keys() {
+    conformance::api_keys(async || Arc::new(MemoryStore::default()) as Arc<_>).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_store_keeps_api_keys() {
+    let databases = Databases::new();
+    conformance::api_keys(async || databases.store().await as Arc<_>).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_store_keeps_refresh_tokens() {
+    let fresh = async || {
+        let store = Arc::new(MemoryStore::default());
+        (Arc::clone(&store) as Arc<_>, store as Arc<_>)
+    };
+    conformance::refresh_tokens(fresh).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_store_keeps_refresh_tokens() {
+    let databases = Databases::new();
+    let fresh = async || {
+        let store = databases.store().await;
+        let tokens = Arc::new(SqlRefreshTokens::new(store.database().clone()));
+        (store as Arc<_>, tokens as Arc<_>)
+    };
+    conformance::refresh_tokens(fresh).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_store_keeps_signing_keys() {
+    conformance::signing_keys(async || Arc::new(MemoryStore::default()) as Arc<_>).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_store_keeps_signing_keys() {
+    let databases = Databases::new();
+    conformance::signing_keys(async || databases.store().await as Arc<_>).await;
 }

@@ -4,11 +4,13 @@ use std::path::Path;
 
 use countersign_core::ports::{Act, AdminStore, NewAccount, NewPublicKey, Page};
 use countersign_core::{AccountId, AccountName, KeyKind, PrivateKey, UnixTime};
-use countersign_store::{Database, Durability, KeyUse, RegistryStore, SqlStore};
+use countersign_store::{
+    CredentialUse, Durability, RegistryStore, SqlStore, SqliteFile, UsedCredential,
+};
 use uuid::Uuid;
 
 async fn open(path: &Path) -> SqlStore {
-    SqlStore::new(Database::open(path, Durability::default()).await.expect("a database"))
+    SqlStore::new(SqliteFile::open(path, Durability::default()).await.expect("a database"))
 }
 
 /// Everything there is, as text.
@@ -39,7 +41,12 @@ async fn everything_is_there_after_a_restart() {
     let url = "https://keys.example/";
     store.add_jwks_endpoint(&act, &name, url).await.expect("an endpoint");
     let from = Some("2001:db8::1".parse().expect("an address"));
-    let used = KeyUse { account: id, key: *key.fingerprints(), at: act.at, from };
+    let used = CredentialUse {
+        account: id,
+        credential: UsedCredential::PublicKey(*key.fingerprints()),
+        at: act.at,
+        from,
+    };
     store.record_last_use(&[used]).await.expect("an answer");
 
     let before = contents(&store).await;

@@ -70,6 +70,8 @@ fn setup(guard: Guard) -> (Arc<Authenticator>, RequestSigner) {
         name: name.clone(),
         groups: Arc::new([]),
         disabled: false,
+        api_keys: Vec::new(),
+        tokens_revoked_at: None,
         keys: vec![RegisteredKey {
             key: key.public_key().clone(),
             kid: None,

@@ -7,8 +7,8 @@ mod settings;
 mod values;
 
 pub(crate) use options::ServeOptions;
-pub(crate) use settings::{Limits, Settings, TlsFiles};
-pub(crate) use values::{LogFormat, LogLevel, ReplayGuardKind, Span, Synchronous};
+pub(crate) use settings::{DatabaseLocation, Limits, Settings, TlsFiles, TokenOptions};
+pub(crate) use values::{LogFormat, LogLevel, Registration, ReplayGuardKind, Span, Synchronous};
 
 use std::path::Path;
 

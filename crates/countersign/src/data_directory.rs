@@ -51,6 +51,16 @@ impl Paths {
         self.directory.join("admin.key")
     }
 
+    /// The key that seals secrets in the database, unless one is given.
+    pub(crate) fn encryption_key(&self) -> PathBuf {
+        self.directory.join("encryption.key")
+    }
+
+    /// Spent nonces, where everything else is on a server.
+    pub(crate) fn nonces(&self) -> PathBuf {
+        self.directory.join("nonces.db")
+    }
+
     /// Where a running server can be found.
     pub(crate) fn server_file(&self) -> PathBuf {
         self.directory.join("server.json")
@@ -87,13 +97,12 @@ impl DataDirectory {
 
     /// Makes the database's file, if there is none, so that only its owner can
     /// read it; SQLite gives the files beside it the same mode.
-    pub(crate) fn prepare_database(&self) -> Result<PathBuf, Failure> {
-        let path = self.paths.database();
-        match files::create_new(&path, 0o600, b"") {
+    pub(crate) fn prepare_database(path: &Path) -> Result<(), Failure> {
+        match files::create_new(path, 0o600, b"") {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                Err(Failure::file(&path, "write", &error))
+                Err(Failure::file(path, "write", &error))
             }
-            _ => Ok(path),
+            _ => Ok(()),
         }
     }
 

@@ -22,6 +22,11 @@ pub struct Account {
     pub disabled: bool,
     /// When it was made.
     pub created_at: UnixTime,
+    /// Whether it was made by the registration of an API key, which nobody signs for:
+    /// only such an account may be given further ones that way.
+    pub registered: bool,
+    /// Access tokens issued up to here are refused.
+    pub tokens_revoked_at: Option<UnixTime>,
     /// When one of its credentials last led to an identity.
     pub last_used_at: Option<UnixTime>,
     /// The address that use came from.
@@ -46,6 +51,8 @@ pub enum AccountChange {
     SetDisabled(bool),
     /// Replace its groups.
     SetGroups(Vec<GroupName>),
+    /// Refuse every access token issued so far.
+    RevokeTokens,
 }
 
 /// A public key as stored.
@@ -171,6 +178,14 @@ pub enum StoreError {
     /// The account has this key, and it was revoked: that is for good.
     #[error("this account has this key already, and it was revoked: make a new key pair")]
     KeyRevoked,
+    /// The hash is that of an API key which is there already.
+    #[error("this API key is registered already, or was and is revoked")]
+    ApiKeyExists,
+    /// A registration may only make or renew what a registration has made.
+    #[error(
+        "this API key or identifier belongs to an account that a registration may not change: it was made by an operator, has groups, or is disabled, or the key is revoked or another identifier's"
+    )]
+    NotRegistrable,
     /// The act would leave nobody who can administrate.
     #[error(
         "this is the last account that can administrate: give another account the group `admin` and a key first"

@@ -5,10 +5,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
+use super::administration::StoreError;
 use crate::algorithm::Algorithm;
 use crate::key::PublicKey;
-use crate::names::{AccountId, AccountName, GroupName};
+use crate::names::{AccountId, AccountName, ApiKeyId, GroupName};
+use crate::secret::SecretHash;
 use crate::time::UnixTime;
 
 /// A key that an account may sign with, as the verifier needs it.
@@ -55,7 +58,27 @@ impl fmt::Debug for RegisteredKey {
     }
 }
 
-/// An account with the keys it may sign with.
+/// An API key of an account, as the verifier needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegisteredApiKey {
+    /// What operators call it by.
+    pub id: ApiKeyId,
+    /// The hash that the key must have.
+    pub hash: SecretHash,
+    /// The instant from which on it buys nothing.
+    pub expires_at: Option<UnixTime>,
+    /// When an operator withdrew it.
+    pub revoked_at: Option<UnixTime>,
+}
+
+impl RegisteredApiKey {
+    /// Whether it is refused at `now` because it has expired.
+    pub fn has_expired(&self, now: UnixTime) -> bool {
+        self.expires_at.is_some_and(|expiry| expiry <= now)
+    }
+}
+
+/// An account with the keys it proves itself by.
 #[derive(Clone, Debug)]
 pub struct AccountKeys {
     /// The account's id.
@@ -69,6 +92,10 @@ pub struct AccountKeys {
     /// Its keys, revoked and expired ones included: those are refused after the
     /// signature was checked, with a reason that says so.
     pub keys: Vec<RegisteredKey>,
+    /// Its API keys, likewise.
+    pub api_keys: Vec<RegisteredApiKey>,
+    /// Access tokens issued up to here are refused.
+    pub tokens_revoked_at: Option<UnixTime>,
 }
 
 /// The directory could not answer; the request must be refused as unavailable.
@@ -76,15 +103,32 @@ pub struct AccountKeys {
 #[error("the account directory cannot be reached: {0}")]
 pub struct DirectoryError(pub String);
 
-/// A use of a key that led to an identity.
+impl From<StoreError> for DirectoryError {
+    fn from(error: StoreError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// What an account proved itself with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// A public key, by a signature.
+    PublicKey(PublicKey),
+    /// An API key, by showing it.
+    ApiKey(ApiKeyId),
+    /// An access token, which has this id.
+    AccessToken(Uuid),
+}
+
+/// A use of a credential that led to an identity.
 #[derive(Clone, Debug)]
 pub struct LastUse {
-    /// The id of the account whose key it was.
+    /// The id of the account whose credential it was.
     pub id: AccountId,
     /// That account's name.
     pub account: AccountName,
-    /// The key.
-    pub key: PublicKey,
+    /// The credential.
+    pub credential: Credential,
     /// When.
     pub at: UnixTime,
     /// The address the request came from, if known.
@@ -102,10 +146,35 @@ pub trait Directory: Send + Sync {
     /// [`DirectoryError`] if the directory cannot be reached.
     async fn find(&self, name: &AccountName) -> Result<Option<Arc<AccountKeys>>, DirectoryError>;
 
-    /// Takes note that a key was used. Must not wait for storage.
+    /// Takes note that a credential was used. Must not wait for storage.
     fn used(&self, _use: LastUse) {}
 
     /// Takes note that a token of this account named a key the account does not
     /// have, so that a remote JWKS may be fetched again. Must not wait.
     fn unknown_key(&self, _account: &AccountKeys) {}
+}
+
+/// Finds accounts also by what the key-to-token service is shown.
+#[async_trait]
+pub trait TokenDirectory: Directory {
+    /// The account with that id, disabled ones included, or `None`.
+    ///
+    /// # Errors
+    /// [`DirectoryError`] if the directory cannot be reached.
+    async fn find_by_id(&self, id: AccountId) -> Result<Option<Arc<AccountKeys>>, DirectoryError>;
+
+    /// The account that has the API key with that hash, or `None`.
+    ///
+    /// # Errors
+    /// [`DirectoryError`] if the directory cannot be reached.
+    async fn find_by_api_key(
+        &self,
+        hash: &SecretHash,
+    ) -> Result<Option<Arc<AccountKeys>>, DirectoryError>;
+
+    /// Whether the access token with that id was revoked by itself.
+    ///
+    /// # Errors
+    /// [`DirectoryError`] if the directory cannot be reached.
+    async fn is_token_revoked(&self, token_id: Uuid) -> Result<bool, DirectoryError>;
 }

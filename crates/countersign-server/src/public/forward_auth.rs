@@ -10,12 +10,13 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use countersign_core::{AuthenticationError, Authenticator, Identity, Refusal};
+use countersign_core::{AuthenticationError, Authenticator, Identity, Reason, Refusal};
 use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::identity_headers::IdentityHeaders;
 use crate::request_context::RequestContext;
+use crate::token_service::{BEARER, TokenService};
 use crate::unread_body;
 
 /// The path of the endpoint; whatever follows it is ignored.
@@ -24,22 +25,43 @@ pub const FORWARD_AUTH: &str = "/forward-auth";
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const RETRY_SOON: HeaderValue = HeaderValue::from_static("1");
 /// The most headers that an answer has.
-const HEADERS: usize = 12;
+const HEADERS: usize = 14;
 
 /// What the endpoint works with.
 pub(super) struct ForwardAuth {
     authenticator: Arc<Authenticator>,
+    tokens: Option<Arc<TokenService>>,
     identity_headers: IdentityHeaders,
-    challenge: HeaderValue,
+    challenges: Vec<HeaderValue>,
 }
 
 impl ForwardAuth {
     pub(super) fn new(
         authenticator: Arc<Authenticator>,
+        tokens: Option<Arc<TokenService>>,
         identity_headers: IdentityHeaders,
     ) -> Self {
-        let challenge = crate::challenge(authenticator.policy());
-        Self { authenticator, identity_headers, challenge }
+        // The one that most clients understand comes first.
+        let bearer = tokens.is_some().then_some(HeaderValue::from_static(BEARER));
+        let challenges = bearer.into_iter().chain([crate::challenge(authenticator.policy())]);
+        Self { challenges: challenges.collect(), authenticator, tokens, identity_headers }
+    }
+
+    /// The scheme of the one `Authorization` header says what it is.
+    async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        client: Option<IpAddr>,
+    ) -> Result<Identity, AuthenticationError> {
+        let result = self.authenticator.authenticate(headers, client).await;
+        match (result, &self.tokens) {
+            (Err(AuthenticationError::Refused(refusal)), Some(tokens))
+                if refusal.reason == Reason::SchemeOther =>
+            {
+                tokens.bearer(headers, client).await
+            }
+            (result, _) => result,
+        }
     }
 
     fn allowed(&self, identity: &Identity) -> Response {
@@ -53,7 +75,9 @@ impl ForwardAuth {
     fn refused(&self) -> Response {
         let mut response = bare(StatusCode::UNAUTHORIZED);
         self.identity_headers.say_nobody(response.headers_mut());
-        response.headers_mut().insert(WWW_AUTHENTICATE, self.challenge.clone());
+        for challenge in &self.challenges {
+            response.headers_mut().append(WWW_AUTHENTICATE, challenge.clone());
+        }
         response
     }
 
@@ -70,7 +94,7 @@ pub(super) async fn handle(State(endpoint): State<Arc<ForwardAuth>>, request: Re
     let (head, body) = request.into_parts();
     let context = RequestContext::find(&head.extensions);
     let client = context.and_then(|context| context.client);
-    let result = endpoint.authenticator.authenticate(&head.headers, client).await;
+    let result = endpoint.authenticate(&head.headers, client).await;
     let mut response = match &result {
         Ok(identity) => {
             tracing::debug!(account = %identity.account(), "allowed");

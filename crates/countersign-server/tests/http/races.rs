@@ -25,6 +25,7 @@ async fn production_service(world: &World) -> Service {
         store: Arc::new(directory.clone()),
         directory: Arc::new(directory),
         guard,
+        tokens: None,
         clock: world.clock.clone(),
         random: world.random.clone(),
     };

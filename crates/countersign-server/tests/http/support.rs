@@ -61,6 +61,7 @@ impl World {
             directory: directory.clone(),
             guard: guard.clone(),
             store: store.clone(),
+            tokens: None,
             clock: clock.clone(),
             random: random.clone(),
         };

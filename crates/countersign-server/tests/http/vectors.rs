@@ -16,7 +16,7 @@ use countersign_core::{
 };
 use countersign_server::{PeerAddress, Ports, Service, Settings};
 use countersign_store::replay::{DurableReplayGuard, JournalLimits, ReplayLimits, SqlJournal};
-use countersign_store::{Database, Durability, LiveDirectory, SqlStore};
+use countersign_store::{Durability, LiveDirectory, SqlStore, SqliteFile};
 use countersign_system::SystemRandom;
 use countersign_vectors::{Expected, Step, TestAccount, Topic};
 
@@ -35,7 +35,7 @@ impl Clock for At {
 /// A running server on the database in a directory.
 struct Server {
     now: UnixTime,
-    database: Database,
+    database: SqliteFile,
     directory: LiveDirectory,
     guard: Arc<dyn ReplayGuard>,
     /// Public listeners by the names the service goes by.
@@ -45,7 +45,7 @@ struct Server {
 impl Server {
     async fn start(data: &Path, now: UnixTime) -> Self {
         let path = data.join("test.db");
-        let database = Database::open(&path, Durability::ProcessCrash).await.unwrap();
+        let database = SqliteFile::open(&path, Durability::ProcessCrash).await.unwrap();
         let store = Arc::new(SqlStore::new(database.clone()));
         let directory = LiveDirectory::start(store, None);
         directory.completed().await;
@@ -68,6 +68,7 @@ impl Server {
             directory: Arc::new(self.directory.clone()),
             guard: Arc::clone(&self.guard),
             store: Arc::new(self.directory.clone()),
+            tokens: None,
             clock: Arc::new(At(self.now)),
             random: Arc::new(SystemRandom),
         };

@@ -30,6 +30,8 @@ async fn an_account_is_made_once(store: Arc<dyn AdminStore>) {
         groups: vec![group("dev"), group("ops")],
         disabled: false,
         created_at: UnixTime::from_secs(7),
+        registered: false,
+        tokens_revoked_at: None,
         last_used_at: None,
         last_used_from: None,
     };

@@ -26,7 +26,7 @@ async fn acts_upon_accounts_are_recorded(store: Arc<dyn AdminStore>) {
     let state = |groups: &[&str], disabled: bool| {
         json!({
             "id": id(1), "name": "robot 7", "groups": groups, "disabled": disabled,
-            "created_at": 1_000_000,
+            "created_at": 1_000_000, "registered": false, "tokens_revoked_at": null,
         })
     };
     create(&*store, 1, "robot 7", &["a"]).await;

@@ -1,6 +1,5 @@
 //! What a directory, a first start and the fetcher of JWKS endpoints need.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use countersign_core::ports::{AccountChange, Page, StoreError};
@@ -10,9 +9,10 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::{
-    act, cases, create, create_admin, fresh_key, group, id, name, new_account, new_key, trail,
+    act, address, cases, create, create_admin, fresh_key, group, id, name, new_account, new_key,
+    trail,
 };
-use crate::registry::{KeyUse, RegistryStore, StoredAccount};
+use crate::registry::{CredentialUse, RegistryStore, StoredAccount, UsedCredential};
 
 cases!(RegistryStore:
     an_account_is_loaded_with_its_credentials,
@@ -88,10 +88,6 @@ async fn accounts_are_loaded_in_pages(store: Arc<dyn RegistryStore>) {
     }
 }
 
-fn address(last: u8) -> IpAddr {
-    IpAddr::from([192, 0, 2, last])
-}
-
 async fn the_latest_use_is_remembered(store: Arc<dyn RegistryStore>) {
     create(&*store, 1, "robot", &[]).await;
     create(&*store, 2, "idle", &[]).await;
@@ -99,9 +95,9 @@ async fn the_latest_use_is_remembered(store: Arc<dyn RegistryStore>) {
     for key in &keys {
         store.add_public_key(&act(2), &robot, new_key(key)).await.expect("a key");
     }
-    let used = |key: usize, seconds: i64, from| KeyUse {
+    let used = |key: usize, seconds: i64, from| CredentialUse {
         account: id(1),
-        key: *keys[key].fingerprints(),
+        credential: UsedCredential::PublicKey(*keys[key].fingerprints()),
         at: UnixTime::from_secs(seconds),
         from,
     };
@@ -134,7 +130,10 @@ async fn uses_of_what_is_gone_are_left_out(store: Arc<dyn RegistryStore>) {
     let key = fresh_key();
     store.add_public_key(&act(2), &name("robot"), new_key(&key)).await.expect("a key");
     let at = UnixTime::from_secs(9);
-    let used = |account, key| KeyUse { account: id(account), key, at, from: Some(address(1)) };
+    let used = |account, key| {
+        let credential = UsedCredential::PublicKey(key);
+        CredentialUse { account: id(account), credential, at, from: Some(address(1)) }
+    };
     // A key from a JWKS endpoint has no record, but its account was used.
     let batch = [used(77, *key.fingerprints()), used(1, *fresh_key().fingerprints())];
     store.record_last_use(&batch).await.expect("a batch");

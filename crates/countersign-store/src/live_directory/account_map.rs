@@ -1,19 +1,19 @@
-//! The map from names to accounts, and what it may be trusted for.
+//! The maps to accounts, and what they may be trusted for.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use countersign_core::AccountName;
-use countersign_core::ports::AccountKeys;
+use countersign_core::ports::{AccountKeys, RegisteredApiKey};
+use countersign_core::{AccountId, AccountName, SecretHash};
 use foldhash::fast::RandomState;
 
 /// What is known about a name.
-#[derive(Clone)]
 enum Entry {
     /// There is this account.
     Known(Arc<AccountKeys>),
-    /// The store knows better.
-    InDoubt,
+    /// The store knows better. What was known before, so that nothing stays behind
+    /// of it.
+    InDoubt(Option<Arc<AccountKeys>>),
     /// There is no such account, whatever the filling may bring. Only while
     /// the map is being filled; afterwards, no entry says the same.
     Gone,
@@ -29,32 +29,65 @@ pub(super) enum Answer {
     AskTheStore,
 }
 
-/// All accounts by name. Lookups take no lock.
+/// All accounts by name, and the names by id and by API key. Lookups take no lock.
 ///
 /// Strangers look names up, but only administrators put names in, so a fast hash
-/// with a random seed will do: there is nobody to search for collisions.
+/// with a random seed will do: there is nobody to search for collisions. The hashes
+/// of API keys nobody can choose.
 #[derive(Default)]
 pub(super) struct AccountMap {
     entries: papaya::HashMap<AccountName, Entry, RandomState>,
+    by_id: papaya::HashMap<AccountId, AccountName, RandomState>,
+    by_api_key: papaya::HashMap<SecretHash, AccountName, RandomState>,
     complete: AtomicBool,
 }
 
 impl AccountMap {
     /// What the map says about a name.
     pub(super) fn find(&self, name: &AccountName) -> Answer {
-        if !self.complete.load(Ordering::Acquire) {
+        if !self.is_complete() {
             return Answer::AskTheStore;
         }
         match self.entries.pin().get(name) {
             Some(Entry::Known(account)) => Answer::Known(Arc::clone(account)),
-            Some(Entry::InDoubt) => Answer::AskTheStore,
+            Some(Entry::InDoubt(_)) => Answer::AskTheStore,
             Some(Entry::Gone) | None => Answer::Absent,
         }
     }
 
+    /// What the map says about an id.
+    pub(super) fn find_by_id(&self, id: AccountId) -> Answer {
+        let name = self.by_id.pin().get(&id).cloned();
+        self.find_behind(name)
+    }
+
+    /// What the map says about an API key.
+    pub(super) fn find_by_api_key(&self, hash: &SecretHash) -> Answer {
+        let name = self.by_api_key.pin().get(hash).cloned();
+        self.find_behind(name)
+    }
+
+    /// An account may have lost the id or the key between the two steps; whoever asked
+    /// looks for it in the account.
+    fn find_behind(&self, name: Option<AccountName>) -> Answer {
+        match name {
+            Some(name) => self.find(&name),
+            None if self.is_complete() => Answer::Absent,
+            None => Answer::AskTheStore,
+        }
+    }
+
+    /// Whether all accounts have been filled in.
+    pub(super) fn is_complete(&self) -> bool {
+        self.complete.load(Ordering::Acquire)
+    }
+
     /// Takes what the filling has read, unless a change has put something there.
-    pub(super) fn fill(&self, account: Arc<AccountKeys>) {
-        let _ = self.entries.pin().try_insert(account.name.clone(), Entry::Known(account));
+    pub(super) fn fill(&self, account: &Arc<AccountKeys>) {
+        let entry = Entry::Known(Arc::clone(account));
+        if self.entries.pin().try_insert(account.name.clone(), entry).is_ok() {
+            self.index(account);
+        }
     }
 
     /// All accounts have been filled in. No change may be under way.
@@ -65,20 +98,64 @@ impl AccountMap {
 
     /// From now on the store is asked about this name.
     pub(super) fn doubt(&self, name: AccountName) {
-        self.entries.pin().insert(name, Entry::InDoubt);
+        let entries = self.entries.pin();
+        let former = entries.get(&name).and_then(Entry::former).cloned();
+        entries.insert(name, Entry::InDoubt(former));
     }
 
     /// This is the account of that name now.
-    pub(super) fn put(&self, name: AccountName, account: Arc<AccountKeys>) {
-        self.entries.pin().insert(name, Entry::Known(account));
+    pub(super) fn put(&self, name: AccountName, account: &Arc<AccountKeys>) {
+        self.index(account);
+        let entries = self.entries.pin();
+        let former = entries.insert(name, Entry::Known(Arc::clone(account)));
+        if let Some(former) = former.and_then(Entry::former) {
+            self.unindex(former, Some(account));
+        }
     }
 
     /// There is no account of that name now.
     pub(super) fn remove(&self, name: AccountName) {
-        if self.complete.load(Ordering::Acquire) {
-            self.entries.pin().remove(&name);
+        let entries = self.entries.pin();
+        let former = if self.is_complete() {
+            entries.remove(&name)
         } else {
-            self.entries.pin().insert(name, Entry::Gone);
+            entries.insert(name, Entry::Gone)
+        };
+        if let Some(former) = former.and_then(Entry::former) {
+            self.unindex(former, None);
+        }
+    }
+
+    fn index(&self, account: &AccountKeys) {
+        self.by_id.pin().insert(account.id, account.name.clone());
+        let by_api_key = self.by_api_key.pin();
+        for key in &account.api_keys {
+            by_api_key.insert(key.hash, account.name.clone());
+        }
+    }
+
+    /// Forgets where to find what an account no longer has.
+    fn unindex(&self, former: &AccountKeys, now: Option<&AccountKeys>) {
+        if now.is_none_or(|now| now.id != former.id) {
+            self.by_id.pin().remove(&former.id);
+        }
+        let is_left = |key: &RegisteredApiKey| {
+            now.is_some_and(|now| now.api_keys.iter().any(|left| left.hash == key.hash))
+        };
+        let by_api_key = self.by_api_key.pin();
+        for key in former.api_keys.iter().filter(|key| !is_left(key)) {
+            by_api_key.remove(&key.hash);
+        }
+    }
+}
+
+impl Entry {
+    /// The account that is, or last was, known under the name.
+    fn former(&self) -> Option<&Arc<AccountKeys>> {
+        match self {
+            Self::Known(account) => Some(account),
+            Self::InDoubt(former) => former.as_ref(),
+            Self::Gone => None,
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::registry::RegistryStore;
 impl LiveDirectory {
     /// Makes a change to an account and brings its entry up to date, in a task
     /// of its own: a caller that goes away does not leave it half done.
-    async fn change<T, Making>(
+    pub(super) async fn change<T, Making>(
         &self,
         name: &AccountName,
         make: impl FnOnce(Arc<dyn RegistryStore>) -> Making + Send + 'static,

@@ -76,10 +76,30 @@ async fn fill(inner: Arc<Inner>) {
         }
         tokio::task::yield_now().await;
     }
+    load_revoked_tokens(&inner).await;
     let _turn = inner.turn.lock().await;
     inner.map.complete();
     inner.progress.send_replace(Progress::Complete);
     tracing::info!(accounts, "all accounts are in memory");
+}
+
+/// Reads which access tokens were revoked by their id.
+async fn load_revoked_tokens(inner: &Inner) {
+    loop {
+        match inner.store.revoked_tokens().await {
+            Ok(tokens) => {
+                let revoked = inner.revoked_tokens.pin();
+                for token in tokens {
+                    revoked.insert(token.token_id, token.remember_until);
+                }
+                return;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "revoked tokens cannot be read, trying again");
+                tokio::time::sleep(LOAD_RETRY).await;
+            }
+        }
+    }
 }
 
 /// Writes down uses and looks again at accounts in doubt, from time to time.

@@ -1,16 +1,16 @@
-//! The latest use of each key that is not in the store yet.
+//! The latest use of each credential that is not in the store yet.
 
 use std::hash::BuildHasher as _;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use countersign_core::ports::{Account, LastUse, PublicKeyRecord};
+use countersign_core::ports::{Account, ApiKeyRecord, Credential, LastUse, PublicKeyRecord};
 use countersign_core::{AccountId, PublicKey, UnixTime};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use crate::registry::KeyUse;
+use crate::registry::{CredentialUse, UsedCredential};
 
 /// How many uses gather before they are sorted in.
 const GATHERED: usize = 256;
@@ -18,8 +18,8 @@ const GATHERED: usize = 256;
 /// holds a thousand, about what is written down at once, and grows by little.
 const SHARDS: usize = 1024;
 
-/// Uses of keys, at most one of each key, so that their number is bounded by
-/// that of the keys.
+/// Uses of credentials, at most one of each, so that their number is bounded by
+/// that of the credentials.
 ///
 /// Taking note of a use is on the way of every request, so it only adds to a
 /// list. Sorting in many at once costs a fraction of sorting in each when it
@@ -38,12 +38,12 @@ pub(super) struct PendingUses {
 struct Uses {
     account: AccountId,
     first: Use,
-    /// Of its other keys.
+    /// Of its other credentials.
     others: Vec<Use>,
 }
 
 struct Use {
-    key: PublicKey,
+    credential: Credential,
     at: UnixTime,
     from: Option<IpAddr>,
 }
@@ -60,8 +60,11 @@ impl Default for PendingUses {
 }
 
 impl PendingUses {
-    /// Takes note of a use.
+    /// Takes note of a use. Access tokens are not kept, so nothing is noted of theirs.
     pub(super) fn note(&self, used: LastUse) {
+        if matches!(used.credential, Credential::AccessToken(_)) {
+            return;
+        }
         let mut gathered = lock(&self.gathered);
         gathered.push(used);
         if gathered.len() >= GATHERED {
@@ -80,8 +83,8 @@ impl PendingUses {
     }
 
     fn sort_in(&self, used: LastUse) {
-        let LastUse { id: account, key, at, from, .. } = used;
-        let now = Use { key, at, from };
+        let LastUse { id: account, credential, at, from, .. } = used;
+        let now = Use { credential, at, from };
         let hash = self.hash(account);
         let mut shard = self.shard(hash);
         if let Some(uses) = shard.find_mut(hash, |uses| uses.account == account) {
@@ -92,15 +95,15 @@ impl PendingUses {
         }
     }
 
-    /// Uses of at most `limit` keys to be written down next. They stay here until
+    /// Uses of at most `limit` credentials to be written down next. They stay here until
     /// they are [settled](Self::settle).
-    pub(super) fn batch(&self, limit: usize) -> Vec<KeyUse> {
+    pub(super) fn batch(&self, limit: usize) -> Vec<CredentialUse> {
         self.sort_in_gathered();
         let mut batch = Vec::new();
         for _ in 0..SHARDS {
             let turn = self.turn.load(Ordering::Relaxed);
             let shard = lock(&self.shards[turn]);
-            let mut pending = shard.iter().flat_map(Uses::as_key_uses);
+            let mut pending = shard.iter().flat_map(Uses::as_credential_uses);
             batch.extend(pending.by_ref().take(limit - batch.len()));
             if pending.next().is_some() {
                 break;
@@ -111,14 +114,14 @@ impl PendingUses {
     }
 
     /// Forgets uses that were written down, unless there was a later one since.
-    pub(super) fn settle(&self, written: &[KeyUse]) {
+    pub(super) fn settle(&self, written: &[CredentialUse]) {
         for done in written {
             let hash = self.hash(done.account);
             let mut shard = self.shard(hash);
             let Ok(mut entry) = shard.find_entry(hash, |uses| uses.account == done.account) else {
                 continue;
             };
-            let is_done = |used: &Use| *used.key.fingerprints() == done.key && used.at == done.at;
+            let is_done = |used: &Use| used.is_of(&done.credential) && used.at == done.at;
             let uses = entry.get_mut();
             uses.others.retain(|used| !is_done(used));
             if is_done(&uses.first) {
@@ -156,7 +159,26 @@ impl PendingUses {
         self.sort_in_gathered();
         for key in keys {
             self.with_uses_of(key.account, |uses| {
-                if let Some(used) = uses.iter().find(|used| used.key == key.key)
+                if let Some(used) = uses.iter().find(|used| used.is_of_key(&key.key))
+                    && key.last_used_at.is_none_or(|known| known < used.at)
+                {
+                    key.last_used_at = Some(used.at);
+                    key.last_used_from = used.from;
+                }
+            });
+        }
+    }
+
+    /// The same for API keys.
+    pub(super) fn overlay_api_keys<'a>(
+        &self,
+        keys: impl IntoIterator<Item = &'a mut ApiKeyRecord>,
+    ) {
+        self.sort_in_gathered();
+        for key in keys {
+            self.with_uses_of(key.account, |uses| {
+                let credential = Credential::ApiKey(key.id);
+                if let Some(used) = uses.iter().find(|used| used.credential == credential)
                     && key.last_used_at.is_none_or(|known| known < used.at)
                 {
                     key.last_used_at = Some(used.at);
@@ -188,7 +210,7 @@ impl PendingUses {
 impl Uses {
     fn note(&mut self, now: Use) {
         let mut known = std::iter::once(&mut self.first).chain(&mut self.others);
-        match known.find(|known| known.key == now.key) {
+        match known.find(|known| known.credential == now.credential) {
             Some(known) if known.at <= now.at => *known = now,
             Some(_) => {}
             None => self.others.push(now),
@@ -199,13 +221,31 @@ impl Uses {
         std::iter::once(&self.first).chain(&self.others)
     }
 
-    fn as_key_uses(&self) -> impl Iterator<Item = KeyUse> {
-        self.iter().map(|used| KeyUse {
-            account: self.account,
-            key: *used.key.fingerprints(),
-            at: used.at,
-            from: used.from,
+    fn as_credential_uses(&self) -> impl Iterator<Item = CredentialUse> {
+        self.iter().filter_map(|used| {
+            let credential = match &used.credential {
+                Credential::PublicKey(key) => UsedCredential::PublicKey(*key.fingerprints()),
+                Credential::ApiKey(id) => UsedCredential::ApiKey(*id),
+                Credential::AccessToken(_) => return None,
+            };
+            Some(CredentialUse { account: self.account, credential, at: used.at, from: used.from })
         })
+    }
+}
+
+impl Use {
+    fn is_of(&self, credential: &UsedCredential) -> bool {
+        match (&self.credential, credential) {
+            (Credential::PublicKey(key), UsedCredential::PublicKey(other)) => {
+                key.fingerprints() == other
+            }
+            (Credential::ApiKey(id), UsedCredential::ApiKey(other)) => id == other,
+            _ => false,
+        }
+    }
+
+    fn is_of_key(&self, key: &PublicKey) -> bool {
+        matches!(&self.credential, Credential::PublicKey(own) if own == key)
     }
 }
 

@@ -9,7 +9,7 @@ use countersign_core::{ADMIN_GROUP, AccountName, UnixTime};
 use serde_json::Value;
 
 use super::{Held, MemoryStore, State, sorted};
-use crate::audit::{Entry, account_state, whole_account_state};
+use crate::audit::{Entry, account_state};
 use crate::registry::page_size;
 
 #[async_trait]
@@ -70,6 +70,11 @@ impl AdminStore for MemoryStore {
                 held.account.groups = sorted(groups);
                 "account.set-groups"
             }
+            AccountChange::RevokeTokens => {
+                let revoked_at = &mut held.account.tokens_revoked_at;
+                *revoked_at = Some(revoked_at.map_or(act.at, |earlier| earlier.max(act.at)));
+                "account.revoke-tokens"
+            }
         };
         let after = held.account.clone();
         let (was, is) = (account_state(&before), account_state(&after));
@@ -84,7 +89,8 @@ impl AdminStore for MemoryStore {
         }
         let Some(held) = state.accounts.remove(name) else { return Ok(false) };
         state.names.remove(&held.account.id);
-        let was = whole_account_state(&held.account, &held.keys, &held.endpoints());
+        let was = held.state();
+        state.forget_refresh_tokens_of(held.account.id);
         state.record(act, Entry::account("account.delete", name.as_str(), was, Value::Null));
         Ok(true)
     }

@@ -1,16 +1,19 @@
 //! What a directory, a first start and the fetcher of JWKS endpoints need.
 
+use std::net::IpAddr;
 use std::ops::Bound;
 
 use async_trait::async_trait;
 use countersign_core::ports::{Account, Act, NewAccount, NewPublicKey, Page, StoreError};
-use countersign_core::{ADMIN_GROUP, AccountName, GroupName, UnixTime};
+use countersign_core::{ADMIN_GROUP, AccountId, AccountName, GroupName, SecretHash, UnixTime};
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Held, MemoryStore, State, sorted};
 use crate::audit::{Entry, whole_account_state};
-use crate::registry::{KeyUse, RegistryStore, StoredAccount, page_size};
+use crate::registry::{
+    CredentialUse, RegistryStore, RevokedToken, StoredAccount, UsedCredential, page_size,
+};
 
 #[async_trait]
 impl RegistryStore for MemoryStore {
@@ -23,7 +26,29 @@ impl RegistryStore for MemoryStore {
         Ok(state.behind(page.after.as_ref()).take(page_size(&page)).map(Held::stored).collect())
     }
 
-    async fn record_last_use(&self, uses: &[KeyUse]) -> Result<(), StoreError> {
+    async fn name_by_id(&self, id: AccountId) -> Result<Option<AccountName>, StoreError> {
+        Ok(self.lock().names.get(&id).cloned())
+    }
+
+    async fn name_by_api_key(&self, hash: &SecretHash) -> Result<Option<AccountName>, StoreError> {
+        let state = self.lock();
+        let has = |held: &&Held| held.api_keys.iter().any(|key| key.hash == *hash);
+        Ok(state.accounts.values().find(has).map(|held| held.account.name.clone()))
+    }
+
+    async fn is_token_revoked(&self, token_id: Uuid) -> Result<bool, StoreError> {
+        Ok(self.lock().revoked_tokens.contains_key(&token_id))
+    }
+
+    async fn revoked_tokens(&self) -> Result<Vec<RevokedToken>, StoreError> {
+        let state = self.lock();
+        let tokens = state.revoked_tokens.iter();
+        Ok(tokens
+            .map(|(&token_id, &remember_until)| RevokedToken { token_id, remember_until })
+            .collect())
+    }
+
+    async fn record_last_use(&self, uses: &[CredentialUse]) -> Result<(), StoreError> {
         let State { accounts, names, .. } = &mut *self.lock();
         for used in uses {
             let name = names.get(&used.account);
@@ -111,25 +136,37 @@ impl State {
 impl Held {
     fn stored(&self) -> StoredAccount {
         let endpoints = self.endpoints.iter().map(|endpoint| endpoint.url.clone()).collect();
-        StoredAccount { account: self.account.clone(), keys: self.keys.clone(), endpoints }
-    }
-
-    fn state(&self) -> Value {
-        whole_account_state(&self.account, &self.keys, &self.endpoints())
-    }
-
-    fn record_use(&mut self, used: &KeyUse) {
-        let newer = |known: Option<UnixTime>| known.is_none_or(|known| known < used.at);
-        if newer(self.account.last_used_at) {
-            self.account.last_used_at = Some(used.at);
-            self.account.last_used_from = used.from;
+        StoredAccount {
+            account: self.account.clone(),
+            keys: self.keys.clone(),
+            endpoints,
+            api_keys: self.api_keys.clone(),
         }
-        let mut keys = self.keys.iter_mut();
-        if let Some(key) = keys.find(|key| *key.key.fingerprints() == used.key)
-            && newer(key.last_used_at)
-        {
-            key.last_used_at = Some(used.at);
-            key.last_used_from = used.from;
+    }
+
+    pub(super) fn state(&self) -> Value {
+        whole_account_state(&self.account, &self.keys, &self.endpoints, &self.api_keys)
+    }
+
+    fn record_use(&mut self, used: &CredentialUse) {
+        let note = |at: &mut Option<UnixTime>, from: &mut Option<IpAddr>| {
+            if at.is_none_or(|known| known < used.at) {
+                (*at, *from) = (Some(used.at), used.from);
+            }
+        };
+        note(&mut self.account.last_used_at, &mut self.account.last_used_from);
+        match &used.credential {
+            UsedCredential::PublicKey(fingerprints) => {
+                let mut keys = self.keys.iter_mut();
+                if let Some(key) = keys.find(|key| key.key.fingerprints() == fingerprints) {
+                    note(&mut key.last_used_at, &mut key.last_used_from);
+                }
+            }
+            UsedCredential::ApiKey(id) => {
+                if let Some(key) = self.api_keys.iter_mut().find(|key| key.id == *id) {
+                    note(&mut key.last_used_at, &mut key.last_used_from);
+                }
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The journal in an SQL database.
+//! The journal in a SQLite file.
 
 use async_trait::async_trait;
 use countersign_core::UnixTime;
@@ -10,7 +10,7 @@ use sqlx::{Row, Sqlite, SqliteConnection};
 use tokio::sync::Mutex;
 
 use super::journal::{JournalBatch, JournalError, NonceJournal, RecordedUse, Recovered};
-use crate::sql::Database;
+use crate::sql::SqliteFile;
 
 /// Bytes of one use: its key and its time.
 const ENTRY_BYTES: usize = 24;
@@ -38,16 +38,16 @@ const PRUNE: &str = "DELETE FROM countersign_spent_nonces WHERE id IN (\
 /// and after each use, which costs more than the statement between.
 #[derive(Debug)]
 pub struct SqlJournal {
-    database: Database,
+    file: SqliteFile,
     /// None before the first use and after an error, so that whatever broke the
     /// connection does not outlast it.
     connection: Mutex<Option<SqliteConnection>>,
 }
 
 impl SqlJournal {
-    /// The journal in this database.
-    pub fn new(database: Database) -> Self {
-        Self { database, connection: Mutex::new(None) }
+    /// The journal in this file.
+    pub fn new(file: SqliteFile) -> Self {
+        Self { file, connection: Mutex::new(None) }
     }
 
     /// Runs one statement and returns how many rows it changed. If the future is
@@ -60,7 +60,7 @@ impl SqlJournal {
         let mut held = self.connection.lock().await;
         let connection = match &mut *held {
             Some(connection) => connection,
-            none => none.insert(self.database.connect().await?),
+            none => none.insert(self.file.connect().await?),
         };
         let outcome = statement.execute(connection).await;
         if outcome.is_err() {
@@ -77,7 +77,7 @@ impl NonceJournal for SqlJournal {
         now: UnixTime,
         each: &mut (dyn FnMut(RecordedUse, UnixTime) + Send),
     ) -> Result<Recovered, JournalError> {
-        let mut connection = self.database.connect().await?;
+        let mut connection = self.file.connect().await?;
         let oldest_live: Option<i64> = sqlx::query_scalar(OLDEST_LIVE)
             .bind(now.as_micros())
             .fetch_one(&mut connection)

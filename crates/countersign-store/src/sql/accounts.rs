@@ -3,11 +3,11 @@
 use countersign_core::ports::{Account, AccountFilter, Act, NewAccount, Page, StoreError};
 use countersign_core::{ADMIN_GROUP, AccountId, AccountName, GroupName};
 use serde_json::Value;
-use sqlx::SqliteConnection;
 
 use super::database::Database;
+use super::query::{Transaction, query};
 use super::rows::AccountRow;
-use super::{endpoints, keys, limit, statements, trail, unavailable};
+use super::{api_keys, endpoints, keys, limit, statements, trail, unavailable};
 use crate::audit::{Entry, account_state, whole_account_state};
 
 /// Makes an account, unless its name or id is taken.
@@ -49,16 +49,16 @@ pub(super) async fn page(
 
 /// The same within a transaction.
 pub(super) async fn rows(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     filter: &AccountFilter,
     page: &Page<AccountName>,
 ) -> Result<Vec<Account>, StoreError> {
-    let rows: Vec<AccountRow> = sqlx::query_as(statements::ACCOUNT_PAGE)
+    let rows: Vec<AccountRow> = query(statements::ACCOUNT_PAGE)
         .bind(page.after.as_ref().map_or("", AccountName::as_str))
         .bind(limit(page))
         .bind(filter.group.as_ref().map_or("", GroupName::as_str))
         .bind(filter.name_contains.as_deref().unwrap_or(""))
-        .fetch_all(connection)
+        .all(transaction)
         .await
         .map_err(unavailable)?;
     rows.into_iter().map(AccountRow::account).collect()
@@ -73,14 +73,14 @@ pub(super) async fn set_disabled(
 ) -> Result<Option<Account>, StoreError> {
     let mut writing = database.write().await.map_err(unavailable)?;
     let Some(before) = by_name(&mut writing, name).await? else { return Ok(None) };
-    let changed = sqlx::query(statements::ACCOUNT_SET_DISABLED)
+    let changed = query(statements::ACCOUNT_SET_DISABLED)
         .bind(name.as_str())
         .bind(disabled)
         .bind(act.at.as_micros())
-        .fetch_optional(&mut *writing)
+        .held(&mut writing)
         .await
         .map_err(unavailable)?;
-    if changed.is_none() {
+    if !changed {
         return Err(StoreError::LastAdmin);
     }
     let after = Account { disabled, ..before.clone() };
@@ -100,25 +100,47 @@ pub(super) async fn set_groups(
 ) -> Result<Option<Account>, StoreError> {
     let mut writing = database.write().await.map_err(unavailable)?;
     let Some(before) = by_name(&mut writing, name).await? else { return Ok(None) };
-    let held = sqlx::query(statements::ACCOUNT_MAY_CHANGE_GROUPS)
+    let held = query(statements::ACCOUNT_MAY_CHANGE_GROUPS)
         .bind(name.as_str())
         .bind(groups.iter().any(|group| group.as_str() == ADMIN_GROUP))
         .bind(act.at.as_micros())
-        .fetch_optional(&mut *writing)
+        .held(&mut writing)
         .await
         .map_err(unavailable)?;
-    if held.is_none() {
+    if !held {
         return Err(StoreError::LastAdmin);
     }
-    sqlx::query(statements::GROUPS_DELETE)
+    query(statements::GROUPS_DELETE)
         .bind(before.id.0.as_bytes().as_slice())
-        .execute(&mut *writing)
+        .execute(&mut writing)
         .await
         .map_err(unavailable)?;
     join(&mut writing, before.id, groups).await?;
     let after = by_name(&mut writing, name).await?.ok_or(StoreError::NoSuchAccount)?;
     let (was, is) = (account_state(&before), account_state(&after));
     let entry = Entry::account("account.set-groups", name.as_str(), was, is);
+    trail::record(&mut writing, act, entry).await?;
+    writing.commit().await.map_err(unavailable)?;
+    Ok(Some(after))
+}
+
+/// Refuses all access tokens of an account that were issued so far.
+pub(super) async fn revoke_tokens(
+    database: &Database,
+    act: &Act,
+    name: &AccountName,
+) -> Result<Option<Account>, StoreError> {
+    let mut writing = database.write().await.map_err(unavailable)?;
+    let Some(before) = by_name(&mut writing, name).await? else { return Ok(None) };
+    query(statements::ACCOUNT_REVOKE_TOKENS)
+        .bind(name.as_str())
+        .bind(act.at.as_micros())
+        .execute(&mut writing)
+        .await
+        .map_err(unavailable)?;
+    let after = by_name(&mut writing, name).await?.ok_or(StoreError::NoSuchAccount)?;
+    let (was, is) = (account_state(&before), account_state(&after));
+    let entry = Entry::account("account.revoke-tokens", name.as_str(), was, is);
     trail::record(&mut writing, act, entry).await?;
     writing.commit().await.map_err(unavailable)?;
     Ok(Some(after))
@@ -134,16 +156,17 @@ pub(super) async fn delete(
     let Some(before) = by_name(&mut writing, name).await? else { return Ok(false) };
     let keys = keys::of(&mut writing, name).await?;
     let endpoints = endpoints::of(&mut writing, name).await?;
-    let deleted = sqlx::query(statements::ACCOUNT_DELETE)
+    let api_keys = api_keys::of(&mut writing, name).await?;
+    let deleted = query(statements::ACCOUNT_DELETE)
         .bind(name.as_str())
         .bind(act.at.as_micros())
-        .fetch_optional(&mut *writing)
+        .held(&mut writing)
         .await
         .map_err(unavailable)?;
-    if deleted.is_none() {
+    if !deleted {
         return Err(StoreError::LastAdmin);
     }
-    let was = whole_account_state(&before, &keys, &endpoints);
+    let was = whole_account_state(&before, &keys, &endpoints, &api_keys);
     let entry = Entry::account("account.delete", name.as_str(), was, Value::Null);
     trail::record(&mut writing, act, entry).await?;
     writing.commit().await.map_err(unavailable)?;
@@ -153,35 +176,35 @@ pub(super) async fn delete(
 /// Inserts an account with its groups by one of the statements for it; whether
 /// the statement's condition held.
 pub(super) async fn insert(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     statement: &'static str,
     act: &Act,
     new: &NewAccount,
 ) -> Result<bool, StoreError> {
-    let inserted = sqlx::query(statement)
+    let inserted = query(statement)
         .bind(new.id.0.as_bytes().as_slice())
         .bind(new.name.as_str())
         .bind(act.at.as_micros())
-        .fetch_optional(&mut *connection)
+        .held(transaction)
         .await
         .map_err(unavailable)?;
-    if inserted.is_some() {
-        join(connection, new.id, &new.groups).await?;
+    if inserted {
+        join(transaction, new.id, &new.groups).await?;
     }
-    Ok(inserted.is_some())
+    Ok(inserted)
 }
 
 /// Puts an account into groups.
 pub(super) async fn join(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     account: AccountId,
     groups: &[GroupName],
 ) -> Result<(), StoreError> {
     for group in groups {
-        sqlx::query(statements::GROUP_INSERT)
+        query(statements::GROUP_INSERT)
             .bind(account.0.as_bytes().as_slice())
             .bind(group.as_str())
-            .execute(&mut *connection)
+            .execute(transaction)
             .await
             .map_err(unavailable)?;
     }
@@ -190,12 +213,12 @@ pub(super) async fn join(
 
 /// The account of that name, within a transaction.
 pub(super) async fn by_name(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     name: &AccountName,
 ) -> Result<Option<Account>, StoreError> {
-    let row: Option<AccountRow> = sqlx::query_as(statements::ACCOUNT_BY_NAME)
+    let row: Option<AccountRow> = query(statements::ACCOUNT_BY_NAME)
         .bind(name.as_str())
-        .fetch_optional(connection)
+        .optional(transaction)
         .await
         .map_err(unavailable)?;
     row.map(AccountRow::account).transpose()

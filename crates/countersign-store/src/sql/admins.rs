@@ -3,10 +3,10 @@
 use countersign_core::ports::{Account, Act, NewAccount, NewPublicKey, StoreError};
 use countersign_core::{ADMIN_GROUP, AccountName, GroupName};
 use serde_json::Value;
-use sqlx::SqliteConnection;
 
 use super::database::Database;
-use super::{accounts, endpoints, keys, statements, trail, unavailable};
+use super::query::{Transaction, query};
+use super::{accounts, api_keys, endpoints, keys, statements, trail, unavailable};
 use crate::audit::{Entry, whole_account_state};
 
 /// Makes the first account, unless there is any.
@@ -41,11 +41,11 @@ pub(super) async fn recover(
     accounts::insert(&mut writing, statements::ACCOUNT_INSERT, act, new).await?;
     let account = accounts::by_name(&mut writing, &new.name).await?;
     let account = account.ok_or(StoreError::AccountExists)?;
-    sqlx::query(statements::ACCOUNT_SET_DISABLED)
+    query(statements::ACCOUNT_SET_DISABLED)
         .bind(new.name.as_str())
         .bind(false)
         .bind(act.at.as_micros())
-        .execute(&mut *writing)
+        .execute(&mut writing)
         .await
         .map_err(unavailable)?;
     accounts::join(&mut writing, account.id, &[admin_group()]).await?;
@@ -63,13 +63,14 @@ pub(super) async fn recover(
 }
 
 /// An account with its credentials as the trail shows it; `null` if there is none.
-async fn state(connection: &mut SqliteConnection, name: &AccountName) -> Result<Value, StoreError> {
-    let Some(account) = accounts::by_name(connection, name).await? else {
+async fn state(transaction: &mut Transaction, name: &AccountName) -> Result<Value, StoreError> {
+    let Some(account) = accounts::by_name(transaction, name).await? else {
         return Ok(Value::Null);
     };
-    let keys = keys::of(connection, name).await?;
-    let endpoints = endpoints::of(connection, name).await?;
-    Ok(whole_account_state(&account, &keys, &endpoints))
+    let keys = keys::of(transaction, name).await?;
+    let endpoints = endpoints::of(transaction, name).await?;
+    let api_keys = api_keys::of(transaction, name).await?;
+    Ok(whole_account_state(&account, &keys, &endpoints, &api_keys))
 }
 
 fn admin_group() -> GroupName {

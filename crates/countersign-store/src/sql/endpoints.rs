@@ -2,9 +2,9 @@
 
 use countersign_core::AccountName;
 use countersign_core::ports::{Act, JwksEndpoint, StoreError};
-use sqlx::SqliteConnection;
 
 use super::database::Database;
+use super::query::{Transaction, query};
 use super::rows::EndpointRow;
 use super::{accounts, statements, trail, unavailable};
 use crate::audit::Entry;
@@ -17,11 +17,11 @@ pub(super) async fn add(
     url: &str,
 ) -> Result<JwksEndpoint, StoreError> {
     let mut writing = database.write().await.map_err(unavailable)?;
-    let row: Option<EndpointRow> = sqlx::query_as(statements::ENDPOINT_INSERT)
+    let row: Option<EndpointRow> = query(statements::ENDPOINT_INSERT)
         .bind(account.as_str())
         .bind(url)
         .bind(act.at.as_micros())
-        .fetch_optional(&mut *writing)
+        .optional(&mut writing)
         .await
         .map_err(unavailable)?;
     let before = match &row {
@@ -51,12 +51,12 @@ pub(super) async fn list(
 
 /// The same within a transaction; none for an account that is not there.
 pub(super) async fn of(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     account: &AccountName,
 ) -> Result<Vec<JwksEndpoint>, StoreError> {
-    let rows: Vec<EndpointRow> = sqlx::query_as(statements::ENDPOINTS_OF_ACCOUNT)
+    let rows: Vec<EndpointRow> = query(statements::ENDPOINTS_OF_ACCOUNT)
         .bind(account.as_str())
-        .fetch_all(connection)
+        .all(transaction)
         .await
         .map_err(unavailable)?;
     rows.into_iter().map(EndpointRow::endpoint).collect()
@@ -70,10 +70,10 @@ pub(super) async fn remove(
     url: &str,
 ) -> Result<bool, StoreError> {
     let mut writing = database.write().await.map_err(unavailable)?;
-    let row: Option<EndpointRow> = sqlx::query_as(statements::ENDPOINT_DELETE)
+    let row: Option<EndpointRow> = query(statements::ENDPOINT_DELETE)
         .bind(account.as_str())
         .bind(url)
-        .fetch_optional(&mut *writing)
+        .optional(&mut writing)
         .await
         .map_err(unavailable)?;
     let Some(row) = row else { return Ok(false) };

@@ -2,14 +2,12 @@
 
 use countersign_core::ports::{Act, NewPublicKey, PublicKeyRecord, StoreError};
 use countersign_core::{AccountName, UnixTime};
-use serde_json::{Value, json};
-use sqlx::SqliteConnection;
 
 use super::database::Database;
+use super::query::{Transaction, query};
 use super::rows::KeyRow;
 use super::{accounts, statements, trail, unavailable};
 use crate::audit::Entry;
-use crate::registry::KeyUse;
 
 /// Registers a key, or finds it registered.
 pub(super) async fn add(
@@ -29,13 +27,13 @@ pub(super) async fn add(
 /// The same within a transaction, without a row in the trail: the key as it was
 /// before, if it was there, and as it is now.
 pub(super) async fn insert(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     act: &Act,
     account: &AccountName,
     new: &NewPublicKey,
 ) -> Result<(Option<PublicKeyRecord>, PublicKeyRecord), StoreError> {
     let fingerprints = new.key.fingerprints();
-    let row: Option<KeyRow> = sqlx::query_as(statements::KEY_INSERT)
+    let row: Option<KeyRow> = query(statements::KEY_INSERT)
         .bind(account.as_str())
         .bind(fingerprints.openssh())
         .bind(fingerprints.jwk_thumbprint())
@@ -44,13 +42,13 @@ pub(super) async fn insert(
         .bind(&new.comment)
         .bind(act.at.as_micros())
         .bind(new.expires_at.map(UnixTime::as_micros))
-        .fetch_optional(&mut *connection)
+        .optional(transaction)
         .await
         .map_err(unavailable)?;
     if let Some(row) = row {
         return Ok((None, row.record()?));
     }
-    let found = by_fingerprint(connection, account, &fingerprints.openssh()).await?;
+    let found = by_fingerprint(transaction, account, &fingerprints.openssh()).await?;
     let existing = found.ok_or(StoreError::NoSuchAccount)?.record()?;
     match existing.revoked_at {
         Some(_) => Err(StoreError::KeyRevoked),
@@ -72,12 +70,12 @@ pub(super) async fn list(
 
 /// The same within a transaction; none for an account that is not there.
 pub(super) async fn of(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     account: &AccountName,
 ) -> Result<Vec<PublicKeyRecord>, StoreError> {
-    let rows: Vec<KeyRow> = sqlx::query_as(statements::KEYS_OF_ACCOUNT)
+    let rows: Vec<KeyRow> = query(statements::KEYS_OF_ACCOUNT)
         .bind(account.as_str())
-        .fetch_all(connection)
+        .all(transaction)
         .await
         .map_err(unavailable)?;
     rows.into_iter().map(KeyRow::record).collect()
@@ -111,16 +109,16 @@ pub(super) async fn expire(
 /// Sets or clears the expiry of the key with that number, if it may be: someone
 /// must be able to administrate from the instant on at which it expires.
 pub(super) async fn set_expiry(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     act: &Act,
     sequence: i64,
     expires_at: Option<UnixTime>,
 ) -> Result<Option<KeyRow>, StoreError> {
-    sqlx::query_as(statements::KEY_EXPIRE)
+    query(statements::KEY_EXPIRE)
         .bind(sequence)
         .bind(expires_at.map(UnixTime::as_micros))
         .bind(expires_at.map_or(act.at, |expiry| expiry.max(act.at)).as_micros())
-        .fetch_optional(connection)
+        .optional(transaction)
         .await
         .map_err(unavailable)
 }
@@ -136,10 +134,10 @@ pub(super) async fn revoke(
     let Some(row) = by_fingerprint(&mut writing, account, fingerprint).await? else {
         return Ok(None);
     };
-    let changed: Option<KeyRow> = sqlx::query_as(statements::KEY_REVOKE)
+    let changed: Option<KeyRow> = query(statements::KEY_REVOKE)
         .bind(row.sequence())
         .bind(act.at.as_micros())
-        .fetch_optional(&mut *writing)
+        .optional(&mut writing)
         .await
         .map_err(unavailable)?;
     let before = row.record()?;
@@ -154,39 +152,16 @@ pub(super) async fn revoke(
     Ok(Some(after))
 }
 
-/// Writes down uses, all in one transaction of two statements.
-pub(super) async fn record_last_use(
-    database: &Database,
-    uses: &[KeyUse],
-) -> Result<(), StoreError> {
-    let uses: Value = uses.iter().map(use_as_json).collect();
-    let uses = uses.to_string();
-    let mut writing = database.write().await.map_err(unavailable)?;
-    for statement in [statements::SQLITE_USE_OF_KEYS, statements::SQLITE_USE_OF_ACCOUNTS] {
-        sqlx::query(statement).bind(&uses).execute(&mut *writing).await.map_err(unavailable)?;
-    }
-    writing.commit().await.map_err(unavailable)
-}
-
-fn use_as_json(used: &KeyUse) -> Value {
-    json!({
-        "account": used.account.0.simple().to_string(),
-        "key": used.key.openssh(),
-        "at": used.at.as_micros(),
-        "from": used.from,
-    })
-}
-
 /// The key that a fingerprint names, if the account has it.
 pub(super) async fn by_fingerprint(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     account: &AccountName,
     fingerprint: &str,
 ) -> Result<Option<KeyRow>, StoreError> {
-    sqlx::query_as(statements::KEY_BY_FINGERPRINT)
+    query(statements::KEY_BY_FINGERPRINT)
         .bind(account.as_str())
         .bind(fingerprint)
-        .fetch_optional(connection)
+        .optional(transaction)
         .await
         .map_err(unavailable)
 }

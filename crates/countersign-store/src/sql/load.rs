@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use countersign_core::AccountName;
 use countersign_core::ports::{AccountFilter, Page, StoreError};
-use sqlx::SqliteConnection;
+use countersign_core::{AccountId, AccountName, SecretHash};
 use uuid::Uuid;
 
 use super::database::Database;
-use super::rows::{EndpointRow, KeyRow};
-use super::{accounts, endpoints, keys, statements, unavailable};
+use super::query::{EitherRow, Query, Transaction, query};
+use super::rows::{ApiKeyRow, EndpointRow, KeyRow, account_name};
+use super::{accounts, api_keys, endpoints, keys, statements, unavailable};
 use crate::registry::StoredAccount;
 
 /// One account, by the same queries whether or not it is there.
@@ -21,11 +21,12 @@ pub(super) async fn one(
     let account = accounts::by_name(&mut reading, name).await?;
     let keys = keys::of(&mut reading, name).await?;
     let endpoints = endpoints::of(&mut reading, name).await?;
+    let api_keys = api_keys::of(&mut reading, name).await?;
     let urls = endpoints.into_iter().map(|endpoint| endpoint.url).collect();
-    Ok(account.map(|account| StoredAccount { account, keys, endpoints: urls }))
+    Ok(account.map(|account| StoredAccount { account, keys, endpoints: urls, api_keys }))
 }
 
-/// A stretch of all accounts, in three queries.
+/// A stretch of all accounts, in four queries.
 pub(super) async fn page(
     database: &Database,
     page: &Page<AccountName>,
@@ -38,7 +39,12 @@ pub(super) async fn page(
 
     let mut loaded: Vec<StoredAccount> = accounts
         .into_iter()
-        .map(|account| StoredAccount { account, keys: Vec::new(), endpoints: Vec::new() })
+        .map(|account| StoredAccount {
+            account,
+            keys: Vec::new(),
+            endpoints: Vec::new(),
+            api_keys: Vec::new(),
+        })
         .collect();
     let places: HashMap<_, _> =
         loaded.iter().enumerate().map(|(place, loaded)| (loaded.account.id, place)).collect();
@@ -55,39 +61,61 @@ pub(super) async fn page(
             loaded[*place].endpoints.push(endpoint.url);
         }
     }
+    let statement = statements::API_KEYS_OF_RANGE;
+    for row in range::<ApiKeyRow>(&mut reading, statement, after, &up_to).await? {
+        let key = row.record()?;
+        if let Some(place) = places.get(&key.account) {
+            loaded[*place].api_keys.push(key);
+        }
+    }
     Ok(loaded)
+}
+
+/// The name of the account with that id.
+pub(super) async fn name_by_id(
+    database: &Database,
+    id: AccountId,
+) -> Result<Option<AccountName>, StoreError> {
+    name(database, query(statements::ACCOUNT_NAME_BY_ID).bind(id.0.as_bytes().as_slice())).await
+}
+
+/// The name of the account that has the API key with that hash.
+pub(super) async fn name_by_api_key(
+    database: &Database,
+    hash: &SecretHash,
+) -> Result<Option<AccountName>, StoreError> {
+    let hash = hash.as_bytes().as_slice();
+    name(database, query(statements::ACCOUNT_NAME_BY_API_KEY).bind(hash)).await
+}
+
+async fn name(database: &Database, query: Query) -> Result<Option<AccountName>, StoreError> {
+    let mut reading = database.read().await.map_err(unavailable)?;
+    let found: Option<(String,)> = query.optional(&mut reading).await.map_err(unavailable)?;
+    found.map(|(name,)| account_name(&name)).transpose()
 }
 
 /// The installation's id, made at the first call.
 pub(super) async fn instance_id(database: &Database, candidate: Uuid) -> Result<Uuid, StoreError> {
     let mut writing = database.write().await.map_err(unavailable)?;
-    sqlx::query(statements::INSTANCE_INSERT)
+    query(statements::INSTANCE_INSERT)
         .bind(candidate.to_string())
-        .execute(&mut *writing)
+        .execute(&mut writing)
         .await
         .map_err(unavailable)?;
-    let id: String = sqlx::query_scalar(statements::INSTANCE)
-        .fetch_one(&mut *writing)
-        .await
-        .map_err(unavailable)?;
+    let id: Option<(String,)> =
+        query(statements::INSTANCE).optional(&mut writing).await.map_err(unavailable)?;
     writing.commit().await.map_err(unavailable)?;
+    let (id,) =
+        id.ok_or_else(|| StoreError::Unavailable("the installation has no id".to_owned()))?;
     Uuid::try_parse(&id).map_err(|error| StoreError::Unavailable(error.to_string()))
 }
 
 /// The rows of accounts behind `after`, up to `up_to`.
-async fn range<T>(
-    connection: &mut SqliteConnection,
+async fn range<T: EitherRow>(
+    transaction: &mut Transaction,
     statement: &'static str,
     after: &str,
     up_to: &AccountName,
-) -> Result<Vec<T>, StoreError>
-where
-    T: for<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow> + Send + Unpin,
-{
-    sqlx::query_as(statement)
-        .bind(after)
-        .bind(up_to.as_str())
-        .fetch_all(connection)
-        .await
-        .map_err(unavailable)
+) -> Result<Vec<T>, StoreError> {
+    query(statement).bind(after).bind(up_to.as_str()).all(transaction).await.map_err(unavailable)
 }

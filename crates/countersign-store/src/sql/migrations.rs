@@ -4,15 +4,15 @@
 //! other writers, so programs that start at the same time do each step once and
 //! a step that fails leaves the database as it was.
 
-use sqlx::SqliteConnection;
-
 use super::database::OpenError;
+use super::query::{Transaction, query};
 
 /// A step of the schema, never changed once released.
 struct Migration {
     version: i64,
     name: &'static str,
     sqlite: &'static str,
+    postgres: &'static str,
 }
 
 /// The steps, numbered from 1 without gaps.
@@ -21,11 +21,19 @@ const MIGRATIONS: &[Migration] = &[
         version: 1,
         name: "registry",
         sqlite: include_str!("../../migrations/sqlite/0001_registry.sql"),
+        postgres: include_str!("../../migrations/postgres/0001_registry.sql"),
     },
     Migration {
         version: 2,
         name: "spent nonces",
         sqlite: include_str!("../../migrations/sqlite/0002_spent_nonces.sql"),
+        postgres: include_str!("../../migrations/postgres/0002_spent_nonces.sql"),
+    },
+    Migration {
+        version: 3,
+        name: "tokens",
+        sqlite: include_str!("../../migrations/sqlite/0003_tokens.sql"),
+        postgres: include_str!("../../migrations/postgres/0003_tokens.sql"),
     },
 ];
 
@@ -34,24 +42,27 @@ const CREATE: &str = "CREATE TABLE IF NOT EXISTS countersign_migrations \
 const LATEST: &str = "SELECT max(version) FROM countersign_migrations";
 const RECORD: &str = "INSERT INTO countersign_migrations (version, name) VALUES ($1, $2)";
 
-/// Applies what is pending. Must run in a transaction that holds the write lock.
-pub(super) async fn apply(connection: &mut SqliteConnection) -> Result<(), OpenError> {
-    sqlx::query(CREATE).execute(&mut *connection).await?;
-    let latest: Option<i64> = sqlx::query_scalar(LATEST).fetch_one(&mut *connection).await?;
-    let latest = latest.unwrap_or(0);
+/// Applies what is pending. The transaction must keep other programs from doing
+/// the same.
+pub(super) async fn apply(transaction: &mut Transaction) -> Result<(), OpenError> {
+    query(CREATE).execute(transaction).await?;
+    let latest: Option<(Option<i64>,)> = query(LATEST).optional(transaction).await?;
+    let latest = latest.and_then(|(version,)| version).unwrap_or(0);
     let known = newest();
     if latest > known {
         return Err(OpenError::Newer { found: latest, known });
     }
     for migration in MIGRATIONS.iter().filter(|migration| migration.version > latest) {
-        sqlx::raw_sql(migration.sqlite).execute(&mut *connection).await.map_err(|error| {
-            OpenError::Migration { version: migration.version, name: migration.name, error }
+        let script = match transaction {
+            Transaction::Sqlite(_) => migration.sqlite,
+            Transaction::Postgres(_) => migration.postgres,
+        };
+        transaction.run_script(script).await.map_err(|error| OpenError::Migration {
+            version: migration.version,
+            name: migration.name,
+            error,
         })?;
-        sqlx::query(RECORD)
-            .bind(migration.version)
-            .bind(migration.name)
-            .execute(&mut *connection)
-            .await?;
+        query(RECORD).bind(migration.version).bind(migration.name).execute(transaction).await?;
     }
     Ok(())
 }

@@ -2,10 +2,17 @@
 
 use std::net::IpAddr;
 
-use countersign_core::ports::{Account, AuditRecord, JwksEndpoint, PublicKeyRecord, StoreError};
-use countersign_core::{AccountId, AccountName, GroupName, PublicKey, UnixTime};
+use countersign_core::ports::{
+    Account, ApiKeyRecord, AuditRecord, JwksEndpoint, PublicKeyRecord, RefreshTokenRecord,
+    SigningKeyRecord, StoreError,
+};
+use countersign_core::{
+    AccountId, AccountName, Algorithm, ApiKeyId, GroupName, PublicKey, Sealed, SecretHash, UnixTime,
+};
 use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 use uuid::Uuid;
+
+use crate::registry::RevokedToken;
 
 /// Defines a row whose fields are the columns in order, for every database.
 macro_rules! row {
@@ -34,7 +41,9 @@ row! {
         created_at: i64 = 3,
         last_used_at: Option<i64> = 4,
         last_used_from: Option<String> = 5,
-        groups: Option<String> = 6,
+        registered: bool = 6,
+        tokens_revoked_at: Option<i64> = 7,
+        groups: Option<String> = 8,
     }
 }
 
@@ -59,6 +68,54 @@ row! {
         account: Vec<u8> = 0,
         url: String = 1,
         created_at: i64 = 2,
+    }
+}
+
+row! {
+    /// See `api_key_columns!`.
+    ApiKeyRow {
+        id: Vec<u8> = 0,
+        account: Vec<u8> = 1,
+        hash: Vec<u8> = 2,
+        comment: String = 3,
+        created_at: i64 = 4,
+        expires_at: Option<i64> = 5,
+        revoked_at: Option<i64> = 6,
+        last_used_at: Option<i64> = 7,
+        last_used_from: Option<String> = 8,
+    }
+}
+
+row! {
+    /// An access token that was revoked by its id.
+    RevokedTokenRow {
+        token_id: Vec<u8> = 0,
+        remember_until: i64 = 1,
+    }
+}
+
+row! {
+    /// A refresh token with the account of its key.
+    RefreshTokenRow {
+        hash: Vec<u8> = 0,
+        api_key: Vec<u8> = 1,
+        account: Vec<u8> = 2,
+        created_at: i64 = 3,
+        expires_at: i64 = 4,
+    }
+}
+
+row! {
+    /// A signing key.
+    SigningKeyRow {
+        kid: String = 0,
+        algorithm: String = 1,
+        spki: Vec<u8> = 2,
+        sealed: Option<Vec<u8>> = 3,
+        published_at: i64 = 4,
+        activated_at: Option<i64> = 5,
+        retired_at: Option<i64> = 6,
+        gone_at: Option<i64> = 7,
     }
 }
 
@@ -90,6 +147,8 @@ impl AccountRow {
             groups,
             disabled: self.disabled,
             created_at: UnixTime::from_micros(self.created_at),
+            registered: self.registered,
+            tokens_revoked_at: self.tokens_revoked_at.map(UnixTime::from_micros),
             last_used_at: self.last_used_at.map(UnixTime::from_micros),
             last_used_from: address(self.last_used_from.as_deref()),
         })
@@ -129,6 +188,61 @@ impl EndpointRow {
     }
 }
 
+impl ApiKeyRow {
+    pub(super) fn record(self) -> Result<ApiKeyRecord, StoreError> {
+        Ok(ApiKeyRecord {
+            id: api_key_id(&self.id)?,
+            account: account_id(&self.account)?,
+            hash: hash(&self.hash)?,
+            comment: self.comment,
+            created_at: UnixTime::from_micros(self.created_at),
+            expires_at: self.expires_at.map(UnixTime::from_micros),
+            revoked_at: self.revoked_at.map(UnixTime::from_micros),
+            last_used_at: self.last_used_at.map(UnixTime::from_micros),
+            last_used_from: address(self.last_used_from.as_deref()),
+        })
+    }
+}
+
+impl RevokedTokenRow {
+    pub(super) fn token(self) -> Result<RevokedToken, StoreError> {
+        let token_id = Uuid::from_slice(&self.token_id);
+        Ok(RevokedToken {
+            token_id: token_id.map_err(|error| unreadable("access token's id", error))?,
+            remember_until: UnixTime::from_micros(self.remember_until),
+        })
+    }
+}
+
+impl RefreshTokenRow {
+    pub(super) fn record(self) -> Result<RefreshTokenRecord, StoreError> {
+        Ok(RefreshTokenRecord {
+            hash: hash(&self.hash)?,
+            api_key: api_key_id(&self.api_key)?,
+            account: account_id(&self.account)?,
+            created_at: UnixTime::from_micros(self.created_at),
+            expires_at: UnixTime::from_micros(self.expires_at),
+        })
+    }
+}
+
+impl SigningKeyRow {
+    pub(super) fn record(self) -> Result<SigningKeyRecord, StoreError> {
+        let unknown = || unreadable("algorithm", &self.algorithm);
+        Ok(SigningKeyRecord {
+            algorithm: Algorithm::from_name(&self.algorithm).ok_or_else(unknown)?,
+            kid: self.kid.into(),
+            public_key: PublicKey::from_stored_spki_der(&self.spki)
+                .map_err(|error| unreadable("signing key", error))?,
+            sealed: self.sealed.map(Sealed::from_bytes),
+            published_at: UnixTime::from_micros(self.published_at),
+            activated_at: self.activated_at.map(UnixTime::from_micros),
+            retired_at: self.retired_at.map(UnixTime::from_micros),
+            gone_at: self.gone_at.map(UnixTime::from_micros),
+        })
+    }
+}
+
 impl AuditRow {
     pub(super) fn record(self) -> Result<AuditRecord, StoreError> {
         let state = |text: &str| {
@@ -151,7 +265,16 @@ fn account_id(bytes: &[u8]) -> Result<AccountId, StoreError> {
     Uuid::from_slice(bytes).map(AccountId).map_err(|error| unreadable("account id", error))
 }
 
-fn account_name(name: &str) -> Result<AccountName, StoreError> {
+fn api_key_id(bytes: &[u8]) -> Result<ApiKeyId, StoreError> {
+    Uuid::from_slice(bytes).map(ApiKeyId).map_err(|error| unreadable("API key's id", error))
+}
+
+fn hash(bytes: &[u8]) -> Result<SecretHash, StoreError> {
+    let bytes: Result<[u8; 32], _> = bytes.try_into();
+    bytes.map(SecretHash::from_bytes).map_err(|error| unreadable("hash", error))
+}
+
+pub(super) fn account_name(name: &str) -> Result<AccountName, StoreError> {
     AccountName::new(name).map_err(|error| unreadable("account name", error))
 }
 

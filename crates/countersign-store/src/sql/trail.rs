@@ -1,20 +1,20 @@
 //! The audit trail.
 
 use countersign_core::ports::{Act, AuditRecord, Page, StoreError};
-use sqlx::SqliteConnection;
 
 use super::database::Database;
+use super::query::{Transaction, query};
 use super::rows::AuditRow;
 use super::{limit, statements, unavailable};
 use crate::audit::Entry;
 
 /// Adds a row, in the transaction of what it tells about.
 pub(super) async fn record(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     act: &Act,
     entry: Entry,
 ) -> Result<(), StoreError> {
-    sqlx::query(statements::AUDIT_INSERT)
+    query(statements::AUDIT_INSERT)
         .bind(act.at.as_micros())
         .bind(&act.actor)
         .bind(act.from.map(|address| address.to_string()))
@@ -22,7 +22,7 @@ pub(super) async fn record(
         .bind(entry.target)
         .bind(entry.before.to_string())
         .bind(entry.after.to_string())
-        .execute(connection)
+        .execute(transaction)
         .await
         .map_err(unavailable)?;
     Ok(())
@@ -34,10 +34,10 @@ pub(super) async fn page(
     page: &Page<i64>,
 ) -> Result<Vec<AuditRecord>, StoreError> {
     let mut reading = database.read().await.map_err(unavailable)?;
-    let rows: Vec<AuditRow> = sqlx::query_as(statements::AUDIT_PAGE)
+    let rows: Vec<AuditRow> = query(statements::AUDIT_PAGE)
         .bind(page.after.unwrap_or(0))
         .bind(limit(page))
-        .fetch_all(&mut *reading)
+        .all(&mut reading)
         .await
         .map_err(unavailable)?;
     rows.into_iter().map(AuditRow::record).collect()

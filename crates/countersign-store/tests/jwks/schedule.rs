@@ -58,6 +58,8 @@ impl World {
             groups: [].into(),
             disabled: false,
             keys: self.jwks.keys(ALICE),
+            api_keys: Vec::new(),
+            tokens_revoked_at: None,
         });
         let token = RequestSigner::new(name, key.clone()).token(&*self.clock, &Zeros).unwrap();
         let (policy, decoys) = (Policy::default(), Decoys::default());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use countersign_core::ports::{AccountChange, AdminStore};
-use countersign_store::{Database, Durability, LiveDirectory, Progress, RegistryStore, SqlStore};
+use countersign_store::{Durability, LiveDirectory, Progress, RegistryStore, SqlStore, SqliteFile};
 use tokio::sync::Semaphore;
 
 use super::{Flaky, act, complete, create, find, name};
@@ -52,7 +52,7 @@ async fn what_was_read_before_a_change_does_not_undo_it() {
 async fn a_directory_filled_amid_changes_is_as_the_store() {
     let path = tempfile::tempdir().expect("a directory");
     let path = path.path().join("countersign.db");
-    let database = Database::open(&path, Durability::default()).await.expect("a database");
+    let database = SqliteFile::open(&path, Durability::default()).await.expect("a database");
     let store = Arc::new(SqlStore::new(database));
     for number in 0..900 {
         create(&*store, number, &format!("robot-{number:03}")).await;

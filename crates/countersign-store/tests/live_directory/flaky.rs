@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use countersign_core::ports::{
-    Account, AccountChange, AccountFilter, Act, AdminStore, AuditRecord, JwksEndpoint, NewAccount,
-    NewPublicKey, Page, PublicKeyRecord, StoreError,
+    Account, AccountChange, AccountFilter, Act, AdminStore, ApiKeyRecord, ApiKeyStore, AuditRecord,
+    JwksEndpoint, NewAccount, NewApiKey, NewPublicKey, Page, PublicKeyRecord, StoreError,
 };
-use countersign_core::{AccountName, UnixTime};
-use countersign_store::{KeyUse, MemoryStore, RegistryStore, StoredAccount};
+use countersign_core::{AccountId, AccountName, ApiKeyId, SecretHash, UnixTime};
+use countersign_store::{CredentialUse, MemoryStore, RegistryStore, RevokedToken, StoredAccount};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
@@ -28,7 +28,7 @@ pub(crate) struct Flaky {
     /// Whether writing down uses fails.
     pub(crate) cannot_record: AtomicBool,
     /// The batches of uses that were written down.
-    pub(crate) recorded: Mutex<Vec<Vec<KeyUse>>>,
+    pub(crate) recorded: Mutex<Vec<Vec<CredentialUse>>>,
 }
 
 impl Flaky {
@@ -153,6 +153,66 @@ impl AdminStore for Flaky {
 }
 
 #[async_trait]
+impl ApiKeyStore for Flaky {
+    async fn add_api_key(
+        &self,
+        act: &Act,
+        account: &AccountName,
+        new: NewApiKey,
+    ) -> Result<ApiKeyRecord, StoreError> {
+        self.inner.add_api_key(act, account, new).await
+    }
+
+    async fn api_keys(
+        &self,
+        account: &AccountName,
+    ) -> Result<Option<Vec<ApiKeyRecord>>, StoreError> {
+        self.inner.api_keys(account).await
+    }
+
+    async fn expire_api_key(
+        &self,
+        act: &Act,
+        account: &AccountName,
+        key: ApiKeyId,
+        expires_at: Option<UnixTime>,
+    ) -> Result<Option<ApiKeyRecord>, StoreError> {
+        self.inner.expire_api_key(act, account, key, expires_at).await
+    }
+
+    async fn revoke_api_key(
+        &self,
+        act: &Act,
+        account: &AccountName,
+        key: ApiKeyId,
+    ) -> Result<Option<ApiKeyRecord>, StoreError> {
+        self.inner.revoke_api_key(act, account, key).await
+    }
+
+    async fn register_api_key(
+        &self,
+        act: &Act,
+        identifier: AccountId,
+        new: NewApiKey,
+    ) -> Result<ApiKeyRecord, StoreError> {
+        self.inner.register_api_key(act, identifier, new).await
+    }
+
+    async fn revoke_token(
+        &self,
+        act: &Act,
+        token_id: Uuid,
+        remember_until: UnixTime,
+    ) -> Result<(), StoreError> {
+        self.inner.revoke_token(act, token_id, remember_until).await
+    }
+
+    async fn forget_revoked_tokens(&self, now: UnixTime) -> Result<(), StoreError> {
+        self.inner.forget_revoked_tokens(now).await
+    }
+}
+
+#[async_trait]
 impl RegistryStore for Flaky {
     async fn load(&self, name: &AccountName) -> Result<Option<StoredAccount>, StoreError> {
         self.loads.fetch_add(1, Ordering::SeqCst);
@@ -168,7 +228,23 @@ impl RegistryStore for Flaky {
         read
     }
 
-    async fn record_last_use(&self, uses: &[KeyUse]) -> Result<(), StoreError> {
+    async fn name_by_id(&self, id: AccountId) -> Result<Option<AccountName>, StoreError> {
+        self.inner.name_by_id(id).await
+    }
+
+    async fn name_by_api_key(&self, hash: &SecretHash) -> Result<Option<AccountName>, StoreError> {
+        self.inner.name_by_api_key(hash).await
+    }
+
+    async fn is_token_revoked(&self, token_id: Uuid) -> Result<bool, StoreError> {
+        self.inner.is_token_revoked(token_id).await
+    }
+
+    async fn revoked_tokens(&self) -> Result<Vec<RevokedToken>, StoreError> {
+        self.inner.revoked_tokens().await
+    }
+
+    async fn record_last_use(&self, uses: &[CredentialUse]) -> Result<(), StoreError> {
         if self.cannot_record.load(Ordering::SeqCst) {
             return Err(trouble());
         }

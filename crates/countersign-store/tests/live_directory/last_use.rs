@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use countersign_core::ports::{AdminStore, Directory, LastUse};
+use countersign_core::ports::{AdminStore, Credential, Directory, LastUse};
 use countersign_core::{AccountId, PublicKey, UnixTime};
 use countersign_store::LiveDirectory;
 use uuid::Uuid;
@@ -17,7 +17,7 @@ fn used(number: u128, called: &str, key: &PublicKey, seconds: i64) -> LastUse {
     LastUse {
         id: AccountId(Uuid::from_u128(number)),
         account: name(called),
-        key: key.clone(),
+        credential: Credential::PublicKey(key.clone()),
         at: UnixTime::from_secs(seconds),
         from: Some(ADDRESS),
     }

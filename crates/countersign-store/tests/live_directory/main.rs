@@ -5,6 +5,7 @@ mod endpoints;
 mod filling;
 mod flaky;
 mod last_use;
+mod tokens;
 
 use std::sync::Arc;
 use std::time::Duration;

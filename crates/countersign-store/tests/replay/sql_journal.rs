@@ -11,7 +11,7 @@ use countersign_store::replay::{
     DurableReplayGuard, JournalBatch, JournalError, JournalLimits, NonceJournal, RecordedUse,
     Recovered, ReplayLimits, SqlJournal,
 };
-use countersign_store::{Database, Durability};
+use countersign_store::{Durability, SqliteFile};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection as _, SqliteConnection};
 use tempfile::TempDir;
@@ -20,22 +20,22 @@ use crate::support::{FixedRandom, ManualClock, NOON, account, key, spend};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-pub(crate) async fn open_database(directory: &Path) -> Database {
-    Database::open(&directory.join("countersign.db"), Durability::default()).await.unwrap()
+pub(crate) async fn open_database(directory: &Path) -> SqliteFile {
+    SqliteFile::open(&directory.join("countersign.db"), Durability::default()).await.unwrap()
 }
 
 /// Another connection to the same file, to look and to meddle.
-async fn intruder(database: &Database) -> SqliteConnection {
+async fn intruder(database: &SqliteFile) -> SqliteConnection {
     let options = SqliteConnectOptions::new().filename(database.path());
     SqliteConnection::connect_with(&options).await.unwrap()
 }
 
-async fn open_guard(database: &Database, clock: Arc<dyn Clock>) -> DurableReplayGuard {
+async fn open_guard(database: &SqliteFile, clock: Arc<dyn Clock>) -> DurableReplayGuard {
     let journal = Arc::new(SqlJournal::new(database.clone()));
     DurableReplayGuard::open(journal, Default::default(), clock, &FixedRandom).await.unwrap()
 }
 
-async fn rows(database: &Database) -> i64 {
+async fn rows(database: &SqliteFile) -> i64 {
     let count = "SELECT COUNT(*) FROM countersign_spent_nonces";
     sqlx::query_scalar(count).fetch_one(&mut intruder(database).await).await.unwrap()
 }

@@ -2,21 +2,25 @@
 
 mod announcement;
 mod assemble;
+mod databases;
+mod encryption_key;
 mod first_start;
 mod listeners;
+mod tokens;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use countersign_server::Service;
-use countersign_store::{Database, Durability, RegistryStore as _, SqlStore};
+use countersign_store::{RegistryStore as _, SqlStore};
 use countersign_system::{SystemRandom, random_account_id};
 use tokio_util::sync::CancellationToken;
 
 use self::assemble::Assembled;
+use self::databases::Databases;
 use self::listeners::Listeners;
-use crate::config::{self, ServeOptions, Settings, Synchronous};
+use crate::config::{self, ServeOptions, Settings};
 use crate::data_directory::{DataDirectory, ServerFile};
 use crate::failure::Failure;
 use crate::logging;
@@ -65,11 +69,14 @@ async fn serve(settings: Settings, directory: DataDirectory) -> Result<(), Failu
     let mut signals = StopSignals::watch()?;
     // Before anything is written: a port that is taken changes nothing.
     let listeners = Listeners::bind(&settings).await?;
-    let store = open_store(&settings, &directory).await?;
+    let encryption_key = encryption_key::find(&settings, &directory.paths)?;
+    let databases = Databases::open(&settings, &directory).await?;
+    let store = SqlStore::new(databases.main.clone());
     let admin = first_start::admin(&settings, &directory.paths, &store).await?;
     let candidate = random_account_id(&SystemRandom).0;
     let instance_id = store.instance_id(candidate).await.map_err(Failure::refused)?.to_string();
-    let assembled = Assembled::new(&settings, store, instance_id.clone()).await?;
+    let assembled =
+        Assembled::new(&settings, (databases, store), encryption_key, instance_id.clone()).await?;
 
     let server_file = ServerFile {
         pid: std::process::id(),
@@ -119,16 +126,4 @@ async fn run_until_stopped(
         },
         signal = signals.next() => tracing::warn!(signal, "stopped without waiting"),
     }
-}
-
-async fn open_store(settings: &Settings, directory: &DataDirectory) -> Result<SqlStore, Failure> {
-    let path = directory.prepare_database()?;
-    let durability = match settings.synchronous {
-        Synchronous::Normal => Durability::ProcessCrash,
-        Synchronous::Full => Durability::PowerLoss,
-    };
-    let database = Database::open(&path, durability)
-        .await
-        .map_err(|error| Failure::usage(format_args!("{}: {error}", path.display())))?;
-    Ok(SqlStore::new(database))
 }

@@ -7,10 +7,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
+use countersign_core::Algorithm;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, de};
 
-use super::values::{LogFormat, LogLevel, ReplayGuardKind, Span, Synchronous};
+use super::values::{LogFormat, LogLevel, Registration, ReplayGuardKind, Span, Synchronous};
 
 /// The options as one source gives them: what it does not name is `None`.
 #[derive(Args, Clone, Debug, Default, PartialEq, Deserialize)]
@@ -99,6 +100,85 @@ pub(crate) struct ServeOptions {
     #[arg(env = "COUNTERSIGN_CREDENTIAL_HEADER")]
     pub(crate) credential_header: Option<String>,
 
+    /// Header that carries the identifier which the holder of an access token claims. [default: X-Auth-Identifier]
+    #[arg(long, value_name = "NAME", help_heading = "Identity headers")]
+    #[arg(env = "COUNTERSIGN_IDENTIFIER_HEADER")]
+    pub(crate) identifier_header: Option<String>,
+
+    /// Who issues access tokens (iss). [default: not said]
+    #[arg(long, value_name = "URL", env = "COUNTERSIGN_ISSUER", help_heading = "Tokens")]
+    pub(crate) issuer: Option<String>,
+
+    /// For whom access tokens are (aud). [default: not said]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Tokens")]
+    #[arg(env = "COUNTERSIGN_TOKEN_AUDIENCES")]
+    pub(crate) token_audiences: Option<Vec<String>>,
+
+    /// How long an access token is good, at most 31d. [default: 15m]
+    #[arg(long, value_name = "SPAN", help_heading = "Tokens")]
+    #[arg(env = "COUNTERSIGN_ACCESS_TOKEN_LIFETIME")]
+    pub(crate) access_token_lifetime: Option<Span>,
+
+    /// How long a refresh token is good. [default: 60d]
+    #[arg(long, value_name = "SPAN", help_heading = "Tokens")]
+    #[arg(env = "COUNTERSIGN_REFRESH_TOKEN_LIFETIME")]
+    pub(crate) refresh_token_lifetime: Option<Span>,
+
+    /// How long a registered API key is good. [default: 120d]
+    #[arg(long, value_name = "SPAN", help_heading = "Tokens")]
+    #[arg(env = "COUNTERSIGN_API_KEY_LIFETIME")]
+    pub(crate) api_key_lifetime: Option<Span>,
+
+    /// What new signing keys sign with. [default: ES256]
+    #[arg(long, value_name = "ALG", value_parser = algorithm, help_heading = "Tokens")]
+    #[arg(env = "COUNTERSIGN_SIGNING_ALGORITHM")]
+    #[serde(deserialize_with = "algorithm_in_file")]
+    pub(crate) signing_algorithm: Option<Algorithm>,
+
+    /// How long a signing key signs before the next one does; 0s leaves that to operators. [default: 90d]
+    #[arg(long, value_name = "SPAN", help_heading = "Tokens")]
+    #[arg(env = "COUNTERSIGN_SIGNING_KEY_LIFETIME")]
+    pub(crate) signing_key_lifetime: Option<Span>,
+
+    /// Whether keys are swapped for tokens, and tokens judged, on the public listener. [default: true]
+    #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
+    #[arg(env = "COUNTERSIGN_EXTERNAL_API", help_heading = "Tokens")]
+    pub(crate) external_api: Option<bool>,
+
+    /// Where keys are registered; nobody has to sign for that. [default: internal]
+    #[arg(long, value_enum, env = "COUNTERSIGN_REGISTRATION", help_heading = "Tokens")]
+    pub(crate) registration: Option<Registration>,
+
+    /// Let any key holder claim any identifier, as jwthenticator does: anyone can pass for anyone.
+    #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
+    #[arg(env = "COUNTERSIGN_DANGEROUS_ALLOW_ANY_IDENTIFIER", help_heading = "Tokens")]
+    pub(crate) dangerous_allow_any_identifier: Option<bool>,
+
+    /// A database instead of the file in the data directory: postgres://user:password@host/name, or sqlite://FILE.
+    #[arg(long, value_name = "URL", hide_env_values = true, help_heading = "Storage")]
+    #[arg(env = "COUNTERSIGN_DATABASE_URL")]
+    pub(crate) database_url: Option<String>,
+
+    /// How many connections to PostgreSQL at most. [default: 8]
+    #[arg(long, value_name = "N", env = "COUNTERSIGN_DATABASE_CONNECTIONS")]
+    #[arg(help_heading = "Storage")]
+    pub(crate) database_connections: Option<u32>,
+
+    /// How long to wait for a connection to PostgreSQL. [default: 5s]
+    #[arg(long, value_name = "SPAN", env = "COUNTERSIGN_DATABASE_CONNECT_TIMEOUT")]
+    #[arg(help_heading = "Storage")]
+    pub(crate) database_connect_timeout: Option<Span>,
+
+    /// How long PostgreSQL may take for one statement. [default: 5s]
+    #[arg(long, value_name = "SPAN", env = "COUNTERSIGN_DATABASE_STATEMENT_TIMEOUT")]
+    #[arg(help_heading = "Storage")]
+    pub(crate) database_statement_timeout: Option<Span>,
+
+    /// The key that seals secrets in the database, 32 bytes in base64. [default: made in the data directory]
+    #[arg(long, value_name = "FILE", env = "COUNTERSIGN_ENCRYPTION_KEY_FILE")]
+    #[arg(help_heading = "Storage")]
+    pub(crate) encryption_key_file: Option<PathBuf>,
+
     /// Where spent nonces are remembered. [default: durable]
     #[arg(long, value_enum, env = "COUNTERSIGN_REPLAY_GUARD", help_heading = "Storage")]
     pub(crate) replay_guard: Option<ReplayGuardKind>,
@@ -178,6 +258,28 @@ impl ServeOptions {
             groups_header: self.groups_header.or(other.groups_header),
             method_header: self.method_header.or(other.method_header),
             credential_header: self.credential_header.or(other.credential_header),
+            identifier_header: self.identifier_header.or(other.identifier_header),
+            issuer: self.issuer.or(other.issuer),
+            token_audiences: self.token_audiences.or(other.token_audiences),
+            access_token_lifetime: self.access_token_lifetime.or(other.access_token_lifetime),
+            refresh_token_lifetime: self.refresh_token_lifetime.or(other.refresh_token_lifetime),
+            api_key_lifetime: self.api_key_lifetime.or(other.api_key_lifetime),
+            signing_algorithm: self.signing_algorithm.or(other.signing_algorithm),
+            signing_key_lifetime: self.signing_key_lifetime.or(other.signing_key_lifetime),
+            external_api: self.external_api.or(other.external_api),
+            registration: self.registration.or(other.registration),
+            dangerous_allow_any_identifier: self
+                .dangerous_allow_any_identifier
+                .or(other.dangerous_allow_any_identifier),
+            database_url: self.database_url.or(other.database_url),
+            database_connections: self.database_connections.or(other.database_connections),
+            database_connect_timeout: self
+                .database_connect_timeout
+                .or(other.database_connect_timeout),
+            database_statement_timeout: self
+                .database_statement_timeout
+                .or(other.database_statement_timeout),
+            encryption_key_file: self.encryption_key_file.or(other.encryption_key_file),
             replay_guard: self.replay_guard.or(other.replay_guard),
             replay_capacity: self.replay_capacity.or(other.replay_capacity),
             synchronous: self.synchronous.or(other.synchronous),
@@ -208,6 +310,19 @@ fn network(text: &str) -> Result<IpNet, String> {
             )
         },
     )
+}
+
+fn algorithm(text: &str) -> Result<Algorithm, String> {
+    Algorithm::from_name(text).ok_or_else(|| {
+        let known: Vec<_> = Algorithm::ALL.iter().map(|algorithm| algorithm.name()).collect();
+        format!("`{text}` is no algorithm, expected one of {}", known.join(", "))
+    })
+}
+
+fn algorithm_in_file<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Algorithm>, D::Error> {
+    algorithm(&String::deserialize(deserializer)?).map(Some).map_err(de::Error::custom)
 }
 
 fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<IpNet>>, D::Error> {

@@ -4,19 +4,31 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use countersign_core::{DEFAULT_SCHEME, DEFAULT_TOLERANCE};
-use countersign_server::IdentityHeaders;
+use countersign_core::{
+    Algorithm, DEFAULT_ACCESS_TOKEN_LIFETIME, DEFAULT_SCHEME, DEFAULT_TOLERANCE,
+};
 use countersign_server::public::UrlPrefix;
+use countersign_server::{
+    DEFAULT_API_KEY_LIFETIME, DEFAULT_REFRESH_TOKEN_LIFETIME, IdentityHeaders,
+    MAX_ACCESS_TOKEN_LIFETIME,
+};
+use countersign_store::{PostgresLimits, PostgresUrl};
 use http::HeaderName;
 use ipnet::IpNet;
 
 use super::options::ServeOptions;
-use super::values::{LogFormat, LogLevel, ReplayGuardKind, Span, Synchronous};
+use super::values::{LogFormat, LogLevel, Registration, ReplayGuardKind, Span, Synchronous};
 use crate::data_directory;
 use crate::failure::Failure;
 
 /// The widest window around a token's time.
 const MAX_TOLERANCE: Duration = Duration::from_hours(1);
+/// The longest life of a key or a refresh token: ten years.
+const MAX_LIFETIME: Duration = Duration::from_hours(3650 * 24);
+/// How long a signing key signs, unless configured.
+const DEFAULT_SIGNING_KEY_LIFETIME: Duration = Duration::from_hours(90 * 24);
+/// The shortest time for which a signing key can sign.
+const MIN_SIGNING_KEY_LIFETIME: Duration = Duration::from_hours(1);
 /// The smallest buffer for a header section that the HTTP library takes.
 const MIN_HEADER_BYTES: u32 = 8192;
 
@@ -42,6 +54,9 @@ pub(crate) struct Settings {
     pub(crate) tolerance: Duration,
     pub(crate) audiences: Vec<String>,
     pub(crate) identity_headers: IdentityHeaders,
+    pub(crate) tokens: TokenOptions,
+    pub(crate) database: DatabaseLocation,
+    pub(crate) encryption_key_file: Option<PathBuf>,
     pub(crate) replay_guard: ReplayGuardKind,
     pub(crate) replay_capacity: usize,
     pub(crate) synchronous: Synchronous,
@@ -51,6 +66,33 @@ pub(crate) struct Settings {
     pub(crate) dangerous_allow_insecure_jwks: bool,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: LogLevel,
+}
+
+/// What the key-to-token service does.
+#[derive(Clone, Debug)]
+pub(crate) struct TokenOptions {
+    pub(crate) issuer: Option<String>,
+    pub(crate) audiences: Vec<String>,
+    pub(crate) access_token_lifetime: Duration,
+    pub(crate) refresh_token_lifetime: Duration,
+    pub(crate) api_key_lifetime: Duration,
+    pub(crate) signing_algorithm: Algorithm,
+    /// `None` leaves rotation to operators.
+    pub(crate) signing_key_lifetime: Option<Duration>,
+    pub(crate) external_api: bool,
+    pub(crate) registration: Registration,
+    pub(crate) dangerous_allow_any_identifier: bool,
+}
+
+/// Where accounts, keys and tokens live.
+#[derive(Clone, Debug)]
+pub(crate) enum DatabaseLocation {
+    /// In the data directory.
+    DataDirectory,
+    /// In another file.
+    File(PathBuf),
+    /// On a PostgreSQL server.
+    Postgres(PostgresUrl, PostgresLimits),
 }
 
 /// What one caller may take.
@@ -94,7 +136,51 @@ impl Settings {
                     options.credential_header,
                     names.credential,
                 )?,
+                identifier: header(
+                    "identifier_header",
+                    options.identifier_header,
+                    names.identifier,
+                )?,
             },
+            tokens: TokenOptions {
+                issuer: options.issuer,
+                audiences: options.token_audiences.unwrap_or_default(),
+                access_token_lifetime: access_token_lifetime(options.access_token_lifetime)?,
+                refresh_token_lifetime: lifetime(
+                    "refresh_token_lifetime",
+                    options.refresh_token_lifetime,
+                    DEFAULT_REFRESH_TOKEN_LIFETIME,
+                )?,
+                api_key_lifetime: lifetime(
+                    "api_key_lifetime",
+                    options.api_key_lifetime,
+                    DEFAULT_API_KEY_LIFETIME,
+                )?,
+                signing_algorithm: options.signing_algorithm.unwrap_or(Algorithm::Es256),
+                signing_key_lifetime: signing_key_lifetime(options.signing_key_lifetime)?,
+                external_api: options.external_api.unwrap_or(true),
+                registration: options.registration.unwrap_or(Registration::Internal),
+                dangerous_allow_any_identifier: options
+                    .dangerous_allow_any_identifier
+                    .unwrap_or(false),
+            },
+            database: database(
+                options.database_url.as_deref(),
+                PostgresLimits {
+                    connections: connections(options.database_connections)?,
+                    connect_timeout: span(
+                        "database_connect_timeout",
+                        options.database_connect_timeout,
+                        5,
+                    )?,
+                    statement_timeout: span(
+                        "database_statement_timeout",
+                        options.database_statement_timeout,
+                        5,
+                    )?,
+                },
+            )?,
+            encryption_key_file: options.encryption_key_file,
             replay_guard: options.replay_guard.unwrap_or(ReplayGuardKind::Durable),
             replay_capacity: count("replay_capacity", options.replay_capacity, 1 << 24)?,
             synchronous: options.synchronous.unwrap_or(Synchronous::Normal),
@@ -167,6 +253,66 @@ fn tolerance(given: Option<Span>) -> Result<Duration, Failure> {
     Ok(tolerance)
 }
 
+fn lifetime(setting: &str, given: Option<Span>, default: Duration) -> Result<Duration, Failure> {
+    let lifetime = given.map_or(default, |span| span.0);
+    if lifetime < Duration::from_secs(1) || lifetime > MAX_LIFETIME {
+        return Err(Failure::usage(format_args!(
+            "{setting} is {}, expected at least 1s and at most {}",
+            Span(lifetime),
+            Span(MAX_LIFETIME)
+        )));
+    }
+    Ok(lifetime)
+}
+
+fn access_token_lifetime(given: Option<Span>) -> Result<Duration, Failure> {
+    let lifetime = lifetime("access_token_lifetime", given, DEFAULT_ACCESS_TOKEN_LIFETIME)?;
+    if lifetime > MAX_ACCESS_TOKEN_LIFETIME {
+        return Err(Failure::usage(format_args!(
+            "access_token_lifetime is {}, expected at most {}: what is revoked is not remembered longer",
+            Span(lifetime),
+            Span(MAX_ACCESS_TOKEN_LIFETIME)
+        )));
+    }
+    Ok(lifetime)
+}
+
+/// Rotating faster than a new key is published ahead would come to nothing.
+fn signing_key_lifetime(given: Option<Span>) -> Result<Option<Duration>, Failure> {
+    let lifetime = given.map_or(DEFAULT_SIGNING_KEY_LIFETIME, |span| span.0);
+    if !lifetime.is_zero() && lifetime < MIN_SIGNING_KEY_LIFETIME {
+        return Err(Failure::usage(format_args!(
+            "signing_key_lifetime is {}, expected 0s or at least {}",
+            Span(lifetime),
+            Span(MIN_SIGNING_KEY_LIFETIME)
+        )));
+    }
+    Ok((!lifetime.is_zero()).then_some(lifetime))
+}
+
+fn connections(given: Option<u32>) -> Result<u32, Failure> {
+    let count = count("database_connections", given, PostgresLimits::default().connections)?;
+    u32::try_from(count).map_err(Failure::usage)
+}
+
+/// The URL is not repeated: it may hold a password.
+fn database(url: Option<&str>, limits: PostgresLimits) -> Result<DatabaseLocation, Failure> {
+    let Some(url) = url else { return Ok(DatabaseLocation::DataDirectory) };
+    if let Some(file) = url.strip_prefix("sqlite:") {
+        let file = file.strip_prefix("//").unwrap_or(file);
+        if file.is_empty() || file.contains('?') {
+            return Err(Failure::usage(
+                "database_url names no file, expected for example sqlite:///var/lib/countersign/main.db",
+            ));
+        }
+        return Ok(DatabaseLocation::File(file.into()));
+    }
+    match PostgresUrl::parse(url) {
+        Ok(url) => Ok(DatabaseLocation::Postgres(url, limits)),
+        Err(error) => Err(Failure::usage(format_args!("database_url: {error}"))),
+    }
+}
+
 fn header_bytes(given: u32) -> Result<usize, Failure> {
     if given < MIN_HEADER_BYTES {
         return Err(Failure::usage(format_args!(
@@ -215,6 +361,7 @@ mod tests {
             found.get_help().unwrap().to_string()
         };
         let span = |span| Span(span).to_string().replace("1m 15s", "75s");
+        let days = |span: Duration| format!("{}d", span.as_secs() / 86_400);
         let limits = settings.limits;
         let headers = &settings.identity_headers;
         for (name, default) in [
@@ -227,6 +374,17 @@ mod tests {
             ("groups_header", headers.groups.to_string()),
             ("method_header", headers.method.to_string()),
             ("credential_header", headers.credential.to_string()),
+            ("identifier_header", headers.identifier.to_string()),
+            ("access_token_lifetime", span(settings.tokens.access_token_lifetime)),
+            ("refresh_token_lifetime", days(settings.tokens.refresh_token_lifetime)),
+            ("api_key_lifetime", days(settings.tokens.api_key_lifetime)),
+            ("signing_algorithm", settings.tokens.signing_algorithm.to_string()),
+            ("signing_key_lifetime", days(settings.tokens.signing_key_lifetime.unwrap())),
+            ("external_api", settings.tokens.external_api.to_string()),
+            ("registration", "internal".into()),
+            ("database_connections", PostgresLimits::default().connections.to_string()),
+            ("database_connect_timeout", span(PostgresLimits::default().connect_timeout)),
+            ("database_statement_timeout", span(PostgresLimits::default().statement_timeout)),
             ("replay_guard", "durable".into()),
             ("replay_capacity", settings.replay_capacity.to_string()),
             ("synchronous", "normal".into()),
@@ -242,6 +400,7 @@ mod tests {
             let expected = format!("[default: {default}]").to_lowercase();
             assert!(help.to_lowercase().contains(&expected), "{name}: {help}");
         }
+        assert_eq!(settings.tokens.registration, Registration::Internal);
         assert_eq!(settings.replay_guard, ReplayGuardKind::Durable);
         assert_eq!(settings.synchronous, Synchronous::Normal);
         assert_eq!(settings.log_format, LogFormat::Text);
@@ -271,9 +430,20 @@ mod tests {
             ("header_timeout = \"0s\"", "header_timeout"),
             ("tolerance = \"0s\"", "tolerance"),
             ("tolerance = \"2h\"", "tolerance"),
+            ("access_token_lifetime = \"32d\"", "access_token_lifetime"),
+            ("access_token_lifetime = \"0s\"", "access_token_lifetime"),
+            ("refresh_token_lifetime = \"4000d\"", "refresh_token_lifetime"),
+            ("api_key_lifetime = \"0s\"", "api_key_lifetime"),
+            ("signing_key_lifetime = \"5m\"", "signing_key_lifetime"),
+            ("database_connections = 0", "database_connections"),
+            ("database_statement_timeout = \"0s\"", "database_statement_timeout"),
+            ("database_url = \"mysql://a:secret@b/c\"", "database_url"),
+            ("database_url = \"postgres://a:secret@b:x/c\"", "database_url"),
+            ("database_url = \"sqlite://\"", "database_url"),
         ] {
             let refused = resolve(toml).unwrap_err();
             assert!(refused.to_string().starts_with(name), "{refused}");
+            assert!(!refused.to_string().contains("secret"), "{refused}");
         }
     }
 }

@@ -45,6 +45,18 @@ pub(crate) enum ReplayGuardKind {
     Memory,
 }
 
+/// Where API keys can be registered without anybody's signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Registration {
+    /// Nowhere: operators make keys.
+    Off,
+    /// On the internal listener.
+    Internal,
+    /// Also on the public one: whoever reaches it can register keys.
+    Public,
+}
+
 /// When SQLite waits for the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -100,6 +100,8 @@ fn account_keys(stored: StoredAccount) -> AccountKeys {
         groups: stored.account.groups.into(),
         disabled: stored.account.disabled,
         keys: stored.keys.into_iter().map(key).collect(),
+        api_keys: Vec::new(),
+        tokens_revoked_at: None,
     }
 }
 

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use countersign_core::ports::{Act, AdminStore as _, Clock as _, NewAccount, NewPublicKey};
 use countersign_core::{ADMIN_GROUP, AccountName, GroupName, KeyKind, PrivateKey};
-use countersign_store::{Database, Durability, RegistryStore as _, SqlStore};
+use countersign_store::{Durability, RegistryStore as _, SqlStore, SqliteFile};
 use countersign_system::{SystemClock, SystemRandom, random_account_id};
 use serde::Serialize;
 
@@ -86,7 +86,7 @@ async fn recover(name: &AccountName, paths: &Paths) -> Result<Recovered, Failure
             database.display()
         )));
     }
-    let database = Database::open(&database, Durability::PowerLoss)
+    let database = SqliteFile::open(&database, Durability::PowerLoss)
         .await
         .map_err(|error| Failure::usage(format_args!("{}: {error}", database.display())))?;
     let store = SqlStore::new(database.clone());

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use countersign_core::ports::ReplayGuard;
-use countersign_core::{Policy, PublicKey};
+use countersign_core::{EncryptionKey, Policy, PublicKey};
 use countersign_server::internal::{AllowedHosts, JwksUrlRule, Scheme};
 use countersign_server::layers::Limits;
 use countersign_server::{
@@ -16,10 +16,12 @@ use countersign_store::replay::{
     DurableReplayGuard, JournalLimits, ReplayLimits, ReplayWheel, SqlJournal,
 };
 use countersign_store::{
-    Database, HttpFetcher, JwksRules, JwksUrl, LiveDirectory, RemoteJwks, SqlStore,
+    HttpFetcher, JwksRules, JwksUrl, LiveDirectory, RemoteJwks, SqlStore, SqliteFile,
 };
 use countersign_system::{SystemClock, SystemRandom};
 
+use super::databases::Databases;
+use super::tokens;
 use crate::config::{ReplayGuardKind, Settings};
 use crate::failure::Failure;
 use crate::key_file;
@@ -31,7 +33,7 @@ const SWEEP_INTERVAL: std::time::Duration = std::time::Duration::from_secs(5);
 pub(super) struct Assembled {
     pub(super) service: Service,
     directory: LiveDirectory,
-    database: Database,
+    databases: Databases,
 }
 
 impl Assembled {
@@ -41,24 +43,27 @@ impl Assembled {
     /// A [`Failure`] that names the setting or the file that will not do.
     pub(super) async fn new(
         settings: &Settings,
-        store: SqlStore,
+        (databases, store): (Databases, SqlStore),
+        encryption_key: EncryptionKey,
         instance_id: String,
     ) -> Result<Self, Failure> {
         let service_settings = service_settings(settings, instance_id)?;
-        let database = store.database().clone();
-        let guard = replay_guard(settings, database.clone()).await?;
+        let guard = replay_guard(settings, databases.nonces.clone()).await?;
         let remote_jwks = RemoteJwks::new(
             jwks_rules(settings),
             Arc::new(HttpFetcher::new(jwks_rules(settings))),
             Arc::new(SystemClock),
             Arc::new(SystemRandom),
         );
-        let directory = LiveDirectory::start(Arc::new(store), Some(Arc::new(remote_jwks)));
+        let directory = LiveDirectory::start(Arc::new(store.clone()), Some(Arc::new(remote_jwks)));
+        let tokens =
+            tokens::service(&settings.tokens, (&store, &directory), encryption_key).await?;
         let administration = Arc::new(directory.clone());
         let ports = Ports {
             directory: Arc::new(directory.clone()),
             guard,
             store: Arc::clone(&administration) as _,
+            tokens: Some(tokens),
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
         };
@@ -68,7 +73,7 @@ impl Assembled {
         ];
         let service_settings = ServiceSettings { checks, ..service_settings };
         let service = Service::new(ports, service_settings).map_err(Failure::usage)?;
-        Ok(Self { service, directory, database })
+        Ok(Self { service, directory, databases })
     }
 
     /// Writes down what is still in memory and folds the log into the database.
@@ -76,7 +81,7 @@ impl Assembled {
         if let Err(error) = self.directory.close().await {
             tracing::warn!(%error, "the last uses of keys could not be written down");
         }
-        self.database.close().await;
+        self.databases.close().await;
     }
 }
 
@@ -91,6 +96,7 @@ fn service_settings(settings: &Settings, instance_id: String) -> Result<ServiceS
             audiences: settings.audiences.clone(),
             ..Policy::default()
         },
+        token_routes: tokens::routes(&settings.tokens),
         identity_headers: settings.identity_headers.clone(),
         url_prefix: settings.url_prefix.clone(),
         trusted_proxies: match &settings.trusted_proxies {
@@ -128,12 +134,12 @@ fn request_keys(settings: &Settings) -> Result<Vec<PublicKey>, Failure> {
 
 async fn replay_guard(
     settings: &Settings,
-    database: Database,
+    file: SqliteFile,
 ) -> Result<Arc<dyn ReplayGuard>, Failure> {
     let limits = ReplayLimits::with_capacity(settings.replay_capacity);
     match settings.replay_guard {
         ReplayGuardKind::Durable => {
-            let journal = Arc::new(SqlJournal::new(database));
+            let journal = Arc::new(SqlJournal::new(file));
             let limits = (limits, JournalLimits::default());
             let guard =
                 DurableReplayGuard::open(journal, limits, Arc::new(SystemClock), &SystemRandom);

@@ -113,6 +113,8 @@ fn verify(
         groups: Arc::default(),
         disabled: false,
         keys: vec![registered],
+        api_keys: Vec::new(),
+        tokens_revoked_at: None,
     });
     let with = Verification {
         policy: &policy,

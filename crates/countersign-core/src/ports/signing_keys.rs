@@ -1,0 +1,85 @@
+//! Where the keys of access tokens, and other secrets of an installation, are kept.
+
+use async_trait::async_trait;
+
+use super::administration::{Act, StoreError};
+use crate::algorithm::Algorithm;
+use crate::encryption::Sealed;
+use crate::key::PublicKey;
+use crate::key_ring::RotationStep;
+use crate::time::UnixTime;
+
+/// A signing key as stored: its private half sealed.
+#[derive(Clone, Debug)]
+pub struct SigningKeyRecord {
+    /// What tokens call it.
+    pub kid: Box<str>,
+    /// The one algorithm it is used with.
+    pub algorithm: Algorithm,
+    /// The public half.
+    pub public_key: PublicKey,
+    /// The private half; `None` where an installation only validates.
+    pub sealed: Option<Sealed>,
+    /// Since when it is in the JWKS.
+    pub published_at: UnixTime,
+    /// Since when it signs.
+    pub activated_at: Option<UnixTime>,
+    /// Since when it signs no more.
+    pub retired_at: Option<UnixTime>,
+    /// From when on nothing that it signed is accepted.
+    pub gone_at: Option<UnixTime>,
+}
+
+/// The key ring and the other sealed secrets of an installation.
+#[async_trait]
+pub trait SigningKeyStore: Send + Sync {
+    /// All keys, those that are gone included.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], as all methods here.
+    async fn signing_keys(&self) -> Result<Vec<SigningKeyRecord>, StoreError>;
+
+    /// Puts the first keys into an empty ring; whether it was empty. Of several that
+    /// begin at the same time one does it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn begin_ring(&self, act: &Act, keys: &[SigningKeyRecord]) -> Result<bool, StoreError>;
+
+    /// Adds a key; whether its name was free.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn add_signing_key(&self, act: &Act, key: &SigningKeyRecord) -> Result<bool, StoreError>;
+
+    /// Makes the change of a rotation and adds the next standby; whether the ring was
+    /// still as the step found it. If not, nothing is changed.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn rotate_signing_keys(
+        &self,
+        act: &Act,
+        step: &RotationStep,
+        standby: &SigningKeyRecord,
+    ) -> Result<bool, StoreError>;
+
+    /// Lets a key that does not sign, or not any more, go at an instant; whether there
+    /// is such a key.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn retire_signing_key(
+        &self,
+        act: &Act,
+        kid: &str,
+        gone_at: UnixTime,
+    ) -> Result<bool, StoreError>;
+
+    /// The sealed secret of that name: `candidate` at the first call, the same ever
+    /// after.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn secret(&self, name: &str, candidate: &Sealed) -> Result<Sealed, StoreError>;
+}

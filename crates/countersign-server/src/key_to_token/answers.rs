@@ -1,0 +1,56 @@
+//! Answers as `jwthenticator` gives them. One member more, and its clients raise.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, StatusCode};
+use serde_json::{Value, json};
+
+use crate::token_service::TokenError;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// An answer with a JSON body. None may be stored: some are secrets, all depend on now.
+pub(super) fn json_answer(status: StatusCode, body: &Value) -> Response {
+    let mut response = Response::new(Body::from(body.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, JSON);
+    response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+    response
+}
+
+/// `{"result": .., "message": null}`.
+pub(super) fn result(status: StatusCode, result: bool) -> Response {
+    json_answer(status, &json!({ "result": result, "message": null }))
+}
+
+/// An answer that says nothing but its status.
+pub(super) fn empty(status: StatusCode) -> Response {
+    json_answer(status, &json!({}))
+}
+
+/// What a caller may try again after a moment.
+pub(super) fn unavailable() -> Response {
+    let mut response = empty(StatusCode::SERVICE_UNAVAILABLE);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+/// One answer to everything that is refused, another to what cannot be said now.
+pub(super) fn failed(error: &TokenError) -> Response {
+    match error {
+        TokenError::Refused(refusal) => {
+            tracing::info!(
+                reason = refusal.reason.code(),
+                claimed_account = refusal.claimed_account.as_ref().map(tracing::field::debug),
+                "refused"
+            );
+            empty(StatusCode::UNAUTHORIZED)
+        }
+        TokenError::Unavailable(cause) => {
+            tracing::error!(cause, "cannot serve tokens at the moment");
+            unavailable()
+        }
+    }
+}

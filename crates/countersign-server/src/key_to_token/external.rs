@@ -1,0 +1,161 @@
+//! What holders of keys and tokens call.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use countersign_core::{Identity, Reason, header};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{Extensions, HeaderValue, StatusCode};
+use serde_json::json;
+
+use super::answers::{empty, failed, json_answer, result};
+use super::fields::{self, Fields};
+use crate::identity_headers::IdentityHeaders;
+use crate::request_context::RequestContext;
+use crate::token_service::{BEARER, TokenError, TokenService};
+use crate::unread_body;
+
+/// The path that says that the service is there.
+pub const ROOT: &str = "/";
+/// Another one.
+pub const HEALTH: &str = "/health";
+/// The path of the key set, as `jwthenticator` has it.
+pub const JWKS: &str = "/jwks";
+/// The path of the key set, as others look for it.
+pub const WELL_KNOWN_JWKS: &str = "/.well-known/jwks.json";
+/// The path at which a key buys tokens.
+pub const AUTHENTICATE: &str = "/authenticate";
+/// The path at which a refresh token buys an access token.
+pub const REFRESH: &str = "/refresh";
+/// The path at which an access token in the body is judged.
+pub const VALIDATE: &str = "/validate";
+/// The path at which one in the `Authorization` header is.
+pub const VALIDATE_REQUEST: &str = "/validate_request";
+
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+/// The most headers that an answer has.
+const HEADERS: usize = 12;
+
+/// What these routes work with.
+#[derive(Clone)]
+pub(super) struct ExternalState {
+    pub(super) tokens: Arc<TokenService>,
+    pub(super) identity_headers: IdentityHeaders,
+}
+
+/// The routes that can be switched off as `jwthenticator`'s "external API".
+pub(super) fn routes(state: ExternalState) -> Router {
+    Router::new()
+        .route(AUTHENTICATE, post(authenticate))
+        .route(REFRESH, post(refresh))
+        .route(VALIDATE, post(validate))
+        .route(VALIDATE_REQUEST, get(validate_request))
+        .with_state(Arc::new(state))
+}
+
+/// The key set.
+pub(super) fn key_routes(tokens: Arc<TokenService>) -> Router {
+    let show = get(show_keys).with_state(tokens);
+    Router::new().route(JWKS, show.clone()).route(WELL_KNOWN_JWKS, show)
+}
+
+/// What only says that the service is there.
+pub(super) fn status_routes() -> Router {
+    let there = get(async || result(StatusCode::OK, true));
+    Router::new().route(ROOT, there.clone()).route(HEALTH, there)
+}
+
+async fn authenticate(State(state): State<Arc<ExternalState>>, request: Request) -> Response {
+    let from = client(request.extensions());
+    let read = |fields: &mut Fields| (fields.text("key"), fields.uuid("identifier"));
+    let (key, identifier) = match members(request, read).await {
+        Ok(members) => members,
+        Err(response) => return response,
+    };
+    match state.tokens.authenticate(&key, identifier, from).await {
+        Ok(session) => {
+            let refresh_token = session.refresh_token.reveal();
+            let body = json!({ "jwt": session.jwt, "refresh_token": refresh_token });
+            json_answer(StatusCode::OK, &body)
+        }
+        Err(error) => failed(&error),
+    }
+}
+
+async fn refresh(State(state): State<Arc<ExternalState>>, request: Request) -> Response {
+    let from = client(request.extensions());
+    let read = |fields: &mut Fields| (fields.text("refresh_token"), fields.uuid("identifier"));
+    let (refresh_token, identifier) = match members(request, read).await {
+        Ok(members) => members,
+        Err(response) => return response,
+    };
+    match state.tokens.refresh(&refresh_token, identifier, from).await {
+        Ok(jwt) => json_answer(StatusCode::OK, &json!({ "jwt": jwt, "refresh_token": null })),
+        Err(error) => failed(&error),
+    }
+}
+
+async fn validate(State(state): State<Arc<ExternalState>>, request: Request) -> Response {
+    let jwt = match members(request, |fields| fields.text("jwt")).await {
+        Ok(jwt) => jwt,
+        Err(response) => return response,
+    };
+    match state.tokens.validate(&jwt).await {
+        Ok(_) => result(StatusCode::OK, true),
+        Err(error) => failed(&error),
+    }
+}
+
+/// Made for gateways: it answers 200 without a body, which keeps their connections
+/// open, and says who the caller is.
+async fn validate_request(State(state): State<Arc<ExternalState>>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let mut response = match header::token(&head.headers, BEARER) {
+        Ok(token) => match state.tokens.validate(&token).await {
+            Ok(identity) => state.allowed(&identity),
+            Err(error) => failed(&error),
+        },
+        // Too long to be a token, but an attempt at one.
+        Err(reason @ Reason::TokenTooLong) => failed(&TokenError::Refused(reason.into())),
+        // It is 403 because the configurations of those who use this route go by it.
+        Err(reason) => {
+            tracing::info!(reason = reason.code(), "refused");
+            empty(StatusCode::FORBIDDEN)
+        }
+    };
+    unread_body::settle(&head, body, &mut response).await;
+    response
+}
+
+impl ExternalState {
+    fn allowed(&self, identity: &Identity) -> Response {
+        let mut response = Response::default();
+        response.headers_mut().reserve(HEADERS);
+        response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+        self.identity_headers.say(identity, response.headers_mut());
+        response
+    }
+}
+
+/// Verifiers may keep the set for a time that is shorter than a key is published
+/// before it signs.
+async fn show_keys(State(tokens): State<Arc<TokenService>>) -> Response {
+    let headers =
+        [(CONTENT_TYPE, "application/json; charset=utf-8"), (CACHE_CONTROL, "public, max-age=300")];
+    (headers, tokens.ring().jwks()).into_response()
+}
+
+/// Reads the members of a body; no others may be there.
+async fn members<T>(request: Request, read: impl FnOnce(&mut Fields) -> T) -> Result<T, Response> {
+    let mut fields = fields::read(request).await?;
+    let members = read(&mut fields);
+    fields.finish().map(|()| members)
+}
+
+fn client(extensions: &Extensions) -> Option<IpAddr> {
+    RequestContext::find(extensions).and_then(|context| context.client)
+}

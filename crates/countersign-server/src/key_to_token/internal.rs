@@ -1,0 +1,94 @@
+//! What those call who hand out keys. Nobody signs for it: whoever reaches the
+//! listener may register keys, but only into accounts that registrations have made.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use axum::routing::post;
+use countersign_core::ports::{Act, Clock, StoreError};
+use countersign_core::{AccountId, ApiKey, ApiKeyError, MAX_API_KEY_BYTES};
+use http::StatusCode;
+
+use super::answers::{empty, failed, result};
+use super::fields::{self, Fields};
+use crate::request_context::RequestContext;
+use crate::token_service::{TokenError, TokenService};
+
+/// The path at which a key is registered.
+pub const REGISTER_KEY: &str = "/register_key";
+/// The path that says whether a key is registered.
+pub const IS_KEY_REGISTERED: &str = "/is_key_registered";
+
+/// What these routes work with.
+#[derive(Clone)]
+pub(super) struct InternalState {
+    pub(super) tokens: Arc<TokenService>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+/// The routes of `jwthenticator`'s "internal API".
+pub(super) fn routes(state: InternalState) -> Router {
+    Router::new()
+        .route(REGISTER_KEY, post(register_key))
+        .route(IS_KEY_REGISTERED, post(is_key_registered))
+        .with_state(state)
+}
+
+async fn register_key(State(state): State<InternalState>, request: Request) -> Response {
+    let client = RequestContext::find(request.extensions()).and_then(|context| context.client);
+    let mut fields = match fields::read(request).await {
+        Ok(fields) => fields,
+        Err(response) => return response,
+    };
+    let (key, identifier) = (key(&mut fields), fields.uuid("identifier"));
+    let key = match (fields.finish(), key) {
+        (Ok(()), Some(key)) => key,
+        (Err(response), _) => return response,
+        (Ok(()), None) => return empty(StatusCode::BAD_REQUEST),
+    };
+    let act = Act { actor: "registration".to_owned(), at: state.clock.now(), from: client };
+    match state.tokens.register(&act, &key, AccountId(identifier)).await {
+        Ok(_) => result(StatusCode::CREATED, true),
+        Err(error @ StoreError::NotRegistrable) => {
+            tracing::info!(%identifier, %error, "not registered");
+            empty(StatusCode::CONFLICT)
+        }
+        Err(error) => failed(&TokenError::Unavailable(error.to_string())),
+    }
+}
+
+async fn is_key_registered(State(state): State<InternalState>, request: Request) -> Response {
+    let mut fields = match fields::read(request).await {
+        Ok(fields) => fields,
+        Err(response) => return response,
+    };
+    let key = key(&mut fields);
+    let key = match (fields.finish(), key) {
+        (Ok(()), Some(key)) => key,
+        (Err(response), _) => return response,
+        (Ok(()), None) => return empty(StatusCode::BAD_REQUEST),
+    };
+    match state.tokens.is_registered(&key).await {
+        Ok(registered) => result(StatusCode::OK, registered),
+        Err(error) => failed(&TokenError::Unavailable(error.to_string())),
+    }
+}
+
+/// The member `key`; without one there is a complaint.
+fn key(fields: &mut Fields) -> Option<ApiKey> {
+    let text = fields.text("key");
+    match ApiKey::new(&text) {
+        Ok(key) => Some(key),
+        Err(ApiKeyError::Empty) => {
+            fields.complain("key", "Shorter than minimum length 1.");
+            None
+        }
+        Err(_) => {
+            let complaint = format!("Longer than maximum length {MAX_API_KEY_BYTES}.");
+            fields.complain("key", &complaint);
+            None
+        }
+    }
+}

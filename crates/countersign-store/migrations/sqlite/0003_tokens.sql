@@ -1,0 +1,53 @@
+-- API keys, what they buy, and what access tokens are signed with.
+
+ALTER TABLE countersign_accounts ADD COLUMN registered BOOLEAN NOT NULL DEFAULT FALSE;
+ALTER TABLE countersign_accounts ADD COLUMN tokens_revoked_at BIGINT;
+
+-- Hashes are HMAC-SHA-256 under a secret that is sealed under the encryption key.
+CREATE TABLE countersign_api_keys (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    id BLOB NOT NULL UNIQUE,
+    account BLOB NOT NULL REFERENCES countersign_accounts (id) ON DELETE CASCADE,
+    hash BLOB NOT NULL UNIQUE,
+    comment TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT,
+    revoked_at BIGINT,
+    last_used_at BIGINT,
+    last_used_from TEXT
+);
+
+CREATE INDEX countersign_api_keys_by_account ON countersign_api_keys (account, sequence);
+
+CREATE TABLE countersign_refresh_tokens (
+    hash BLOB NOT NULL PRIMARY KEY,
+    api_key BLOB NOT NULL REFERENCES countersign_api_keys (id) ON DELETE CASCADE,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL
+) WITHOUT ROWID;
+
+CREATE INDEX countersign_refresh_tokens_by_key ON countersign_refresh_tokens (api_key);
+CREATE INDEX countersign_refresh_tokens_by_expiry ON countersign_refresh_tokens (expires_at);
+
+-- Access tokens that were revoked by their id, until they have certainly expired.
+CREATE TABLE countersign_revoked_tokens (
+    token_id BLOB NOT NULL PRIMARY KEY,
+    remember_until BIGINT NOT NULL
+);
+
+-- `sealed` is the private half, under the encryption key.
+CREATE TABLE countersign_signing_keys (
+    kid TEXT NOT NULL PRIMARY KEY,
+    algorithm TEXT NOT NULL,
+    spki BLOB NOT NULL,
+    sealed BLOB,
+    published_at BIGINT NOT NULL,
+    activated_at BIGINT,
+    retired_at BIGINT,
+    gone_at BIGINT
+);
+
+CREATE TABLE countersign_secrets (
+    name TEXT NOT NULL PRIMARY KEY,
+    sealed BLOB NOT NULL
+);

@@ -1,0 +1,164 @@
+//! Signing keys and other sealed secrets.
+
+use countersign_core::ports::{Act, SigningKeyRecord, StoreError};
+use countersign_core::{RotationStep, Sealed, UnixTime};
+
+use super::database::Database;
+use super::query::{Transaction, query};
+use super::rows::SigningKeyRow;
+use super::{statements, trail, unavailable};
+use crate::audit::Entry;
+
+/// All keys.
+pub(super) async fn all(database: &Database) -> Result<Vec<SigningKeyRecord>, StoreError> {
+    let mut reading = database.read().await.map_err(unavailable)?;
+    let rows: Vec<SigningKeyRow> =
+        query(statements::SIGNING_KEYS).all(&mut reading).await.map_err(unavailable)?;
+    rows.into_iter().map(SigningKeyRow::record).collect()
+}
+
+/// Puts the first keys into an empty ring.
+pub(super) async fn begin(
+    database: &Database,
+    act: &Act,
+    keys: &[SigningKeyRecord],
+) -> Result<bool, StoreError> {
+    let mut writing = database.write().await.map_err(unavailable)?;
+    if query(statements::SIGNING_KEY_ANY).held(&mut writing).await.map_err(unavailable)? {
+        return Ok(false);
+    }
+    for key in keys {
+        insert(&mut writing, act, key).await?;
+    }
+    writing.commit().await.map_err(unavailable)?;
+    Ok(true)
+}
+
+/// Adds a key, unless its name is taken.
+pub(super) async fn add(
+    database: &Database,
+    act: &Act,
+    key: &SigningKeyRecord,
+) -> Result<bool, StoreError> {
+    let mut writing = database.write().await.map_err(unavailable)?;
+    let added = insert(&mut writing, act, key).await?;
+    writing.commit().await.map_err(unavailable)?;
+    Ok(added)
+}
+
+/// Makes the change of a rotation, if every part of it can be made.
+pub(super) async fn rotate(
+    database: &Database,
+    act: &Act,
+    step: &RotationStep,
+    standby: &SigningKeyRecord,
+) -> Result<bool, StoreError> {
+    let mut writing = database.write().await.map_err(unavailable)?;
+    for kid in &step.retire {
+        let retire = query(statements::SIGNING_KEY_RETIRE)
+            .bind(&**kid)
+            .bind(step.at.as_micros())
+            .bind(step.gone_at.as_micros());
+        if !change(&mut writing, act, "signing-key.retire", (kid, retire)).await? {
+            return Ok(false);
+        }
+    }
+    let kid = &*step.activate;
+    let activate = query(statements::SIGNING_KEY_ACTIVATE).bind(kid).bind(step.at.as_micros());
+    if !change(&mut writing, act, "signing-key.activate", (kid, activate)).await?
+        || !insert(&mut writing, act, standby).await?
+    {
+        return Ok(false);
+    }
+    writing.commit().await.map_err(unavailable)?;
+    Ok(true)
+}
+
+/// Lets a key go that does not sign.
+pub(super) async fn drop(
+    database: &Database,
+    act: &Act,
+    kid: &str,
+    gone_at: UnixTime,
+) -> Result<bool, StoreError> {
+    let mut writing = database.write().await.map_err(unavailable)?;
+    let drop = query(statements::SIGNING_KEY_DROP)
+        .bind(kid)
+        .bind(act.at.as_micros())
+        .bind(gone_at.as_micros());
+    let dropped = change(&mut writing, act, "signing-key.retire", (kid, drop)).await?;
+    writing.commit().await.map_err(unavailable)?;
+    Ok(dropped)
+}
+
+/// The secret of that name, which the first caller brings.
+pub(super) async fn secret(
+    database: &Database,
+    name: &str,
+    candidate: &Sealed,
+) -> Result<Sealed, StoreError> {
+    let mut writing = database.write().await.map_err(unavailable)?;
+    query(statements::SECRET_INSERT)
+        .bind(name)
+        .bind(candidate.as_bytes())
+        .execute(&mut writing)
+        .await
+        .map_err(unavailable)?;
+    let found: Option<(Vec<u8>,)> =
+        query(statements::SECRET).bind(name).optional(&mut writing).await.map_err(unavailable)?;
+    writing.commit().await.map_err(unavailable)?;
+    let (sealed,) = found.ok_or_else(|| StoreError::Unavailable(format!("no secret {name}")))?;
+    Ok(Sealed::from_bytes(sealed))
+}
+
+async fn insert(
+    transaction: &mut Transaction,
+    act: &Act,
+    key: &SigningKeyRecord,
+) -> Result<bool, StoreError> {
+    let inserted = query(statements::SIGNING_KEY_INSERT)
+        .bind(&*key.kid)
+        .bind(key.algorithm.name())
+        .bind(key.public_key.to_spki_der())
+        .bind(key.sealed.as_ref().map(|sealed| sealed.as_bytes().to_vec()))
+        .bind(key.published_at.as_micros())
+        .bind(key.activated_at.map(UnixTime::as_micros))
+        .bind(key.retired_at.map(UnixTime::as_micros))
+        .bind(key.gone_at.map(UnixTime::as_micros))
+        .held(transaction)
+        .await
+        .map_err(unavailable)?;
+    if inserted {
+        let entry = Entry::signing_key("signing-key.add", None, key);
+        trail::record(transaction, act, entry).await?;
+    }
+    Ok(inserted)
+}
+
+/// Runs a statement that changes one key on a condition; whether it held.
+async fn change(
+    transaction: &mut Transaction,
+    act: &Act,
+    action: &'static str,
+    (kid, statement): (&str, super::query::Query),
+) -> Result<bool, StoreError> {
+    let Some(before) = by_kid(transaction, kid).await? else { return Ok(false) };
+    if !statement.held(transaction).await.map_err(unavailable)? {
+        return Ok(false);
+    }
+    let after = by_kid(transaction, kid).await?.unwrap_or_else(|| before.clone());
+    trail::record(transaction, act, Entry::signing_key(action, Some(&before), &after)).await?;
+    Ok(true)
+}
+
+async fn by_kid(
+    transaction: &mut Transaction,
+    kid: &str,
+) -> Result<Option<SigningKeyRecord>, StoreError> {
+    let row: Option<SigningKeyRow> = query(statements::SIGNING_KEY)
+        .bind(kid)
+        .optional(transaction)
+        .await
+        .map_err(unavailable)?;
+    row.map(SigningKeyRow::record).transpose()
+}

@@ -1,0 +1,104 @@
+//! The key-to-token service put together.
+
+use std::sync::Arc;
+
+use countersign_core::{
+    AccessTokenForm, AccessTokenPolicy, EncryptionKey, IdentifierRule, RsaBits,
+};
+use countersign_server::key_to_token::{InternalRoutes, TokenRoutes};
+use countersign_server::{
+    LiveKeyRing, MAINTENANCE_INTERVAL, OpenRingError, RingSettings, SigningKeyKind, TokenPorts,
+    TokenService, TokenSettings,
+};
+use countersign_store::{LiveDirectory, SqlRefreshTokens, SqlStore};
+use countersign_system::{SystemClock, SystemRandom};
+use tokio::time::MissedTickBehavior;
+
+use crate::config::{Registration, TokenOptions};
+use crate::failure::Failure;
+
+/// Opens the key ring and begins to look after it.
+///
+/// # Errors
+/// A [`Failure`] if the encryption key is wrong or the store does not answer.
+pub(super) async fn service(
+    options: &TokenOptions,
+    (store, directory): (&SqlStore, &LiveDirectory),
+    encryption_key: EncryptionKey,
+) -> Result<Arc<TokenService>, Failure> {
+    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+    let ring = LiveKeyRing::open(
+        Arc::new(store.clone()),
+        encryption_key,
+        ring_settings(options),
+        (clock.clone(), random.clone()),
+    );
+    let ring = ring.await.map_err(|error| match error {
+        OpenRingError::WrongEncryptionKey(_) => Failure::usage(error),
+        other => Failure::refused(other),
+    })?;
+    let ports = TokenPorts {
+        directory: Arc::new(directory.clone()),
+        api_keys: Arc::new(directory.clone()),
+        refresh_tokens: Arc::new(SqlRefreshTokens::new(store.database().clone())),
+        clock,
+        random,
+    };
+    let service = Arc::new(TokenService::new(ports, Arc::new(ring), token_settings(options)));
+    tokio::spawn(look_after(Arc::clone(&service)));
+    Ok(service)
+}
+
+/// Which routes there are.
+pub(super) fn routes(options: &TokenOptions) -> TokenRoutes {
+    TokenRoutes {
+        external: options.external_api,
+        internal: match options.registration {
+            Registration::Off => InternalRoutes::Off,
+            Registration::Internal => InternalRoutes::Internal,
+            Registration::Public => InternalRoutes::AlsoPublic,
+        },
+    }
+}
+
+fn ring_settings(options: &TokenOptions) -> RingSettings {
+    let kind = SigningKeyKind { algorithm: options.signing_algorithm, rsa_bits: RsaBits::B2048 };
+    RingSettings {
+        kind,
+        rotate_every: options.signing_key_lifetime,
+        longest_lifetime: options.access_token_lifetime,
+        ..RingSettings::default()
+    }
+}
+
+fn token_settings(options: &TokenOptions) -> TokenSettings {
+    let identifier_rule = if options.dangerous_allow_any_identifier {
+        tracing::warn!(
+            "dangerous_allow_any_identifier is on: whoever holds any API key can claim any identifier, and pass for anyone where services look at `identifier` instead of `sub`"
+        );
+        IdentifierRule::DangerousAny
+    } else {
+        IdentifierRule::Own
+    };
+    TokenSettings {
+        policy: AccessTokenPolicy {
+            issuer: options.issuer.clone(),
+            audience: options.audiences.clone(),
+            lifetime: options.access_token_lifetime,
+            form: AccessTokenForm::Full,
+        },
+        api_key_lifetime: options.api_key_lifetime,
+        refresh_token_lifetime: options.refresh_token_lifetime,
+        identifier_rule,
+    }
+}
+
+/// Until the program ends.
+async fn look_after(service: Arc<TokenService>) {
+    let mut ticks = tokio::time::interval(MAINTENANCE_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        service.maintain().await;
+    }
+}
