@@ -62,6 +62,10 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<Vec<Tool>> {
             variable: "COUNTERSIGN_TEST_PYTHON_1_0",
             path: python::environment(&python, &debian, "asymmetric-jwt-auth-1.0.1b6")?,
         },
+        Tool {
+            variable: "COUNTERSIGN_TEST_JWTHENTICATOR",
+            path: python::environment(&python, &debian, "jwthenticator-1.6.3")?,
+        },
     ]);
     Ok(tools)
 }
