@@ -104,8 +104,20 @@ pub async fn eventually<T>(what: &str, mut attempt: impl AsyncFnMut() -> Option<
 /// # Errors
 /// If it cannot be started or fails; the error holds what it said.
 pub fn capture(command: &mut Command) -> Result<String> {
+    output(command.stdin(Stdio::null()))
+}
+
+/// The same with a file as the program's input.
+///
+/// # Errors
+/// As [`capture`], and if the file cannot be read.
+pub fn capture_with_input(command: &mut Command, input: &Path) -> Result<String> {
+    let file = File::open(input).with_context(|| format!("cannot read {}", input.display()))?;
+    output(command.stdin(file))
+}
+
+fn output(command: &mut Command) -> Result<String> {
     let output = command
-        .stdin(Stdio::null())
         .output()
         .with_context(|| format!("cannot run {}", command.get_program().display()))?;
     if !output.status.success() {

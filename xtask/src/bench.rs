@@ -3,8 +3,8 @@
 
 use anyhow::{Result, bail};
 
-use crate::run;
 use crate::workspace::Workspace;
+use crate::{run, tools};
 
 const PACKAGE: &str = "countersign-benches";
 
@@ -20,8 +20,12 @@ pub(crate) fn run(name: Option<&str>) -> Result<()> {
     if chosen.is_empty() {
         bail!("{PACKAGE} has no benchmark yet");
     }
+    // A benchmark that needs PostgreSQL starts its own.
+    let postgres = tools::postgres(&workspace)?;
     for bench in chosen {
-        run::checked(run::cargo().args(["run", "--release", "-p", PACKAGE, "--bin", bench]))?;
+        let mut cargo = run::cargo();
+        cargo.args(["run", "--release", "-p", PACKAGE, "--bin", bench]);
+        run::checked(cargo.envs(postgres.variables()))?;
     }
     Ok(())
 }

@@ -8,6 +8,7 @@
 mod bench;
 mod check;
 mod fuzz;
+mod postgres;
 mod run;
 mod test;
 mod tools;
@@ -37,6 +38,8 @@ enum Task {
     Check,
     /// Fetch the tools that tests drive, and print where they are.
     Tools,
+    /// Start the PostgreSQL of the tests and print where it is, until Ctrl-C.
+    Postgres,
     /// Build every fuzz target and run each one briefly.
     FuzzSmoke {
         /// How many inputs each target tries.
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Task::Test { cargo_arguments } => test::run(&cargo_arguments),
         Task::Check => check::run(),
         Task::Tools => tools::run(),
+        Task::Postgres => postgres::run(),
         Task::FuzzSmoke { runs } => fuzz::smoke(runs),
         Task::Bench { name } => bench::run(name.as_deref()),
     };

@@ -1,10 +1,11 @@
-//! `cargo xtask test`: every test of the workspace, with the tools that the
-//! interop tests drive.
+//! `cargo xtask test`: every test of the workspace, with the tools and the
+//! PostgreSQL that they need.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result, bail};
+use countersign_testbed::{Durability, Postgres, environment};
 
 use crate::workspace::Workspace;
 use crate::{run, tools};
@@ -23,6 +24,9 @@ pub(crate) fn run(cargo_arguments: &[String]) -> Result<()> {
     }
     cargo.args(cargo_arguments);
     cargo.envs(tools.iter().map(|tool| (tool.variable, &tool.path)));
+    // Stopped when this function ends, in whatever way.
+    let postgres = Postgres::start(&tools::postgres(&workspace)?, Durability::Relaxed)?;
+    cargo.env(environment::URL, postgres.url()?);
     let binary = workspace.target_directory()?.join("debug/countersign");
     cargo.env("COUNTERSIGN_TEST_BIN", binary);
     // An error that a test returns says enough without a backtrace of its making.

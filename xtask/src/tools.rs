@@ -2,12 +2,14 @@
 //! `target/tools`. Nothing is installed and no service is started.
 
 mod debian;
+mod postgres;
 mod python;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use countersign_testbed::Template;
 
 use crate::workspace::Workspace;
 
@@ -30,10 +32,12 @@ pub(crate) fn run() -> Result<()> {
 
 /// Finds or fetches every tool.
 pub(crate) fn fetch(workspace: &Workspace) -> Result<Vec<Tool>> {
-    let directory = workspace.target_directory()?.join("tools");
+    let directory = directory(workspace)?;
     let debian = directory.join("debian");
     let python = directory.join("python");
-    Ok(vec![
+    let postgres = postgres(workspace)?.variables().map(|(variable, path)| Tool { variable, path });
+    let mut tools = Vec::from(postgres);
+    tools.extend([
         Tool {
             variable: "COUNTERSIGN_TEST_NGINX",
             path: debian::program(&debian, "nginx", "nginx")?,
@@ -47,6 +51,10 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<Vec<Tool>> {
             path: debian::program(&debian, "openssh-client", "ssh-keygen")?,
         },
         Tool {
+            variable: "COUNTERSIGN_TEST_REDIS",
+            path: debian::program(&debian, "redis-server", "redis-server")?,
+        },
+        Tool {
             variable: "COUNTERSIGN_TEST_PYTHON",
             path: python::environment(&python, &debian, "asymmetric-jwt-auth-1.3.0")?,
         },
@@ -54,7 +62,22 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<Vec<Tool>> {
             variable: "COUNTERSIGN_TEST_PYTHON_1_0",
             path: python::environment(&python, &debian, "asymmetric-jwt-auth-1.0.1b6")?,
         },
-    ])
+        Tool {
+            variable: "COUNTERSIGN_TEST_JWTHENTICATOR",
+            path: python::environment(&python, &debian, "jwthenticator-1.6.3")?,
+        },
+    ]);
+    Ok(tools)
+}
+
+/// The cluster of PostgreSQL that running ones are copies of.
+pub(crate) fn postgres(workspace: &Workspace) -> Result<Template> {
+    let directory = directory(workspace)?;
+    postgres::template(&directory.join("postgres"), &directory.join("debian"))
+}
+
+fn directory(workspace: &Workspace) -> Result<PathBuf> {
+    Ok(workspace.target_directory()?.join("tools"))
 }
 
 /// Makes a directory's content once: `fill` works on a fresh directory, and only

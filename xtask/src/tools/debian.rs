@@ -15,11 +15,14 @@ use super::once;
 use crate::run;
 
 /// What to do by hand where packages cannot be fetched.
-pub(super) const BY_HAND: &str =
-    "sudo apt-get update && sudo apt-get install -y nginx openssl openssh-client python3-venv";
+pub(super) const BY_HAND: &str = "sudo apt-get update && sudo apt-get install -y \
+    nginx openssl openssh-client postgresql python3-venv redis-server";
 
-/// Where Debian's programs are, whatever the user's `PATH`.
-const SYSTEM_DIRECTORIES: [&str; 3] = ["/usr/sbin", "/usr/bin", "/usr/local/sbin"];
+/// Where programs are, whatever the user's `PATH`.
+const PROGRAMS: [&str; 3] = ["usr/sbin", "usr/bin", "usr/local/sbin"];
+
+/// Where Debian keeps the programs of each release of PostgreSQL.
+const POSTGRES: &str = "usr/lib/postgresql";
 
 /// A program of this machine, or from a package unpacked under `directory`.
 pub(super) fn program(directory: &Path, package: &str, name: &str) -> Result<PathBuf> {
@@ -49,9 +52,23 @@ pub(super) fn unpacked(directory: &Path, package: &str) -> Result<PathBuf> {
 fn installed(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path)
-        .chain(SYSTEM_DIRECTORIES.iter().map(PathBuf::from))
+        .chain(program_directories(Path::new("/")))
         .map(|directory| directory.join(name))
         .find(|candidate| is_executable(candidate))
+}
+
+/// The directories of programs below a root, the newest release of PostgreSQL
+/// first.
+fn program_directories(root: &Path) -> Vec<PathBuf> {
+    let mut releases: Vec<(u32, PathBuf)> = fs::read_dir(root.join(POSTGRES))
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter_map(|path| Some((path.file_name()?.to_str()?.parse().ok()?, path.join("bin"))))
+        .collect();
+    releases.sort();
+    let releases = releases.into_iter().rev().map(|(_, directory)| directory);
+    PROGRAMS.iter().map(|directory| root.join(directory)).chain(releases).collect()
 }
 
 fn is_executable(path: &Path) -> bool {
@@ -109,9 +126,9 @@ fn is_root() -> Result<bool> {
 /// beside it. `exec` keeps the process id, so that a test kills the program
 /// itself.
 fn write_wrapper(root: &Path, name: &str, wrapper: &Path) -> Result<()> {
-    let program = ["usr/sbin", "usr/bin"]
-        .map(|directory| root.join(directory).join(name))
+    let program = program_directories(root)
         .into_iter()
+        .map(|directory| directory.join(name))
         .find(|candidate| is_executable(candidate))
         .with_context(|| format!("{} holds no program {name}", root.display()))?;
     let libraries = library_directories(root)?;

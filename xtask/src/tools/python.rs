@@ -31,9 +31,9 @@ pub(super) fn environment(directory: &Path, debian: &Path, name: &str) -> Result
 /// outlive the interpreter it was made with.
 fn system_interpreter() -> Result<String> {
     let version = "import sys; print(sys.executable, sys.version)";
-    let enough = "import sys; sys.exit(sys.version_info < (3, 10))";
+    let enough = "import sys; sys.exit(sys.version_info < (3, 11))";
     if run::capture(Command::new("python3").args(["-c", enough])).is_err() {
-        bail!("Python 3.10 or newer is needed; please run\n    {}", debian::BY_HAND);
+        bail!("Python 3.11 or newer is needed; please run\n    {}", debian::BY_HAND);
     }
     run::capture(Command::new("python3").args(["-c", version]))
 }
@@ -47,8 +47,11 @@ fn make(environment: &Path, debian: &Path, requirements: &Path) -> Result<()> {
         // interpreter can run from where it lies.
         pip.env("PYTHONPATH", pip_wheel(&debian::unpacked(debian, "python3-pip-whl")?)?);
     }
+    // The file names every package: pip chooses none, and what one of them says of
+    // the others does not bind, where it rules out each release that still works.
     run::capture(
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"])
+            .arg("-r")
             .arg(requirements),
     )
     .context("cannot install the Python packages that tests drive")?;

@@ -1,0 +1,211 @@
+//! A running cluster.
+
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::process::{Child, ExitStatus, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::place::Place;
+use crate::template::{SUPERUSER, Template};
+use crate::user;
+
+/// How often a server is asked whether it is ready: a minute in all, for the
+/// busiest machine.
+pub(crate) const ATTEMPTS: u32 = 6000;
+pub(crate) const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(10);
+
+/// How often another port is tried when somebody took the free one first.
+const PORTS: usize = 5;
+
+/// For many tests at once, each with a pool.
+const MAX_CONNECTIONS: u32 = 400;
+
+/// Whether a commit has reached the disk when it is acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// As PostgreSQL is shipped. A benchmark measures nothing else.
+    Full,
+    /// Commits survive the server but not the machine, which is quicker and
+    /// enough for tests.
+    Relaxed,
+}
+
+/// A cluster of PostgreSQL on a port of its own, a copy of the [`Template`]. It
+/// ends, and its data goes, with this value.
+///
+/// It also ends with the thread that started it, so that no server outlives a
+/// test run that was killed: keep it no longer than the test, and start it from
+/// no thread that is only lent.
+#[derive(Debug)]
+pub struct Postgres {
+    // Ends before its place goes.
+    server: Option<Server>,
+    place: Place,
+    template: Template,
+    durability: Durability,
+    port: u16,
+}
+
+impl Postgres {
+    /// Starts a cluster that nobody shares, with what `cargo xtask` tells in
+    /// environment variables.
+    ///
+    /// # Errors
+    /// If it tells nothing, or the server does not start.
+    pub fn of_its_own(durability: Durability) -> Result<Self> {
+        Self::start(&Template::from_environment()?, durability)
+    }
+
+    /// Starts a copy of a template.
+    ///
+    /// # Errors
+    /// If the server does not start; the error holds what it said.
+    pub fn start(template: &Template, durability: Durability) -> Result<Self> {
+        let place = Place::new(&template.clusters())?;
+        template.copy_data(&place.data())?;
+        let (template, port) = (template.clone(), 0);
+        let mut postgres = Self { server: None, place, template, durability, port };
+        for attempt in 1.. {
+            postgres.port = free_port()?;
+            match postgres.start_again() {
+                Err(error)
+                    if attempt < PORTS
+                        && format!("{error:#}").contains("Address already in use") => {}
+                outcome => {
+                    outcome?;
+                    break;
+                }
+            }
+        }
+        Ok(postgres)
+    }
+
+    /// The URL of the superuser's database.
+    ///
+    /// # Errors
+    /// If the template is gone.
+    pub fn url(&self) -> Result<String> {
+        let password = self.template.password()?;
+        Ok(format!("postgres://{SUPERUSER}:{password}@127.0.0.1:{}/{SUPERUSER}", self.port))
+    }
+
+    /// The template that this is a copy of.
+    pub fn template(&self) -> &Template {
+        &self.template
+    }
+
+    /// Stops the server as an operator does: clients lose their connections and
+    /// the data stays. Nobody listens at its port until
+    /// [`start_again`](Self::start_again).
+    ///
+    /// # Errors
+    /// If it was not running.
+    pub fn stop(&mut self) -> Result<()> {
+        let mut server = self.server.take().context("PostgreSQL is not running")?;
+        let status = server.end(Signal::INT)?;
+        if !status.success() {
+            bail!("PostgreSQL ended with {status}: {}", self.log());
+        }
+        Ok(())
+    }
+
+    /// Starts the server again after [`stop`](Self::stop), at the same port.
+    ///
+    /// # Errors
+    /// If it does not start; the error holds what it said.
+    pub fn start_again(&mut self) -> Result<()> {
+        if self.server.is_some() {
+            bail!("PostgreSQL is running already");
+        }
+        let log = self.place.log();
+        let output =
+            File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+        let mut command = user::command(self.template.program());
+        command.arg("-D").arg(self.place.data());
+        for setting in settings(self.port, self.durability) {
+            command.arg("-c").arg(setting);
+        }
+        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+        let child = command.spawn().context("cannot run setpriv, of Debian's util-linux")?;
+        let mut server = Server(child);
+        self.wait_for(&mut server).with_context(|| format!("PostgreSQL wrote:\n{}", self.log()))?;
+        self.server = Some(server);
+        Ok(())
+    }
+
+    /// Waits until somebody ends the server.
+    ///
+    /// # Errors
+    /// If it is not running.
+    pub fn wait(mut self) -> Result<()> {
+        self.server.take().context("PostgreSQL is not running")?.0.wait()?;
+        Ok(())
+    }
+
+    /// The server writes its state into a file, where its own tools look too.
+    fn wait_for(&self, server: &mut Server) -> Result<()> {
+        let state = self.place.data().join("postmaster.pid");
+        for _ in 0..ATTEMPTS {
+            let written = fs::read_to_string(&state).unwrap_or_default();
+            if written.lines().nth(7).is_some_and(|state| state.trim() == "ready") {
+                return Ok(());
+            }
+            if let Some(status) = server.0.try_wait()? {
+                bail!("PostgreSQL did not start: {status}");
+            }
+            thread::sleep(BETWEEN_ATTEMPTS);
+        }
+        bail!("PostgreSQL was not ready in {:?}", BETWEEN_ATTEMPTS * ATTEMPTS)
+    }
+
+    fn log(&self) -> String {
+        let bytes = fs::read(self.place.log()).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+/// The server's process; it ends when this value goes.
+#[derive(Debug)]
+struct Server(Child);
+
+impl Server {
+    fn end(&mut self, signal: Signal) -> Result<ExitStatus> {
+        // A child that nobody waited for keeps its number.
+        kill_process(Pid::from_child(&self.0), signal).context("PostgreSQL is gone")?;
+        Ok(self.0.wait()?)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // At once, without tidying data that nobody reads again.
+        if self.0.try_wait().is_ok_and(|ended| ended.is_none()) {
+            let _ = self.end(Signal::QUIT);
+        }
+    }
+}
+
+fn settings(port: u16, durability: Durability) -> Vec<String> {
+    let mut settings = vec![
+        format!("port={port}"),
+        "listen_addresses=127.0.0.1".to_owned(),
+        "unix_socket_directories=".to_owned(),
+        "ssl=on".to_owned(),
+        format!("max_connections={MAX_CONNECTIONS}"),
+        // Compiling takes longer than any query of a test.
+        "jit=off".to_owned(),
+    ];
+    if durability == Durability::Relaxed {
+        settings.extend(["fsync=off", "full_page_writes=off"].map(str::to_owned));
+    }
+    settings
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
