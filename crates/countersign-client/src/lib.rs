@@ -38,16 +38,17 @@
 //! # Access tokens
 //!
 //! A [`Session`] goes from an API key or a refresh token to an access token that is
-//! always fresh:
+//! always fresh, and [`AuthorizeRequests`] puts it into each request:
 //!
 //! ```no_run
-//! use countersign_client::{ApiKey, Service, Session};
+//! use countersign_client::{ApiKey, AuthorizeRequests, Service, Session};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let service = Service::at("https://auth.example.org".parse()?).build()?;
 //! let identifier = "0190f3c1-7e6d-7cc0-9a53-0c1f6f1d2a11".parse()?;
 //! let session = Session::new(service, identifier, ApiKey::new("cs_...")?);
-//! let header = session.access_token().await?.authorization_header();
+//! let client = AuthorizeRequests::to(["https://api.example.org".parse()?], session).client()?;
+//! let invoices = client.get("https://api.example.org/invoices").send().await?;
 //! # Ok(())
 //! # }
 //! ```
@@ -55,6 +56,7 @@
 //! Keys are registered with an [`InternalClient`].
 
 mod access_token;
+mod authorize;
 mod call;
 mod instance;
 mod internal;
@@ -66,6 +68,7 @@ mod session;
 mod signer;
 
 pub use access_token::{AccessToken, AccessTokenError};
+pub use authorize::AuthorizeRequests;
 pub use call::{CallError, MAX_ANSWER_BYTES};
 pub use countersign_core::{AccountName, Algorithm, Passphrase, PrivateKey};
 pub use countersign_core::{ApiKey, ApiKeyError, RefreshToken, RefreshTokenError};

@@ -1,7 +1,8 @@
-//! Sessions, and registration against a real server.
+//! Sessions, registration and their middleware against real servers.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod internal;
+mod middleware;
 mod outage;
 mod renewal;
 mod secrets;

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use countersign_client::{Credentials, InternalClient};
+use countersign_client::{AuthorizeRequests, Credentials, InternalClient};
 use tracing::Level;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -40,8 +40,9 @@ async fn no_secret_is_shown() {
         .and_refresh_token(refresh_token(0xfeed))
         .and_access_token(given.clone());
     let session = server.session(all.clone());
+    let authorize = AuthorizeRequests::to([server.url.clone()], session.clone());
     let internal = InternalClient::new(session.service().clone());
-    let shown = format!("{all:?} {session:?} {internal:?} {given:?}");
+    let shown = format!("{all:?} {session:?} {authorize:?} {internal:?} {given:?}");
     assert!(shown.contains(server.url.as_str()), "{shown}");
     for secret in [KEY, "feed", given.reveal()] {
         assert!(!shown.contains(secret), "{shown}");
