@@ -53,10 +53,13 @@
 //! # }
 //! ```
 //!
-//! Keys are registered with an [`InternalClient`].
+//! Keys are registered with an [`InternalClient`]. Programs without an async runtime
+//! find both in the module `blocking`, behind the feature of this name.
 
 mod access_token;
 mod authorize;
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod call;
 mod instance;
 mod internal;

@@ -1,6 +1,7 @@
 //! Sessions, registration and their middleware against real servers.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod blocking;
 mod internal;
 mod middleware;
 mod outage;

@@ -40,9 +40,10 @@ async fn no_secret_is_shown() {
         .and_refresh_token(refresh_token(0xfeed))
         .and_access_token(given.clone());
     let session = server.session(all.clone());
+    let blocking = countersign_client::blocking::Session::new(session.clone()).unwrap();
     let authorize = AuthorizeRequests::to([server.url.clone()], session.clone());
     let internal = InternalClient::new(session.service().clone());
-    let shown = format!("{all:?} {session:?} {authorize:?} {internal:?} {given:?}");
+    let shown = format!("{all:?} {session:?} {blocking:?} {authorize:?} {internal:?} {given:?}");
     assert!(shown.contains(server.url.as_str()), "{shown}");
     for secret in [KEY, "feed", given.reveal()] {
         assert!(!shown.contains(secret), "{shown}");
