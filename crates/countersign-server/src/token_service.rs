@@ -178,6 +178,11 @@ impl TokenService {
         &self.ring
     }
 
+    /// Where API keys are administrated.
+    pub fn api_keys(&self) -> &dyn ApiKeyStore {
+        &*self.ports.api_keys
+    }
+
     /// Registers a key for an identifier, or renews it.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use http::{Extensions, HeaderValue, StatusCode};
 use serde_json::json;
 
 use super::answers::{empty, failed, json_answer, result};
-use super::fields::{self, Fields};
+use super::fields::{BadBody, Fields, members};
 use crate::identity_headers::IdentityHeaders;
 use crate::request_context::RequestContext;
 use crate::token_service::{BEARER, TokenError, TokenService};
@@ -69,45 +69,45 @@ pub(super) fn status_routes() -> Router {
     Router::new().route(ROOT, there.clone()).route(HEALTH, there)
 }
 
-async fn authenticate(State(state): State<Arc<ExternalState>>, request: Request) -> Response {
+async fn authenticate(
+    State(state): State<Arc<ExternalState>>,
+    request: Request,
+) -> Result<Response, BadBody> {
     let from = client(request.extensions());
     let read = |fields: &mut Fields| (fields.text("key"), fields.uuid("identifier"));
-    let (key, identifier) = match members(request, read).await {
-        Ok(members) => members,
-        Err(response) => return response,
-    };
-    match state.tokens.authenticate(&key, identifier, from).await {
+    let (key, identifier) = members(request, read).await?;
+    Ok(match state.tokens.authenticate(&key, identifier, from).await {
         Ok(session) => {
             let refresh_token = session.refresh_token.reveal();
             let body = json!({ "jwt": session.jwt, "refresh_token": refresh_token });
             json_answer(StatusCode::OK, &body)
         }
         Err(error) => failed(&error),
-    }
+    })
 }
 
-async fn refresh(State(state): State<Arc<ExternalState>>, request: Request) -> Response {
+async fn refresh(
+    State(state): State<Arc<ExternalState>>,
+    request: Request,
+) -> Result<Response, BadBody> {
     let from = client(request.extensions());
     let read = |fields: &mut Fields| (fields.text("refresh_token"), fields.uuid("identifier"));
-    let (refresh_token, identifier) = match members(request, read).await {
-        Ok(members) => members,
-        Err(response) => return response,
-    };
-    match state.tokens.refresh(&refresh_token, identifier, from).await {
+    let (refresh_token, identifier) = members(request, read).await?;
+    Ok(match state.tokens.refresh(&refresh_token, identifier, from).await {
         Ok(jwt) => json_answer(StatusCode::OK, &json!({ "jwt": jwt, "refresh_token": null })),
         Err(error) => failed(&error),
-    }
+    })
 }
 
-async fn validate(State(state): State<Arc<ExternalState>>, request: Request) -> Response {
-    let jwt = match members(request, |fields| fields.text("jwt")).await {
-        Ok(jwt) => jwt,
-        Err(response) => return response,
-    };
-    match state.tokens.validate(&jwt).await {
+async fn validate(
+    State(state): State<Arc<ExternalState>>,
+    request: Request,
+) -> Result<Response, BadBody> {
+    let jwt = members(request, |fields| fields.text("jwt")).await?;
+    Ok(match state.tokens.validate(&jwt).await {
         Ok(_) => result(StatusCode::OK, true),
         Err(error) => failed(&error),
-    }
+    })
 }
 
 /// Made for gateways: it answers 200 without a body, which keeps their connections
@@ -147,13 +147,6 @@ async fn show_keys(State(tokens): State<Arc<TokenService>>) -> Response {
     let headers =
         [(CONTENT_TYPE, "application/json; charset=utf-8"), (CACHE_CONTROL, "public, max-age=300")];
     (headers, tokens.ring().jwks()).into_response()
-}
-
-/// Reads the members of a body; no others may be there.
-async fn members<T>(request: Request, read: impl FnOnce(&mut Fields) -> T) -> Result<T, Response> {
-    let mut fields = fields::read(request).await?;
-    let members = read(&mut fields);
-    fields.finish().map(|()| members)
 }
 
 fn client(extensions: &Extensions) -> Option<IpAddr> {

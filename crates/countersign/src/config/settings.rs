@@ -92,7 +92,7 @@ pub(crate) enum DatabaseLocation {
     /// In another file.
     File(PathBuf),
     /// On a PostgreSQL server.
-    Postgres(PostgresUrl, PostgresLimits),
+    Postgres(Box<PostgresUrl>, PostgresLimits),
 }
 
 /// What one caller may take.
@@ -308,7 +308,7 @@ fn database(url: Option<&str>, limits: PostgresLimits) -> Result<DatabaseLocatio
         return Ok(DatabaseLocation::File(file.into()));
     }
     match PostgresUrl::parse(url) {
-        Ok(url) => Ok(DatabaseLocation::Postgres(url, limits)),
+        Ok(url) => Ok(DatabaseLocation::Postgres(Box::new(url), limits)),
         Err(error) => Err(Failure::usage(format_args!("database_url: {error}"))),
     }
 }
