@@ -6,9 +6,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use countersign_core::{Identity, Reason, header};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{Extensions, HeaderValue, StatusCode};
 use serde_json::json;
 
@@ -65,8 +65,12 @@ pub(super) fn key_routes(tokens: Arc<TokenService>) -> Router {
 
 /// What only says that the service is there.
 pub(super) fn status_routes() -> Router {
-    let there = get(async || result(StatusCode::OK, true));
-    Router::new().route(ROOT, there.clone()).route(HEALTH, there)
+    Router::new().route(ROOT, there()).route(HEALTH, there())
+}
+
+/// Says that the service is there.
+pub(crate) fn there() -> MethodRouter {
+    get(async || result(StatusCode::OK, true))
 }
 
 async fn authenticate(
@@ -117,10 +121,12 @@ async fn validate_request(State(state): State<Arc<ExternalState>>, request: Requ
     let mut response = match header::token(&head.headers, BEARER) {
         Ok(token) => match state.tokens.validate(&token).await {
             Ok(identity) => state.allowed(&identity),
-            Err(error) => failed(&error),
+            Err(error) => challenged(failed(&error)),
         },
         // Too long to be a token, but an attempt at one.
-        Err(reason @ Reason::TokenTooLong) => failed(&TokenError::Refused(reason.into())),
+        Err(reason @ Reason::TokenTooLong) => {
+            challenged(failed(&TokenError::Refused(reason.into())))
+        }
         // It is 403 because the configurations of those who use this route go by it.
         Err(reason) => {
             tracing::info!(reason = reason.code(), "refused");
@@ -128,6 +134,14 @@ async fn validate_request(State(state): State<Arc<ExternalState>>, request: Requ
         }
     };
     unread_body::settle(&head, body, &mut response).await;
+    response
+}
+
+/// A 401 says what would be accepted (RFC 9110 section 15.5.2), and gateways pass it on.
+fn challenged(mut response: Response) -> Response {
+    if response.status() == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(BEARER));
+    }
     response
 }
 

@@ -6,6 +6,7 @@ mod databases;
 mod encryption_key;
 mod first_start;
 mod listeners;
+mod original_keys;
 mod tokens;
 
 use std::path::PathBuf;
