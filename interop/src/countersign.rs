@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
-use serde_json::Value;
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::environment::tool;
@@ -99,6 +99,20 @@ impl Countersign {
             self.run(&["key", "add", name, &key.to_string_lossy()])?;
         }
         Ok(())
+    }
+
+    /// Registers an API key, and swaps it for an access token.
+    ///
+    /// # Errors
+    /// If the server refuses either.
+    pub async fn access_token(&self, key: &str, identifier: &str) -> Result<String> {
+        let body = json!({"key": key, "identifier": identifier}).to_string();
+        let registered = Request::post("/register_key", &body).send(self.internal_url()).await?;
+        ensure!(registered.status == 201, "not registered: {registered:?}");
+        let bought = Request::post("/authenticate", &body).send(self.url()).await?;
+        ensure!(bought.status == 200, "no access token: {bought:?}");
+        let bought: Value = serde_json::from_str(&bought.body)?;
+        Ok(bought["jwt"].as_str().context("no access token")?.to_owned())
     }
 
     /// Puts a file beside the server's data; its path.

@@ -1,8 +1,8 @@
 //! Access tokens of every algorithm, before the libraries with which services
 //! judge them by our key set.
 
-use anyhow::{Context as _, Result};
-use interop::{Countersign, JwksReader, Presented, Request, Verdict};
+use anyhow::Result;
+use interop::{Countersign, JwksReader, Presented, Verdict};
 use serde_json::{Value, json};
 
 const ALGORITHMS: [&str; 9] =
@@ -30,10 +30,8 @@ impl Issuer {
             AUDIENCE,
         ])
         .await?;
-        let body = json!({"key": algorithm, "identifier": IDENTIFIER}).to_string();
-        let registered = Request::post("/register_key", &body).send(server.internal_url()).await?;
-        assert_eq!(registered.status, 201, "{registered:?}");
-        let tokens = [token(&server, &body).await?, token(&server, &body).await?];
+        let token = async || server.access_token(algorithm, IDENTIFIER).await;
+        let tokens = [token().await?, token().await?];
         Ok(Self { algorithm, server, tokens })
     }
 
@@ -53,12 +51,6 @@ impl Issuer {
             self.tokens.each_ref().map(|token| token.rsplit_once('.').unwrap_or_default());
         format!("{signed}.{signature}")
     }
-}
-
-async fn token(server: &Countersign, body: &str) -> Result<String> {
-    let answer = Request::post("/authenticate", body).send(server.url()).await?;
-    let answer: Value = serde_json::from_str(&answer.body)?;
-    Ok(answer["jwt"].as_str().context("no token")?.to_owned())
 }
 
 /// How the library says that a key was found and the signature is not its.
