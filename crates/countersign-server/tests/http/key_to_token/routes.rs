@@ -114,7 +114,10 @@ async fn each_part_can_be_switched_off_and_stands_under_the_prefix() {
     assert_eq!(on.post_json("/auth/register_key", &body).await.status, 201);
     assert_eq!(on.post_json("/auth/authenticate", &body).await.status, 200);
     assert_eq!(on.post_json("/authenticate", &body).await.status, 404);
-    assert_eq!(on.get("/auth", &[]).await.status, 200);
+    for root in ["/auth", "/auth/"] {
+        assert_eq!(on.get(root, &[]).await.status, 200);
+    }
+    assert_eq!(on.get("/", &[]).await.status, 404);
 }
 
 #[tokio::test]

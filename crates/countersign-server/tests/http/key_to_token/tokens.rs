@@ -102,6 +102,7 @@ async fn bad_tokens_are_refused_with_one_answer(on: On) {
         // Without a token, it is no attempt at one.
         let expected = if token.is_empty() { 403 } else { 401 };
         let refused = world.validate_request(token).await;
+        assert_eq!(refused.headers.contains_key("www-authenticate"), expected == 401);
         assert_eq!(
             (refused.status.as_u16(), refused.body.as_str()),
             (expected, "{}"),
