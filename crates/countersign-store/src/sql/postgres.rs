@@ -16,7 +16,7 @@ const TURN: i64 = 0x636f_756e_7465_7273;
 /// Taken by the first statement of a transaction and given back with its end.
 const TAKE_TURN: &str = "SELECT pg_advisory_xact_lock($1)";
 /// The statements of a transaction read the state at the first of them.
-const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+pub(super) const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
 /// How a PostgreSQL server is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +61,13 @@ impl PostgresUrl {
         }
         let options = PgConnectOptions::from_str(text);
         options.map(Self).map_err(|error| PostgresUrlError(without(text, &error)))
+    }
+}
+
+impl PostgresUrl {
+    /// How to connect there.
+    pub(super) fn options(&self) -> &PgConnectOptions {
+        &self.0
     }
 }
 
