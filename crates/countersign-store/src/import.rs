@@ -4,11 +4,10 @@
 //! one, a revocation or another expiry, stays done.
 
 use async_trait::async_trait;
-use countersign_core::AccountId;
 use countersign_core::ports::{
-    Act, ApiKeyRecord, NewAccount, NewApiKey, NewPublicKey, RefreshTokenRecord, StoreError,
+    Account, Act, ApiKeyRecord, NewAccount, NewApiKey, NewPublicKey, RefreshTokenRecord, StoreError,
 };
-use countersign_core::{AccountName, UnixTime};
+use countersign_core::{AccountId, AccountName, UnixTime};
 
 /// Whether an import is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,7 +174,7 @@ impl ApiKeyImport {
 
 impl ImportedAccount {
     /// Why the account that is here may not be given further credentials.
-    pub(crate) fn keep_off(&self, here: &countersign_core::ports::Account) -> Option<LeftOut> {
+    pub(crate) fn keep_off(&self, here: &Account) -> Option<LeftOut> {
         if !here.groups.is_empty() {
             Some(LeftOut::HasGroups)
         } else if self.disabled && !here.disabled {

@@ -70,9 +70,10 @@ impl ForeignDatabase {
     /// Connects to a PostgreSQL server and begins to read.
     ///
     /// # Errors
-    /// [`ForeignError::Unusable`].
-    pub async fn open_postgres(url: &PostgresUrl) -> Result<Self, ForeignError> {
-        let mut connection: PgConnection = url.options().connect().await?;
+    /// [`ForeignError::Unusable`], also if connecting takes longer than that.
+    pub async fn open_postgres(url: &PostgresUrl, within: Duration) -> Result<Self, ForeignError> {
+        let connection = tokio::time::timeout(within, url.options().connect()).await;
+        let mut connection: PgConnection = connection.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
         sqlx::raw_sql(READ).execute(&mut connection).await?;
         Ok(Self { connection: Connection::Postgres(connection) })
     }

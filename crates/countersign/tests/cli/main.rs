@@ -8,6 +8,7 @@ mod administrators;
 mod completions;
 mod data_directory;
 mod files;
+mod import;
 mod jwks;
 mod limits;
 mod restart;
