@@ -93,6 +93,17 @@ async fn assert_clients_carry_on(
         }
     }
 
+    let told = server.run(&[&["import", "jwthenticator", "--from", from], options].concat())?;
+    let expected = format!(
+        "{:<46}  already there  {}\n",
+        "keys                                   1", CALLERS[0].0
+    );
+    assert!(told.starts_with("TABLE ") && told.contains(&expected), "{told}");
+    assert!(
+        told.ends_with("refresh_tokens: 0 imported, 2 already there, 0 expired, 0 left out\n"),
+        "{told}"
+    );
+
     server.restart().await?;
     for (action, times) in
         [("account.import", 2), ("api-key.import", 2), ("refresh-token.import", 1)]

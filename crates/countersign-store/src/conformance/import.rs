@@ -172,6 +172,14 @@ async fn an_api_key_of_an_operators_account_is_left_out(target: ImportTarget) {
     assert_eq!(outcomes(&imported), [operators, operators, Imported, AlreadyThere]);
     assert_eq!(target.keys_of(7).await, Some(Vec::new()));
     assert_eq!(target.keys_of(8).await.map(|keys| keys.len()), Some(1));
+
+    // A disabled account is refused with one key as with two: nothing is lost.
+    let disabled = name(&identifier(9).to_string());
+    let change = AccountChange::SetDisabled(true);
+    target.registry.change_account(&act(6), &disabled, change).await.expect("a change");
+    assert_eq!(outcomes(&target.import_keys(&[api_key(9, 5)]).await), [Imported]);
+    let here = target.registry.account(&disabled).await.expect("an answer").expect("it");
+    assert!(here.disabled);
 }
 
 async fn a_hash_that_is_known_is_never_given_to_another(target: ImportTarget) {
