@@ -169,8 +169,9 @@ impl Target {
 /// Reads a date with a time in UTC, as both databases write it.
 fn instant(text: Option<&str>, column: &'static str) -> Result<Option<UnixTime>, Unfit> {
     let Some(text) = text else { return Ok(None) };
-    let civil = text.parse::<DateTime>().and_then(|civil| civil.to_zoned(TimeZone::UTC));
-    let instant = civil.map(|zoned| zoned.timestamp()).or_else(|_| text.parse::<Timestamp>());
+    // One with an offset comes first: read as civil time, the offset would be lost.
+    let in_utc = || text.parse::<DateTime>().and_then(|civil| civil.to_zoned(TimeZone::UTC));
+    let instant = text.parse::<Timestamp>().or_else(|_| in_utc().map(|zoned| zoned.timestamp()));
     let instant = instant.map_err(|_| Unfit::Instant(column))?;
     Ok(Some(UnixTime::from_micros(instant.as_microsecond())))
 }
