@@ -89,6 +89,11 @@ impl Countersign {
         capture(command(self.directory.path())?.args(arguments))
     }
 
+    /// A command of the binary in this server's environment.
+    pub(crate) fn command(&self) -> Result<Command> {
+        command(self.directory.path())
+    }
+
     /// Creates an account with the public keys of some files.
     ///
     /// # Errors

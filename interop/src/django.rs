@@ -1,6 +1,6 @@
 //! The original's server: a Django project with its middleware.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
@@ -25,6 +25,11 @@ impl Django {
         let django = Self { directory: TempDir::new()?, running: None };
         capture(django.manage("migrate")?.arg("--verbosity=0"))?;
         Ok(django)
+    }
+
+    /// The SQLite file with its tables.
+    pub fn database(&self) -> PathBuf {
+        self.directory.path().join("django.db")
     }
 
     /// Makes a user and registers public key files for it.
@@ -72,7 +77,7 @@ impl Django {
             .arg(repository().join("interop/django/manage.py"))
             .arg(command)
             .env("PYTHONDONTWRITEBYTECODE", "1")
-            .env("INTEROP_DJANGO_DATABASE", self.directory.path().join("django.db"));
+            .env("INTEROP_DJANGO_DATABASE", self.database());
         Ok(python)
     }
 }

@@ -73,7 +73,7 @@ use http::HeaderMap;
 use uuid::Uuid;
 
 pub use live_key_ring::{
-    ChangeRingError, LiveKeyRing, OpenRingError, RingSettings, SigningKeyKind,
+    ChangeRingError, LiveKeyRing, OpenRingError, RingSettings, SigningKeyKind, hashing_secret,
 };
 pub use maintenance::MAINTENANCE_INTERVAL;
 use signing::Signer;

@@ -79,6 +79,16 @@ impl Entry {
         }
     }
 
+    /// The import of refresh tokens, of which one row tells for all.
+    pub(crate) fn refresh_tokens(imported: usize) -> Self {
+        Self {
+            action: "refresh-token.import",
+            target: "refresh tokens".to_owned(),
+            before: Value::Null,
+            after: json!({ "imported": imported }),
+        }
+    }
+
     /// An act upon a signing key.
     pub(crate) fn signing_key(
         action: &'static str,

@@ -8,6 +8,7 @@ mod api_keys;
 mod audit;
 mod concurrency;
 mod endpoints;
+mod import;
 mod keys;
 mod last_admin;
 mod refresh_tokens;
@@ -26,6 +27,7 @@ use countersign_core::{
 };
 use uuid::Uuid;
 
+pub use self::import::ImportTarget;
 use crate::registry::RegistryStore;
 
 /// Runs every case that concerns administration.
@@ -66,6 +68,15 @@ pub async fn refresh_tokens(
     fresh: impl AsyncFn() -> (Arc<dyn RegistryStore>, Arc<dyn RefreshTokenStore>),
 ) {
     refresh_tokens::run(&fresh).await;
+}
+
+/// Runs every case that concerns imports: into a registry with refresh tokens beside
+/// it.
+///
+/// # Panics
+/// Where the store does not do what the port says.
+pub async fn import(fresh: impl AsyncFn() -> ImportTarget) {
+    import::run(&fresh).await;
 }
 
 /// Runs every case that concerns signing keys.

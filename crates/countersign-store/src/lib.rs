@@ -5,6 +5,7 @@ mod audit;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod endpoint_keys;
+mod import;
 mod jwks;
 mod live_directory;
 mod memory;
@@ -13,6 +14,10 @@ pub mod replay;
 mod sql;
 
 pub use endpoint_keys::{ChangeListener, EndpointKeys, merge_keys};
+pub use import::{
+    AccountImport, ApiKeyImport, ImportMode, ImportOutcome, ImportStore, ImportedAccount,
+    ImportedApiKey, LeftOut,
+};
 pub use jwks::{
     FetchError, FetchJwks, FetchLimits, ForbiddenAddress, HttpFetcher, JwksRules, JwksSchedule,
     JwksUrl, JwksUrlError, MAX_JWKS_URL_BYTES, RemoteJwks,
@@ -21,6 +26,7 @@ pub use live_directory::{LiveDirectory, Progress};
 pub use memory::MemoryStore;
 pub use registry::{CredentialUse, RegistryStore, RevokedToken, StoredAccount, UsedCredential};
 pub use sql::{
-    Database, Durability, OpenError, PostgresLimits, PostgresServer, PostgresUrl, PostgresUrlError,
-    SqlRefreshTokens, SqlStore, SqliteFile,
+    Database, Durability, ForeignAccount, ForeignApiKey, ForeignDatabase, ForeignEndpoint,
+    ForeignError, ForeignPublicKey, ForeignRefreshToken, OpenError, PostgresLimits, PostgresServer,
+    PostgresUrl, PostgresUrlError, SqlRefreshTokens, SqlStore, SqliteFile,
 };

@@ -3,6 +3,7 @@
 
 mod administration;
 mod api_keys;
+mod import;
 mod refresh_tokens;
 mod registry;
 mod signing_keys;
@@ -29,7 +30,7 @@ pub struct MemoryStore {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct State {
     accounts: BTreeMap<AccountName, Held>,
     names: HashMap<AccountId, AccountName>,

@@ -5,6 +5,8 @@ mod admins;
 mod api_keys;
 mod database;
 mod endpoints;
+mod foreign;
+mod import;
 mod keys;
 mod last_use;
 mod load;
@@ -22,8 +24,8 @@ mod trail;
 use async_trait::async_trait;
 use countersign_core::ports::{
     Account, AccountChange, AccountFilter, Act, AdminStore, ApiKeyRecord, ApiKeyStore, AuditRecord,
-    JwksEndpoint, NewAccount, NewApiKey, NewPublicKey, Page, PublicKeyRecord, SigningKeyRecord,
-    SigningKeyStore, StoreError,
+    JwksEndpoint, NewAccount, NewApiKey, NewPublicKey, Page, PublicKeyRecord, RefreshTokenRecord,
+    SigningKeyRecord, SigningKeyStore, StoreError,
 };
 use countersign_core::{
     AccountId, AccountName, ApiKeyId, RotationStep, Sealed, SecretHash, UnixTime,
@@ -31,10 +33,18 @@ use countersign_core::{
 use uuid::Uuid;
 
 pub use database::{Database, OpenError};
+pub use foreign::{
+    ForeignAccount, ForeignApiKey, ForeignDatabase, ForeignEndpoint, ForeignError,
+    ForeignPublicKey, ForeignRefreshToken,
+};
 pub use postgres::{PostgresLimits, PostgresServer, PostgresUrl, PostgresUrlError};
 pub use refresh_tokens::SqlRefreshTokens;
 pub use sqlite::{Durability, SqliteFile};
 
+use crate::import::{
+    AccountImport, ApiKeyImport, ImportMode, ImportOutcome, ImportStore, ImportedAccount,
+    ImportedApiKey,
+};
 use crate::registry::{CredentialUse, RegistryStore, RevokedToken, StoredAccount, page_size};
 
 /// Accounts, credentials, signing keys and the audit trail in a database.
@@ -310,6 +320,36 @@ impl RegistryStore for SqlStore {
         key: NewPublicKey,
     ) -> Result<Account, StoreError> {
         admins::recover(&self.database, act, &account, &key).await
+    }
+}
+
+#[async_trait]
+impl ImportStore for SqlStore {
+    async fn import_api_keys(
+        &self,
+        act: &Act,
+        keys: &[ImportedApiKey],
+        mode: ImportMode,
+    ) -> Result<Vec<ApiKeyImport>, StoreError> {
+        import::api_keys(&self.database, act, keys, mode).await
+    }
+
+    async fn import_refresh_tokens(
+        &self,
+        act: &Act,
+        tokens: &[RefreshTokenRecord],
+        mode: ImportMode,
+    ) -> Result<Vec<ImportOutcome>, StoreError> {
+        import::refresh_tokens(&self.database, act, tokens, mode).await
+    }
+
+    async fn import_account(
+        &self,
+        act: &Act,
+        account: &ImportedAccount,
+        mode: ImportMode,
+    ) -> Result<AccountImport, StoreError> {
+        import::account(&self.database, act, account, mode).await
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use countersign_core::ports::AdminStore;
+use countersign_store::conformance::ImportTarget;
 use countersign_store::{
     Durability, LiveDirectory, MemoryStore, RegistryStore, SqlRefreshTokens, SqlStore, SqliteFile,
     conformance,
@@ -109,4 +110,31 @@ async fn memory_store_keeps_signing_keys() {
 async fn sqlite_store_keeps_signing_keys() {
     let databases = Databases::new();
     conformance::signing_keys(async || databases.store().await as Arc<_>).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_store_takes_imports() {
+    let fresh = async || {
+        let store = Arc::new(MemoryStore::default());
+        ImportTarget {
+            import: Arc::clone(&store) as Arc<_>,
+            registry: Arc::clone(&store) as Arc<_>,
+            tokens: store,
+        }
+    };
+    conformance::import(fresh).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_store_takes_imports() {
+    let databases = Databases::new();
+    let fresh = async || {
+        let store = databases.store().await;
+        ImportTarget {
+            import: Arc::clone(&store) as Arc<_>,
+            tokens: Arc::new(SqlRefreshTokens::new(store.database().clone())),
+            registry: store,
+        }
+    };
+    conformance::import(fresh).await;
 }

@@ -75,7 +75,7 @@ async fn programs_that_start_together_make_one_schema() {
         let url = database.url().to_owned();
         starts.spawn(async move {
             let url = PostgresUrl::parse(&url).expect("a URL");
-            let patience = Duration::from_secs(60);
+            let patience = Duration::from_mins(1);
             let limits = PostgresLimits {
                 connections: 1,
                 connect_timeout: patience,

@@ -10,6 +10,7 @@ use crate::commands::api_key::ApiKeyCommand;
 use crate::commands::audit::AuditCommand;
 use crate::commands::completions::CompletionsArgs;
 use crate::commands::header::HeaderArgs;
+use crate::commands::import::ImportCommand;
 use crate::commands::jwks::JwksCommand;
 use crate::commands::key::KeyCommand;
 use crate::commands::request::RequestArgs;
@@ -81,6 +82,9 @@ pub(crate) enum Command {
     /// Get back in when every administrator's key is lost.
     #[command(subcommand)]
     Admin(AdminCommand),
+    /// Take over accounts and credentials from another program's database.
+    #[command(subcommand)]
+    Import(ImportCommand),
     /// Print an Authorization header, good for one request.
     Header(HeaderArgs),
     /// Make an authenticated request, like curl.

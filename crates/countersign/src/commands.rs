@@ -6,6 +6,7 @@ pub(crate) mod api_key;
 pub(crate) mod audit;
 pub(crate) mod completions;
 pub(crate) mod header;
+pub(crate) mod import;
 pub(crate) mod jwks;
 pub(crate) mod key;
 pub(crate) mod request;
@@ -28,6 +29,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Jwks(command) => jwks::run(command, output),
         Command::Audit(command) => audit::run(&command, output),
         Command::Admin(command) => admin::run(command, output),
+        Command::Import(command) => import::run(&command, output),
         Command::Header(args) => header::run(&args, output),
         Command::Request(args) => request::run(args),
         Command::Token(command) => token::run(command, output),

@@ -10,6 +10,8 @@ mod cli;
 mod commands;
 mod config;
 mod data_directory;
+mod databases;
+mod encryption_key;
 mod failure;
 mod files;
 mod key_file;

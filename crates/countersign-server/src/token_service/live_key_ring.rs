@@ -2,6 +2,7 @@
 
 mod changes;
 mod errors;
+mod hashing_secret;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,18 +11,16 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use countersign_core::ports::{Act, Clock, Random, SigningKeyRecord, SigningKeyStore};
 use countersign_core::{
-    Algorithm, DEFAULT_ACCESS_TOKEN_LIFETIME, EncryptionKey, HashingSecret, KeyKind, KeyRing,
-    OpenError, PrivateKey, PrivateKeyError, RsaBits, SecretHasher, SigningKey, SigningKeyState,
-    TokenIds,
+    Algorithm, DEFAULT_ACCESS_TOKEN_LIFETIME, EncryptionKey, KeyKind, KeyRing, OpenError,
+    PrivateKey, PrivateKeyError, RsaBits, SecretHasher, SigningKey, SigningKeyState, TokenIds,
 };
 use tokio::task::spawn_blocking;
 
 pub use errors::{ChangeRingError, OpenRingError};
+pub use hashing_secret::hashing_secret;
 
 /// What signing keys are sealed as.
 const SIGNING_KEY: &str = "signing-key";
-/// What the secret that hashes are keyed with is sealed as, and called.
-const HASHING_SECRET: &str = "hashing-secret";
 /// How long a key signs, unless configured.
 const DEFAULT_ROTATION_INTERVAL: Duration = Duration::from_hours(90 * 24);
 
@@ -228,19 +227,4 @@ impl LiveKeyRing {
             gone_at: record.gone_at,
         })
     }
-}
-
-/// The secret that hashes are keyed with: drawn at the first start, the same ever after.
-async fn hashing_secret(
-    store: &dyn SigningKeyStore,
-    encryption_key: &EncryptionKey,
-    random: &dyn Random,
-) -> Result<HashingSecret, OpenRingError> {
-    let candidate = HashingSecret::generate(random);
-    let sealed = encryption_key.seal(HASHING_SECRET, "", candidate.reveal(), random);
-    let sealed = store.secret(HASHING_SECRET, &sealed).await?;
-    let wrong =
-        || OpenRingError::WrongEncryptionKey("the secret that hashes are keyed with".into());
-    let secret = encryption_key.open(HASHING_SECRET, "", &sealed).map_err(|_| wrong())?;
-    HashingSecret::from_bytes(&secret).ok_or_else(wrong)
 }

@@ -154,12 +154,7 @@ impl AdminStore for MemoryStore {
         let mut state = self.lock();
         let held = state.accounts.get_mut(account).ok_or(StoreError::NoSuchAccount)?;
         let before = held.endpoints().into_iter().find(|endpoint| endpoint.url == url);
-        let after = before.clone().unwrap_or_else(|| {
-            let (account, url) = (held.account.id, url.to_owned());
-            let endpoint = JwksEndpoint { account, url, created_at: act.at, status: None };
-            held.endpoints.push(endpoint.clone());
-            endpoint
-        });
+        let after = before.clone().unwrap_or_else(|| held.trust(act, url));
         let (name, is) = (account.as_str(), Some(&after));
         state.record(act, Entry::endpoint("jwks-endpoint.add", name, before.as_ref(), is));
         Ok(after)
@@ -228,6 +223,14 @@ impl State {
 }
 
 impl Held {
+    /// Adds an endpoint.
+    pub(super) fn trust(&mut self, act: &Act, url: &str) -> JwksEndpoint {
+        let (account, url) = (self.account.id, url.to_owned());
+        let endpoint = JwksEndpoint { account, url, created_at: act.at, status: None };
+        self.endpoints.push(endpoint.clone());
+        endpoint
+    }
+
     /// Adds a key, or finds it: the key before, if it was there, and now.
     pub(super) fn add_key(
         &mut self,

@@ -155,7 +155,7 @@ impl Held {
         self.api_keys.iter().any(|key| key.hash == new.hash)
     }
 
-    fn add_api_key(&mut self, act: &Act, new: NewApiKey) -> ApiKeyRecord {
+    pub(super) fn add_api_key(&mut self, act: &Act, new: NewApiKey) -> ApiKeyRecord {
         let record = ApiKeyRecord {
             id: new.id,
             account: self.account.id,
@@ -171,7 +171,7 @@ impl Held {
         record
     }
 
-    fn replace_api_key(&mut self, changed: &ApiKeyRecord) {
+    pub(super) fn replace_api_key(&mut self, changed: &ApiKeyRecord) {
         for key in self.api_keys.iter_mut().filter(|key| key.id == changed.id) {
             key.clone_from(changed);
         }

@@ -17,7 +17,7 @@ const TURN: i64 = 0x636f_756e_7465_7273;
 /// Taken by the first statement of a transaction and given back with its end.
 const TAKE_TURN: &str = "SELECT pg_advisory_xact_lock($1)";
 /// The statements of a transaction read the state at the first of them.
-const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+pub(super) const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
 /// How a PostgreSQL server is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +69,13 @@ impl fmt::Debug for PostgresUrl {
     /// The options know the password, and show it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresUrl").field("host", &self.0.get_host()).finish_non_exhaustive()
+    }
+}
+
+impl PostgresUrl {
+    /// How to connect there.
+    pub(super) fn options(&self) -> &PgConnectOptions {
+        &self.0
     }
 }
 

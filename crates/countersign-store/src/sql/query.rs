@@ -44,6 +44,14 @@ impl Transaction {
         }
     }
 
+    /// Takes everything back and waits until that is done.
+    pub(crate) async fn roll_back(self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Sqlite(transaction) => transaction.rollback().await,
+            Self::Postgres(transaction) => transaction.rollback().await,
+        }
+    }
+
     /// Runs statements that have no values and return no rows.
     pub(crate) async fn run_script(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
         match self {

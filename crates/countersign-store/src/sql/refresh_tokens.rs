@@ -197,7 +197,8 @@ impl Clerk {
     }
 }
 
-fn as_json(token: &RefreshTokenRecord) -> Value {
+/// A token as the statements take it.
+pub(super) fn as_json(token: &RefreshTokenRecord) -> Value {
     json!({
         "hash": hex(token.hash.as_bytes()),
         "api_key": token.api_key.0.simple().to_string(),
@@ -206,7 +207,8 @@ fn as_json(token: &RefreshTokenRecord) -> Value {
     })
 }
 
-fn hex(bytes: &[u8; 32]) -> String {
+/// Bytes as `unhex` and `decode` read them.
+pub(super) fn hex(bytes: &[u8; 32]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
         // Writing to a String does not fail.

@@ -482,6 +482,70 @@ by_dialect! {
          ON CONFLICT DO NOTHING RETURNING hash"
     };
 
+    /// Accounts that registrations would have made: $1 a JSON array of them.
+    ACCOUNTS_REGISTER = {
+        sqlite: "INSERT INTO countersign_accounts (id, name, disabled, created_at, registered) \
+         SELECT unhex(t.value ->> 'id'), t.value ->> 'name', FALSE, t.value ->> 'created_at', TRUE \
+         FROM json_each($1) AS t WHERE TRUE ON CONFLICT DO NOTHING RETURNING id",
+        postgres: "INSERT INTO countersign_accounts (id, name, disabled, created_at, registered) \
+         SELECT decode(t.value ->> 'id', 'hex'), t.value ->> 'name', FALSE, \
+           CAST(t.value ->> 'created_at' AS BIGINT), TRUE \
+         FROM jsonb_array_elements(CAST($1 AS JSONB)) AS t ON CONFLICT DO NOTHING RETURNING id"
+    };
+
+    /// Keys from elsewhere, for accounts that registrations have made or could have
+    /// made: $1 a JSON array of keys.
+    API_KEYS_IMPORT = {
+        sqlite: concat!(
+            "INSERT INTO countersign_api_keys (id, account, hash, comment, created_at, expires_at) \
+             SELECT unhex(t.value ->> 'id'), a.id, unhex(t.value ->> 'hash'), t.value ->> 'comment', \
+               t.value ->> 'created_at', t.value ->> 'expires_at' FROM json_each($1) AS t \
+             CROSS JOIN countersign_accounts AS a ON a.id = unhex(t.value ->> 'account') \
+             WHERE a.registered = TRUE AND NOT EXISTS \
+               (SELECT 1 FROM countersign_account_groups AS g WHERE g.account = a.id) \
+             ON CONFLICT DO NOTHING RETURNING ", api_key_columns!("countersign_api_keys")
+        ),
+        postgres: concat!(
+            "INSERT INTO countersign_api_keys (id, account, hash, comment, created_at, expires_at) \
+             SELECT decode(t.value ->> 'id', 'hex'), a.id, decode(t.value ->> 'hash', 'hex'), \
+               t.value ->> 'comment', CAST(t.value ->> 'created_at' AS BIGINT), \
+               CAST(t.value ->> 'expires_at' AS BIGINT) \
+             FROM jsonb_array_elements(CAST($1 AS JSONB)) WITH ORDINALITY AS t (value, place) \
+             JOIN countersign_accounts AS a ON a.id = decode(t.value ->> 'account', 'hex') \
+             WHERE a.registered = TRUE AND NOT EXISTS \
+               (SELECT 1 FROM countersign_account_groups AS g WHERE g.account = a.id) \
+             ORDER BY t.place \
+             ON CONFLICT DO NOTHING RETURNING ", api_key_columns!("countersign_api_keys")
+        )
+    };
+
+    /// $1 a JSON array of hashes.
+    API_KEYS_FIND = {
+        sqlite: concat!(
+            "SELECT ", api_key_columns!("k"), " FROM json_each($1) AS t \
+             CROSS JOIN countersign_api_keys AS k ON k.hash = unhex(t.value)"
+        ),
+        postgres: concat!(
+            "SELECT ", api_key_columns!("k"),
+            " FROM jsonb_array_elements_text(CAST($1 AS JSONB)) AS t \
+             JOIN countersign_api_keys AS k ON k.hash = decode(t.value, 'hex')"
+        )
+    };
+
+    /// $1 now, $2 actor, $3 address, $4 a JSON array of the rest.
+    AUDIT_INSERT_ALL = {
+        sqlite: "INSERT INTO countersign_audit \
+         (at, actor, address, action, target, state_before, state_after) \
+         SELECT $1, $2, $3, t.value ->> 'action', t.value ->> 'target', t.value ->> 'before', \
+           t.value ->> 'after' FROM json_each($4) AS t",
+        postgres: "INSERT INTO countersign_audit \
+         (at, actor, address, action, target, state_before, state_after) \
+         SELECT $1, $2, $3, t.value ->> 'action', t.value ->> 'target', t.value ->> 'before', \
+           t.value ->> 'after' \
+         FROM jsonb_array_elements(CAST($4 AS JSONB)) WITH ORDINALITY AS t (value, place) \
+         ORDER BY t.place"
+    };
+
     /// $1 a JSON array of hashes.
     REFRESH_TOKENS_FIND = {
         sqlite: "SELECT r.hash, r.api_key, k.account, r.created_at, r.expires_at \

@@ -1,9 +1,10 @@
 //! The audit trail.
 
 use countersign_core::ports::{Act, AuditRecord, Page, StoreError};
+use serde_json::{Value, json};
 
 use super::database::Database;
-use super::query::{Transaction, query};
+use super::query::{Runs as _, Transaction, query};
 use super::rows::AuditRow;
 use super::{limit, statements, unavailable};
 use crate::audit::Entry;
@@ -22,6 +23,38 @@ pub(super) async fn record(
         .bind(entry.target)
         .bind(entry.before.to_string())
         .bind(entry.after.to_string())
+        .execute(transaction)
+        .await
+        .map_err(unavailable)?;
+    Ok(())
+}
+
+/// Adds many rows in one statement, in the transaction of what they tell about.
+pub(super) async fn record_all(
+    transaction: &mut Transaction,
+    act: &Act,
+    entries: Vec<Entry>,
+) -> Result<(), StoreError> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let rows: Value = entries
+        .into_iter()
+        .map(|entry| {
+            json!({
+                "action": entry.action,
+                "target": entry.target,
+                "before": entry.before.to_string(),
+                "after": entry.after.to_string(),
+            })
+        })
+        .collect();
+    let sql = transaction.choose(&statements::AUDIT_INSERT_ALL);
+    query(sql)
+        .bind(act.at.as_micros())
+        .bind(&act.actor)
+        .bind(act.from.map(|address| address.to_string()))
+        .bind(rows.to_string())
         .execute(transaction)
         .await
         .map_err(unavailable)?;

@@ -2,8 +2,6 @@
 
 mod announcement;
 mod assemble;
-mod databases;
-mod encryption_key;
 mod first_start;
 mod listeners;
 mod original_keys;
@@ -19,10 +17,11 @@ use countersign_system::{SystemRandom, random_account_id};
 use tokio_util::sync::CancellationToken;
 
 use self::assemble::Assembled;
-use self::databases::Databases;
 use self::listeners::Listeners;
 use crate::config::{self, ServeOptions, Settings};
 use crate::data_directory::{DataDirectory, ServerFile};
+use crate::databases::Databases;
+use crate::encryption_key;
 use crate::failure::Failure;
 use crate::logging;
 use crate::shutdown::StopSignals;

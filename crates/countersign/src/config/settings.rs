@@ -12,7 +12,7 @@ use countersign_server::{
     DEFAULT_API_KEY_LIFETIME, DEFAULT_REFRESH_TOKEN_LIFETIME, IdentityHeaders,
     MAX_ACCESS_TOKEN_LIFETIME,
 };
-use countersign_store::{PostgresLimits, PostgresUrl};
+use countersign_store::{JwksRules, PostgresLimits, PostgresUrl};
 use http::HeaderName;
 use ipnet::IpNet;
 
@@ -98,6 +98,26 @@ pub(crate) enum DatabaseLocation {
     File(PathBuf),
     /// On a PostgreSQL server.
     Postgres(Box<PostgresUrl>, PostgresLimits),
+}
+
+impl DatabaseLocation {
+    /// Reads the URL in a setting. It is not repeated in an error: it may hold a
+    /// password.
+    pub(crate) fn read(setting: &str, url: &str, limits: PostgresLimits) -> Result<Self, Failure> {
+        if let Some(file) = url.strip_prefix("sqlite:") {
+            let file = file.strip_prefix("//").unwrap_or(file);
+            if file.is_empty() || file.contains('?') {
+                return Err(Failure::usage(format_args!(
+                    "{setting} names no file, expected for example sqlite:///var/lib/countersign/main.db"
+                )));
+            }
+            return Ok(Self::File(file.into()));
+        }
+        match PostgresUrl::parse(url) {
+            Ok(url) => Ok(Self::Postgres(Box::new(url), limits)),
+            Err(error) => Err(Failure::usage(format_args!("{setting}: {error}"))),
+        }
+    }
 }
 
 /// What one caller may take.
@@ -208,6 +228,11 @@ impl Settings {
         check_internal(settings.internal_listen, beyond_loopback)?;
         Ok(settings)
     }
+
+    /// Which URLs accounts may publish their keys at.
+    pub(crate) fn jwks_rules(&self) -> JwksRules {
+        JwksRules { dangerous_allow_insecure: self.dangerous_allow_insecure_jwks }
+    }
 }
 
 fn tls_files(cert: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<TlsFiles>, Failure> {
@@ -302,22 +327,10 @@ fn connections(given: Option<u32>) -> Result<u32, Failure> {
     u32::try_from(count).map_err(Failure::usage)
 }
 
-/// The URL is not repeated: it may hold a password.
 fn database(url: Option<&str>, limits: PostgresLimits) -> Result<DatabaseLocation, Failure> {
-    let Some(url) = url else { return Ok(DatabaseLocation::DataDirectory) };
-    if let Some(file) = url.strip_prefix("sqlite:") {
-        let file = file.strip_prefix("//").unwrap_or(file);
-        if file.is_empty() || file.contains('?') {
-            return Err(Failure::usage(
-                "database_url names no file, expected for example sqlite:///var/lib/countersign/main.db",
-            ));
-        }
-        return Ok(DatabaseLocation::File(file.into()));
-    }
-    match PostgresUrl::parse(url) {
-        Ok(url) => Ok(DatabaseLocation::Postgres(Box::new(url), limits)),
-        Err(error) => Err(Failure::usage(format_args!("database_url: {error}"))),
-    }
+    url.map_or(Ok(DatabaseLocation::DataDirectory), |url| {
+        DatabaseLocation::read("database_url", url, limits)
+    })
 }
 
 fn header_bytes(given: u32) -> Result<usize, Failure> {

@@ -15,14 +15,12 @@ use countersign_server::{
 use countersign_store::replay::{
     DurableReplayGuard, JournalLimits, ReplayLimits, ReplayWheel, SqlJournal,
 };
-use countersign_store::{
-    HttpFetcher, JwksRules, JwksUrl, LiveDirectory, RemoteJwks, SqlStore, SqliteFile,
-};
+use countersign_store::{HttpFetcher, JwksUrl, LiveDirectory, RemoteJwks, SqlStore, SqliteFile};
 use countersign_system::{SystemClock, SystemRandom};
 
-use super::databases::Databases;
 use super::tokens;
 use crate::config::{ReplayGuardKind, Settings};
+use crate::databases::Databases;
 use crate::failure::Failure;
 use crate::key_file;
 
@@ -50,8 +48,8 @@ impl Assembled {
         let service_settings = service_settings(settings, instance_id)?;
         let guard = replay_guard(settings, databases.nonces.clone()).await?;
         let remote_jwks = RemoteJwks::new(
-            jwks_rules(settings),
-            Arc::new(HttpFetcher::new(jwks_rules(settings))),
+            settings.jwks_rules(),
+            Arc::new(HttpFetcher::new(settings.jwks_rules())),
             Arc::new(SystemClock),
             Arc::new(SystemRandom),
         );
@@ -88,7 +86,7 @@ impl Assembled {
 fn service_settings(settings: &Settings, instance_id: String) -> Result<ServiceSettings, Failure> {
     let defaults = ServiceSettings::new(instance_id);
     let limits = |limits| Limits { request_timeout: settings.limits.request_timeout, ..limits };
-    let rules = jwks_rules(settings);
+    let rules = settings.jwks_rules();
     Ok(ServiceSettings {
         policy: Policy {
             scheme: settings.scheme.clone(),
@@ -121,10 +119,6 @@ fn internal_hosts(settings: &Settings) -> AllowedHosts {
     let address = settings.internal_listen.ip();
     let own = (!address.is_unspecified()).then(|| address.to_string());
     AllowedHosts::loopback_and(settings.internal_hosts.iter().cloned().chain(own))
-}
-
-fn jwks_rules(settings: &Settings) -> JwksRules {
-    JwksRules { dangerous_allow_insecure: settings.dangerous_allow_insecure_jwks }
 }
 
 fn request_keys(settings: &Settings) -> Result<Vec<PublicKey>, Failure> {

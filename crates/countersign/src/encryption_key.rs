@@ -17,20 +17,35 @@ use crate::files;
 /// The variable that holds the key itself.
 const VARIABLE: &str = "COUNTERSIGN_ENCRYPTION_KEY";
 
-/// The key that is given, or the one in the data directory.
+/// The key that is given, or the one in the data directory, which is made if need be.
 ///
 /// # Errors
 /// A [`Failure`] that says where the key was to come from.
-pub(super) fn find(settings: &Settings, paths: &Paths) -> Result<EncryptionKey, Failure> {
+pub(crate) fn find(settings: &Settings, paths: &Paths) -> Result<EncryptionKey, Failure> {
+    given(settings).unwrap_or_else(|| in_data_directory(paths))
+}
+
+/// The same, but nothing is made: what the store holds was sealed under a key that
+/// must be somewhere.
+///
+/// # Errors
+/// As [`find`].
+pub(crate) fn find_existing(settings: &Settings, paths: &Paths) -> Result<EncryptionKey, Failure> {
+    given(settings).unwrap_or_else(|| read(&paths.encryption_key()))
+}
+
+fn given(settings: &Settings) -> Option<Result<EncryptionKey, Failure>> {
     let given = std::env::var(VARIABLE).ok().map(Zeroizing::new);
     match (given, &settings.encryption_key_file) {
-        (Some(_), Some(_)) => Err(Failure::usage(format_args!(
+        (Some(_), Some(_)) => Some(Err(Failure::usage(format_args!(
             "there are two encryption keys, in {VARIABLE} and by encryption_key_file: give one"
-        ))),
-        (Some(text), None) => EncryptionKey::from_base64(&text)
-            .map_err(|error| Failure::usage(format_args!("{VARIABLE}: {error}"))),
-        (None, Some(path)) => read(path),
-        (None, None) => in_data_directory(paths),
+        )))),
+        (Some(text), None) => Some(
+            EncryptionKey::from_base64(&text)
+                .map_err(|error| Failure::usage(format_args!("{VARIABLE}: {error}"))),
+        ),
+        (None, Some(path)) => Some(read(path)),
+        (None, None) => None,
     }
 }
 
