@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::database::Database;
 use super::query::{EitherRow, Runs as _, Transaction, query};
-use super::refresh_tokens::{as_json, hex};
+use super::refresh_tokens::{Row, hex};
 use super::rows::{ApiKeyRow, EndpointRow, RefreshTokenRow};
 use super::{accounts, keys, statements, trail, unavailable};
 use crate::audit::{Entry, account_state};
@@ -112,7 +112,8 @@ pub(super) async fn refresh_tokens(
         // Its keys were imported in a dry run too: the statement would find none.
         ImportMode::DryRun => fresh.iter().map(|token| token.hash.as_bytes().to_vec()).collect(),
         ImportMode::Write => {
-            let rows: Value = fresh.iter().map(|token| as_json(token)).collect();
+            let rows: Vec<Row> = fresh.iter().map(|token| Row::from(&**token)).collect();
+            let rows = json!(rows);
             let added: Vec<(Vec<u8>,)> =
                 run(&mut writing, &statements::REFRESH_TOKENS_INSERT, &rows).await?;
             added.into_iter().map(|(hash,)| hash).collect()

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use countersign_core::ports::{RefreshTokenRecord, RefreshTokenStore, StoreError};
 use countersign_core::{SecretHash, UnixTime};
 use quick_cache::sync::Cache;
-use serde_json::{Value, json};
+use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 
 use super::database::Database;
@@ -149,7 +149,7 @@ impl Clerk {
     }
 
     async fn add(&mut self, adds: Vec<Asked<RefreshTokenRecord, bool>>) {
-        let tokens: Value = adds.iter().map(|asked| as_json(&asked.about)).collect();
+        let tokens: Vec<Row> = adds.iter().map(|asked| (&asked.about).into()).collect();
         let kept = self.run::<(Vec<u8>,)>(&statements::REFRESH_TOKENS_INSERT, &tokens).await;
         let kept = kept.map(|rows| rows.into_iter().map(|(hash,)| hash).collect::<HashSet<_>>());
         for Asked { about: token, done } in adds {
@@ -159,7 +159,7 @@ impl Clerk {
     }
 
     async fn find(&mut self, finds: Vec<Asked<SecretHash, Option<RefreshTokenRecord>>>) {
-        let hashes: Value = finds.iter().map(|asked| hex(asked.about.as_bytes())).collect();
+        let hashes: Vec<String> = finds.iter().map(|asked| hex(asked.about.as_bytes())).collect();
         let rows = self.run::<RefreshTokenRow>(&statements::REFRESH_TOKENS_FIND, &hashes).await;
         let found = rows.and_then(|rows| {
             let records = rows.into_iter().map(RefreshTokenRow::record);
@@ -176,15 +176,17 @@ impl Clerk {
     async fn run<T: super::query::EitherRow>(
         &mut self,
         statement: &statements::ByDialect,
-        batch: &Value,
+        batch: &impl Serialize,
     ) -> Result<Vec<T>, StoreError> {
+        let batch = serde_json::to_string(batch)
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let work = async {
             let connection = match &mut self.connection {
                 Some(connection) => connection,
                 none => none.insert(self.database.connect().await?),
             };
             let sql = connection.choose(statement);
-            query(sql).bind(batch.to_string()).all(connection).await
+            query(sql).bind(batch).all(connection).await
         };
         let outcome = match tokio::time::timeout(PATIENCE, work).await {
             Ok(outcome) => outcome.map_err(unavailable),
@@ -197,22 +199,28 @@ impl Clerk {
     }
 }
 
-/// A token as the statements take it.
-pub(super) fn as_json(token: &RefreshTokenRecord) -> Value {
-    json!({
-        "hash": hex(token.hash.as_bytes()),
-        "api_key": token.api_key.0.simple().to_string(),
-        "created_at": token.created_at.as_micros(),
-        "expires_at": token.expires_at.as_micros(),
-    })
+/// A token as the statements for whole batches take it.
+#[derive(Serialize)]
+pub(super) struct Row {
+    hash: String,
+    api_key: String,
+    created_at: i64,
+    expires_at: i64,
 }
 
-/// Bytes as `unhex` and `decode` read them.
+impl From<&RefreshTokenRecord> for Row {
+    fn from(token: &RefreshTokenRecord) -> Self {
+        Self {
+            hash: hex(token.hash.as_bytes()),
+            api_key: token.api_key.0.simple().to_string(),
+            created_at: token.created_at.as_micros(),
+            expires_at: token.expires_at.as_micros(),
+        }
+    }
+}
+
 pub(super) fn hex(bytes: &[u8; 32]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a String does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
