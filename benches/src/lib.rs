@@ -8,9 +8,11 @@ pub mod bare;
 pub mod clock;
 pub mod load;
 pub mod measured;
+pub mod measured_tokens;
 pub mod pairs;
 pub mod process;
 pub mod report;
+pub mod shares;
 pub mod tokens;
 
 /// The allocator of the real binary.

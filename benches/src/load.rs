@@ -25,6 +25,23 @@ pub fn render(authorization: &str) -> Vec<u8> {
     .into_bytes()
 }
 
+/// Renders a `GET` of a path with a token.
+pub fn render_bearer(path: &str, token: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n\r\n")
+        .into_bytes()
+}
+
+/// Renders a `POST` of JSON.
+pub fn render_json(path: &str, body: &serde_json::Value) -> Vec<u8> {
+    let body = body.to_string();
+    let length = body.len();
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
+    )
+    .into_bytes()
+}
+
 /// Sends every request once, from [`CALLERS`] connections, and counts answers
 /// other than 200 as a failure of the benchmark.
 ///
@@ -56,21 +73,49 @@ async fn send_some(
     requests: Requests,
     next: Arc<AtomicUsize>,
 ) -> anyhow::Result<()> {
-    let mut buffer = vec![0; 4096];
+    let mut buffer = vec![0; 16 * 1024];
     while let Some(request) = requests.get(next.fetch_add(1, Ordering::Relaxed)) {
-        connection.write_all(request).await?;
-        let mut filled = 0;
-        while !buffer[..filled].ends_with(b"\r\n\r\n") {
-            let read = connection.read(&mut buffer[filled..]).await?;
-            anyhow::ensure!(read > 0, "the server closed a connection");
-            filled += read;
-        }
-        let head = &buffer[..filled];
-        anyhow::ensure!(
-            head.starts_with(b"HTTP/1.1 200"),
-            "{}",
-            String::from_utf8_lossy(head).lines().next().context("a status line")?
-        );
+        exchange(&mut connection, request, &mut buffer).await?;
     }
     Ok(())
+}
+
+/// Sends one request and reads the whole answer; its body.
+///
+/// # Errors
+/// If the connection breaks or the answer is not 200.
+pub async fn exchange<'b>(
+    connection: &mut TcpStream,
+    request: &[u8],
+    buffer: &'b mut [u8],
+) -> anyhow::Result<&'b [u8]> {
+    connection.write_all(request).await?;
+    let mut filled = 0;
+    let (head, length) = loop {
+        let read = connection.read(&mut buffer[filled..]).await?;
+        anyhow::ensure!(read > 0, "the server closed a connection");
+        filled += read;
+        if let Some(end) = buffer[..filled].windows(4).position(|four| four == b"\r\n\r\n") {
+            break (end + 4, content_length(&buffer[..end])?);
+        }
+    };
+    while filled < head + length {
+        let read = connection.read(&mut buffer[filled..]).await?;
+        anyhow::ensure!(read > 0, "the server closed a connection");
+        filled += read;
+    }
+    let answer = &buffer[..head];
+    anyhow::ensure!(
+        answer.starts_with(b"HTTP/1.1 200"),
+        "{}",
+        String::from_utf8_lossy(answer).lines().next().context("a status line")?
+    );
+    Ok(&buffer[head..filled])
+}
+
+fn content_length(head: &[u8]) -> anyhow::Result<usize> {
+    let name = b"content-length: ";
+    let Some(at) = head.windows(name.len()).position(|part| part == name) else { return Ok(0) };
+    let digits = head[at + name.len()..].split(|byte| *byte == b'\r').next().unwrap_or_default();
+    Ok(std::str::from_utf8(digits)?.parse()?)
 }

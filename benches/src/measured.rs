@@ -129,17 +129,20 @@ pub fn serve((setup, data): (Setup, PathBuf)) -> anyhow::Result<()> {
     })
 }
 
-async fn listen() -> anyhow::Result<axum::serve::TapIo<tokio::net::TcpListener, NoDelay>> {
+pub(crate) async fn listen() -> anyhow::Result<axum::serve::TapIo<tokio::net::TcpListener, NoDelay>>
+{
     use axum::serve::ListenerExt as _;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let no_delay: NoDelay = |stream| drop(stream.set_nodelay(true));
     Ok(listener.tap_io(no_delay))
 }
 
-type NoDelay = fn(&mut tokio::net::TcpStream);
+pub(crate) type NoDelay = fn(&mut tokio::net::TcpStream);
 
 #[expect(clippy::print_stdout, reason = "this is how the load learns the addresses")]
-fn announce(listener: &axum::serve::TapIo<tokio::net::TcpListener, NoDelay>) -> anyhow::Result<()> {
+pub(crate) fn announce(
+    listener: &axum::serve::TapIo<tokio::net::TcpListener, NoDelay>,
+) -> anyhow::Result<()> {
     use axum::serve::Listener as _;
     println!("{}", listener.local_addr()?);
     Ok(())

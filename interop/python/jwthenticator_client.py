@@ -41,6 +41,10 @@ class Session:
         """As the decorator does it."""
         return await verify_jwt(self.public, self.client.jwt)
 
+    async def await_expiry(self):
+        while not self.client.is_jwt_expired:
+            await asyncio.sleep(0.02)
+
     async def set_jwt(self, jwt):
         self.client.jwt = jwt
 

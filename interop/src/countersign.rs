@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
-use serde_json::Value;
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::environment::tool;
@@ -16,9 +16,16 @@ use crate::process::{Process, capture};
 #[derive(Debug)]
 pub struct Countersign {
     directory: TempDir,
-    options: &'static [&'static str],
+    options: Vec<String>,
     process: Process,
-    url: String,
+    urls: Urls,
+}
+
+/// Where the listeners are.
+#[derive(Debug)]
+struct Urls {
+    public: String,
+    internal: String,
 }
 
 impl Countersign {
@@ -34,20 +41,26 @@ impl Countersign {
     ///
     /// # Errors
     /// As [`start`](Self::start).
-    pub async fn start_with(options: &'static [&'static str]) -> Result<Self> {
+    pub async fn start_with(options: &[&str]) -> Result<Self> {
         let directory = TempDir::new()?;
-        let (process, url) = serve(directory.path(), options).await?;
-        Ok(Self { directory, options, process, url })
+        let options: Vec<_> = options.iter().map(|&option| option.to_owned()).collect();
+        let (process, urls) = serve(directory.path(), &options).await?;
+        Ok(Self { directory, options, process, urls })
     }
 
     /// The base URL of the public listener.
     pub fn url(&self) -> &str {
-        &self.url
+        &self.urls.public
+    }
+
+    /// The base URL of the internal listener.
+    pub fn internal_url(&self) -> &str {
+        &self.urls.internal
     }
 
     /// The address and port of the public listener.
     pub fn address(&self) -> &str {
-        self.url.trim_start_matches("http://")
+        self.url().trim_start_matches("http://")
     }
 
     /// Ends the server as `kill -9` does.
@@ -64,7 +77,7 @@ impl Countersign {
     /// If it does not become ready.
     pub async fn restart(&mut self) -> Result<()> {
         self.process.kill()?;
-        (self.process, self.url) = serve(self.directory.path(), self.options).await?;
+        (self.process, self.urls) = serve(self.directory.path(), &self.options).await?;
         Ok(())
     }
 
@@ -93,6 +106,20 @@ impl Countersign {
         Ok(())
     }
 
+    /// Registers an API key, and swaps it for an access token.
+    ///
+    /// # Errors
+    /// If the server refuses either.
+    pub async fn access_token(&self, key: &str, identifier: &str) -> Result<String> {
+        let body = json!({"key": key, "identifier": identifier}).to_string();
+        let registered = Request::post("/register_key", &body).send(self.internal_url()).await?;
+        ensure!(registered.status == 201, "not registered: {registered:?}");
+        let bought = Request::post("/authenticate", &body).send(self.url()).await?;
+        ensure!(bought.status == 200, "no access token: {bought:?}");
+        let bought: Value = serde_json::from_str(&bought.body)?;
+        Ok(bought["jwt"].as_str().context("no access token")?.to_owned())
+    }
+
     /// Puts a file beside the server's data; its path.
     ///
     /// # Errors
@@ -110,26 +137,28 @@ impl Countersign {
     /// If the server does not answer.
     pub async fn asks(&self, authorization: &str) -> Result<(u16, String)> {
         let request = Request::get("/forward-auth").authorization(authorization);
-        let answer = request.send(&self.url).await?;
+        let answer = request.send(self.url()).await?;
         Ok((answer.status, answer.all("x-auth-account").concat()))
     }
 }
 
-async fn serve(directory: &Path, options: &[&str]) -> Result<(Process, String)> {
+async fn serve(directory: &Path, options: &[String]) -> Result<(Process, Urls)> {
     let server_file = data(directory).join("server.json");
     let mut serve = command(directory)?;
     serve.args(["serve", "--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0"]);
     serve.args(options);
     let mut process = Process::start(&mut serve, &directory.join("serve.log"))?;
-    let url = process
+    let urls = process
         .ready(async || {
             let server: Value = serde_json::from_slice(&fs::read(&server_file).ok()?).ok()?;
-            let url = server["public"].as_str()?;
-            let answer = Request::get("/health/ready").send(url).await.ok()?;
-            (answer.status == 200).then(|| url.to_owned())
+            let url = |listener: &str| Some(server[listener].as_str()?.to_owned());
+            let urls = Urls { public: url("public")?, internal: url("internal")? };
+            // The internal listener has it at this path, whatever the public one's prefix.
+            let answer = Request::get("/health/ready").send(&urls.internal).await.ok()?;
+            (answer.status == 200).then_some(urls)
         })
         .await?;
-    Ok((process, url))
+    Ok((process, urls))
 }
 
 fn command(directory: &Path) -> Result<Command> {

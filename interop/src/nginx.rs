@@ -11,13 +11,8 @@ use tokio::net::TcpStream;
 use crate::environment::{repository, tool};
 use crate::process::Process;
 
-/// The shipped files, and the addresses in them that a site replaces.
-const FILES: [&str; 4] = [
-    "countersign-upstream.conf",
-    "countersign-server.conf",
-    "countersign-location.conf",
-    "site.conf",
-];
+/// Where the shipped files are, and the addresses in them that a site replaces.
+const DIRECTORY: &str = "deploy/nginx";
 const LISTEN: &str = "127.0.0.1:8000";
 const COUNTERSIGN: &str = "127.0.0.1:8080";
 const APPLICATION: &str = "127.0.0.1:9000";
@@ -33,9 +28,21 @@ pub struct Nginx {
     _directory: TempDir,
 }
 
+/// A whole site as we ship it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shipped {
+    /// For callers that sign each request: `site.conf`.
+    #[default]
+    SignedRequests,
+    /// For callers with access tokens: `jwthenticator.conf`.
+    AccessTokens,
+}
+
 /// What a site puts around and into the shipped configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Site {
+    /// What it has in its `http` block.
+    pub shipped: Shipped,
     /// The addresses at which Countersign listens.
     pub countersign: Vec<String>,
     /// The address of the service behind nginx.
@@ -76,7 +83,7 @@ impl Nginx {
         for (name, text) in site.files(listen)? {
             fs::write(path.join(name), text)?;
         }
-        fs::write(path.join("nginx.conf"), main_configuration(&site.http))?;
+        fs::write(path.join("nginx.conf"), main_configuration(site))?;
         let mut command = Command::new(tool("COUNTERSIGN_TEST_NGINX")?);
         command.arg("-p").arg(path).arg("-c").arg(path.join("nginx.conf")).args(["-e", "stderr"]);
         let mut process = Process::start(&mut command, &path.join("log"))?;
@@ -85,16 +92,42 @@ impl Nginx {
     }
 }
 
+impl Shipped {
+    /// The file that a site includes.
+    fn site(self) -> &'static str {
+        match self {
+            Self::SignedRequests => "site.conf",
+            Self::AccessTokens => "jwthenticator.conf",
+        }
+    }
+
+    /// That file, and those that it says go to `/etc/nginx`.
+    fn files(self) -> &'static [&'static str] {
+        match self {
+            Self::SignedRequests => &[
+                "countersign-upstream.conf",
+                "countersign-server.conf",
+                "countersign-location.conf",
+                "countersign-identity.conf",
+                "site.conf",
+            ],
+            Self::AccessTokens => {
+                &["countersign-upstream.conf", "countersign-identity.conf", "jwthenticator.conf"]
+            }
+        }
+    }
+}
+
 impl Site {
     /// The shipped files with this site's addresses.
     fn files(&self, listen: &str) -> Result<Vec<(&'static str, String)>> {
         let servers = self.countersign.join(";\n    server ");
         let mut texts = Vec::new();
-        for name in FILES {
-            let path = repository().join("deploy/nginx").join(name);
+        for name in self.shipped.files() {
+            let path = repository().join(DIRECTORY).join(name);
             let text = fs::read_to_string(&path)
                 .with_context(|| format!("cannot read {}", path.display()))?;
-            texts.push((name, text));
+            texts.push((*name, text));
         }
         let replacements =
             [(COUNTERSIGN, servers.as_str()), (LISTEN, listen), (APPLICATION, &self.application)];
@@ -114,7 +147,8 @@ impl Site {
 
 /// One process that stays in the foreground, with its files where the
 /// configuration is, and an operator who lets every header through.
-fn main_configuration(http: &str) -> String {
+fn main_configuration(site: &Site) -> String {
+    let (http, site) = (&site.http, site.shipped.site());
     format!(
         "daemon off;
 master_process off;
@@ -130,7 +164,7 @@ http {{
     scgi_temp_path scgi;
     underscores_in_headers on;
     {http}
-    include site.conf;
+    include {site};
 }}
 "
     )

@@ -2,6 +2,8 @@
 //! `target/tools`. Nothing is installed and no service is started.
 
 mod debian;
+mod go;
+mod node;
 mod postgres;
 mod python;
 
@@ -35,6 +37,7 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<Vec<Tool>> {
     let directory = directory(workspace)?;
     let debian = directory.join("debian");
     let python = directory.join("python");
+    let node = node::fetch(&directory.join("node"), &python, &debian)?;
     let postgres = postgres(workspace)?.variables().map(|(variable, path)| Tool { variable, path });
     let mut tools = Vec::from(postgres);
     tools.extend([
@@ -65,6 +68,16 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<Vec<Tool>> {
         Tool {
             variable: "COUNTERSIGN_TEST_JWTHENTICATOR",
             path: python::environment(&python, &debian, "jwthenticator-1.6.3")?,
+        },
+        Tool {
+            variable: "COUNTERSIGN_TEST_PYJWT",
+            path: python::environment(&python, &debian, "pyjwt-2.15.1")?,
+        },
+        Tool { variable: "COUNTERSIGN_TEST_NODE", path: node.program },
+        Tool { variable: "COUNTERSIGN_TEST_NODE_MODULES", path: node.modules },
+        Tool {
+            variable: "COUNTERSIGN_TEST_GO_JOSE",
+            path: go::program(&directory.join("go"), &debian, "jwks_reader")?,
         },
     ]);
     Ok(tools)

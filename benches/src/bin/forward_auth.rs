@@ -4,13 +4,12 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
 
-use countersign_benches::load::{Requests, render, send_all};
+use countersign_benches::load::{Requests, render};
 use countersign_benches::measured::{self, Guard, Setup};
-use countersign_benches::pairs::Ratios;
-use countersign_benches::process::{BOTH_CORES, LOAD_CORE, Server, move_to_cores};
-use countersign_benches::report::{Limit, Row, print};
+use countersign_benches::process::Server;
+use countersign_benches::report::{Row, print};
+use countersign_benches::shares::{Shares, half, on_the_load_core};
 use countersign_benches::tokens::{Counter, Scheme, authorization, ed25519, rsa};
 use countersign_core::PrivateKey;
 
@@ -27,18 +26,6 @@ const FEW_ACCOUNTS: usize = 1_000;
 const MANY_ACCOUNTS: usize = 1_000_000;
 /// Nonces spent before the large one is measured, all of them live.
 const MANY_NONCES: usize = 10_000_000;
-
-/// Both ways to look at the same pairs: our share of the baseline.
-#[derive(Default)]
-struct Shares {
-    requests_per_second: Vec<f64>,
-    cpu_per_request: Vec<f64>,
-}
-
-struct Half {
-    elapsed: Duration,
-    cpu_nanos: u64,
-}
 
 fn main() -> anyhow::Result<ExitCode> {
     if let Some(setup) = Setup::from_arguments(std::env::args().skip(1))? {
@@ -159,53 +146,4 @@ fn requests(
 /// Spreads consecutive numbers evenly: Knuth's multiplicative hash.
 fn scatter(index: usize) -> usize {
     (index.wrapping_mul(0x9E37_79B9_7F4A_7C15)) >> 20
-}
-
-async fn half(server: &Server, address: &str, requests: &Requests) -> anyhow::Result<Half> {
-    let before = server.cpu_nanos()?;
-    let elapsed = send_all(address, requests).await?;
-    Ok(Half { elapsed, cpu_nanos: server.cpu_nanos()? - before })
-}
-
-/// Runs the load on a core of its own, and gives the other back afterwards for
-/// the signing of the next tokens.
-fn on_the_load_core<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    move_to_cores(LOAD_CORE)?;
-    let outcome =
-        tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-            // The load never sleeps: waking it would be charged to the server,
-            // and the more so the slower the server is.
-            let restless = tokio::spawn(async {
-                loop {
-                    tokio::task::yield_now().await;
-                }
-            });
-            let outcome = work.await;
-            restless.abort();
-            outcome
-        });
-    move_to_cores(BOTH_CORES)?;
-    outcome
-}
-
-impl Shares {
-    #[expect(clippy::cast_precision_loss, reason = "far below 2^53 nanoseconds")]
-    fn add(&mut self, base: &Half, ours: &Half) {
-        self.requests_per_second.push(base.elapsed.as_secs_f64() / ours.elapsed.as_secs_f64());
-        self.cpu_per_request.push(base.cpu_nanos as f64 / ours.cpu_nanos as f64);
-    }
-
-    /// The two cores slow each other, so the CPU time decides.
-    fn rows(self, name: &str, value: f64) -> Vec<Row> {
-        let row = |what, ratios, limit| Row {
-            name: format!("{name}: {what}"),
-            ratios: Ratios::new(ratios),
-            limit,
-            value,
-        };
-        vec![
-            row("by CPU time", self.cpu_per_request, Limit::AtLeast),
-            row("by requests/s", self.requests_per_second, Limit::Shown),
-        ]
-    }
 }

@@ -5,6 +5,7 @@
 //! not known is an error that names it.
 
 mod account;
+mod api_key;
 mod audit;
 mod instance;
 mod instant;
@@ -12,8 +13,10 @@ mod jwks_endpoint;
 mod problem;
 mod public_key;
 pub mod routes;
+mod signing_key;
 
 pub use account::{Account, Accounts, AccountsQuery, ChangeAccount, CreateAccount};
+pub use api_key::{ApiKey, ApiKeys, ChangeApiKey, CreateApiKey, CreatedApiKey};
 pub use audit::{Audit, AuditQuery, AuditRecord};
 pub use instance::Instance;
 pub use instant::{to_timestamp, to_unix_time};
@@ -22,10 +25,13 @@ pub use problem::{PROBLEM_CONTENT_TYPE, Problem};
 pub use public_key::{
     AddPublicKey, ChangePublicKey, PublicKey, PublicKeyFingerprints, PublicKeys, key_type_name,
 };
+pub use signing_key::{
+    ImportSigningKey, RotateSigningKeys, SigningKey, SigningKeyState, SigningKeys,
+};
 
 /// How many items a listing shows unless asked for another number.
 pub const DEFAULT_PAGE_LIMIT: u32 = 100;
 /// The most items a listing shows.
 pub const MAX_PAGE_LIMIT: u32 = 1000;
-/// The longest comment of a public key, in bytes.
+/// The longest comment of a key, in bytes.
 pub const MAX_COMMENT_BYTES: usize = 256;

@@ -6,6 +6,7 @@
 //! there is such a route, account or key.
 
 mod accounts;
+mod api_keys;
 mod audit;
 mod extract;
 mod instance;
@@ -14,6 +15,7 @@ mod operator;
 mod problems;
 mod public_keys;
 mod same_site;
+mod signing_keys;
 
 use std::sync::Arc;
 
@@ -37,6 +39,7 @@ use crate::layers::{Failure, Layers, Limits};
 use crate::readiness::Readiness;
 use crate::request_context::RequestContexts;
 use crate::token_service::TokenService;
+use api_keys::Tokens;
 use operator::Gatekeeper;
 use problems::Kind;
 use same_site::SameSite;
@@ -96,10 +99,13 @@ pub fn router(state: InternalState) -> Router {
     };
     let administration =
         Administration { store: state.store, random: state.random, jwks_urls: state.jwks_urls };
+    let tokens = state.tokens.map(|service| {
+        token_routes(Tokens { service, random: Arc::clone(&administration.random) })
+    });
     // Around the router, not its routes: it would add `Allow` to the refusal of
     // a method, and so tell strangers which routes there are.
     let guarded = from_fn_with_state(Arc::new(gatekeeper), operator::admit)
-        .layer(administration_routes(administration));
+        .layer(administration_routes(administration, tokens));
     let routes = layers
         .limit(registration.unwrap_or_default().fallback_service(guarded))
         .route(routes::INSTANCE, get(instance::show).with_state(state.instance_id))
@@ -108,7 +114,20 @@ pub fn router(state: InternalState) -> Router {
     layers.observe(routes.layer(from_fn_with_state(same_site, same_site::check)))
 }
 
-fn administration_routes(state: Administration) -> Router {
+/// What concerns API keys, tokens and signing keys.
+fn token_routes(tokens: Tokens) -> Router {
+    Router::new()
+        .route(routes::API_KEYS, get(api_keys::list).post(api_keys::create))
+        .route(routes::API_KEY, patch(api_keys::change))
+        .route(routes::REVOKE_API_KEY, post(api_keys::revoke))
+        .route(routes::REVOKE_TOKEN, post(api_keys::revoke_token))
+        .route(routes::SIGNING_KEYS, get(signing_keys::list).post(signing_keys::import))
+        .route(routes::ROTATE_SIGNING_KEYS, post(signing_keys::rotate))
+        .route(routes::RETIRE_SIGNING_KEY, post(signing_keys::retire))
+        .with_state(tokens)
+}
+
+fn administration_routes(state: Administration, tokens: Option<Router>) -> Router {
     Router::new()
         .route(routes::ACCOUNTS, get(accounts::list).post(accounts::create))
         .route(
@@ -122,12 +141,14 @@ fn administration_routes(state: Administration) -> Router {
             routes::JWKS_ENDPOINTS,
             get(jwks_endpoints::list).post(jwks_endpoints::add).delete(jwks_endpoints::remove),
         )
+        .route(routes::REVOKE_TOKENS, post(accounts::revoke_tokens))
         .route(routes::AUDIT, get(audit::list))
+        .with_state(state)
+        .merge(tokens.unwrap_or_default())
         .fallback(|| async { Kind::NoSuchRoute.problem("there is nothing at this path") })
         .method_not_allowed_fallback(|| async {
             Kind::MethodNotAllowed.problem("this path does not know this method")
         })
-        .with_state(state)
 }
 
 fn last_resort(failure: Failure) -> Response {

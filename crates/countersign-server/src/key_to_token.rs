@@ -16,6 +16,7 @@ use countersign_core::Clock;
 
 use crate::identity_headers::IdentityHeaders;
 use crate::token_service::TokenService;
+pub(crate) use external::there;
 pub use external::{
     AUTHENTICATE, HEALTH, JWKS, REFRESH, ROOT, VALIDATE, VALIDATE_REQUEST, WELL_KNOWN_JWKS,
 };

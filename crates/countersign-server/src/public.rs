@@ -27,7 +27,7 @@ pub use url_prefix::{UrlPrefix, UrlPrefixError};
 
 use crate::health;
 use crate::identity_headers::IdentityHeaders;
-use crate::key_to_token::TokenRoutes;
+use crate::key_to_token::{self, TokenRoutes};
 use crate::layers::{Failure, Layers, Limits};
 use crate::readiness::Readiness;
 use crate::request_context::RequestContexts;
@@ -64,6 +64,7 @@ pub struct PublicState {
 pub fn router(state: PublicState) -> Router {
     let layers =
         Layers { contexts: state.contexts, limits: state.limits, last_resort: unavailable };
+    let root = state.tokens.is_some().then(key_to_token::there);
     let token_routes = state.tokens.clone().map(|tokens| {
         state.token_routes.on_public_listener(tokens, state.identity_headers.clone(), state.clock)
     });
@@ -79,7 +80,7 @@ pub fn router(state: PublicState) -> Router {
         .limit(gateway.merge(token_routes.unwrap_or_default()))
         .route(REQUEST_KEYS, get(request_keys::show).with_state(state.request_keys))
         .merge(health::routes(state.readiness));
-    layers.observe(state.url_prefix.nest(routes))
+    layers.observe(state.url_prefix.nest(routes, root))
 }
 
 /// The answer when a dependency is down or there is too much to do. Gateways

@@ -178,6 +178,11 @@ impl TokenService {
         &self.ring
     }
 
+    /// Where API keys are administrated.
+    pub fn api_keys(&self) -> &dyn ApiKeyStore {
+        &*self.ports.api_keys
+    }
+
     /// Registers a key for an identifier, or renews it.
     ///
     /// # Errors
@@ -210,14 +215,16 @@ impl TokenService {
         }
     }
 
-    /// Whether a key is registered, and would be accepted.
+    /// Whether a key is registered and was not revoked. It may have expired:
+    /// registering it again renews it.
     ///
     /// # Errors
     /// [`DirectoryError`].
     pub async fn is_registered(&self, key: &ApiKey) -> Result<bool, DirectoryError> {
         let hash = self.ring.hasher().api_key(key);
         let account = self.ports.directory.find_by_api_key(&hash).await?;
-        Ok(ApiKeyHolder::of_api_key(account, &hash, self.ports.clock.now()).is_ok())
+        let keys = account.iter().flat_map(|account| &account.api_keys);
+        Ok(keys.filter(|key| key.hash == hash).any(|key| key.revoked_at.is_none()))
     }
 
     /// Swaps an API key for an access token and a refresh token. The refresh token is

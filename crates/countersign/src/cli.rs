@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::account::AccountCommand;
 use crate::commands::admin::AdminCommand;
+use crate::commands::api_key::ApiKeyCommand;
 use crate::commands::audit::AuditCommand;
 use crate::commands::completions::CompletionsArgs;
 use crate::commands::header::HeaderArgs;
@@ -14,6 +15,7 @@ use crate::commands::jwks::JwksCommand;
 use crate::commands::key::KeyCommand;
 use crate::commands::request::RequestArgs;
 use crate::commands::serve::ServeArgs;
+use crate::commands::signing_key::SigningKeyCommand;
 use crate::commands::token::TokenCommand;
 use crate::output::Output;
 
@@ -65,6 +67,12 @@ pub(crate) enum Command {
     /// Make, read and convert keys; register them for accounts.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Make keys that are swapped for tokens, list, expire and revoke them.
+    #[command(subcommand)]
+    ApiKey(ApiKeyCommand),
+    /// Rotate the keys that access tokens are signed with.
+    #[command(subcommand)]
+    SigningKey(SigningKeyCommand),
     /// Trust the keys that an account publishes at a URL.
     #[command(subcommand)]
     Jwks(JwksCommand),
@@ -81,7 +89,7 @@ pub(crate) enum Command {
     Header(HeaderArgs),
     /// Make an authenticated request, like curl.
     Request(RequestArgs),
-    /// Look into tokens.
+    /// Look into tokens, and revoke them.
     #[command(subcommand)]
     Token(TokenCommand),
     /// Print a completion script for a shell.

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod admin;
+pub(crate) mod api_key;
 pub(crate) mod audit;
 pub(crate) mod completions;
 pub(crate) mod header;
@@ -10,6 +11,7 @@ pub(crate) mod jwks;
 pub(crate) mod key;
 pub(crate) mod request;
 pub(crate) mod serve;
+pub(crate) mod signing_key;
 pub(crate) mod token;
 
 use crate::cli::{Cli, Command};
@@ -22,6 +24,8 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Serve(args) => serve::run(*args),
         Command::Account(command) => account::run(command, output),
         Command::Key(command) => key::run(command, output),
+        Command::ApiKey(command) => api_key::run(command, output),
+        Command::SigningKey(command) => signing_key::run(command, output),
         Command::Jwks(command) => jwks::run(command, output),
         Command::Audit(command) => audit::run(&command, output),
         Command::Admin(command) => admin::run(command, output),

@@ -1,12 +1,14 @@
 //! The settings of `serve`: command line before `COUNTERSIGN_*` before the
 //! settings file before the defaults.
 
+mod compat;
 mod file;
 mod installation;
 mod options;
 mod settings;
 mod values;
 
+pub(crate) use compat::{Compat, Original, OriginalKeys};
 pub(crate) use installation::InstallationArgs;
 pub(crate) use options::ServeOptions;
 pub(crate) use settings::{DatabaseLocation, Limits, Settings, TlsFiles, TokenOptions};
@@ -29,5 +31,12 @@ pub(crate) fn settings(
         Some(path) => file::read(path)?,
         None => ServeOptions::default(),
     };
-    Settings::resolve(given.or(in_file))
+    let given = given.or(in_file);
+    match given.compat {
+        None => Settings::resolve(given, Original::default()),
+        Some(Compat::Jwthenticator) => {
+            let (options, original) = compat::jwthenticator(&|name| std::env::var(name).ok())?;
+            Settings::resolve(given.or(options), original)
+        }
+    }
 }

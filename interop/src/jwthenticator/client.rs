@@ -54,6 +54,8 @@ pub enum Step {
     },
     /// Asks `/validate` as the decorator does; results in true or false.
     Validate,
+    /// Waits until the client takes its access token for expired.
+    AwaitExpiry,
     /// Sets `Client.jwt`.
     SetJwt(Option<String>),
     /// `Client.get_with_auth`; results in `{"status": .., "body": ..}`.
@@ -121,6 +123,7 @@ impl Step {
             Self::Authenticate => json!(["authenticate"]),
             Self::Refresh { auth_on_fail } => json!(["refresh", auth_on_fail]),
             Self::Validate => json!(["validate"]),
+            Self::AwaitExpiry => json!(["await_expiry"]),
             Self::SetJwt(jwt) => json!(["set_jwt", jwt]),
             Self::Get(url) => json!(["get_with_auth", url]),
             Self::Post(url, body) => json!(["post_with_auth", url, body]),

@@ -2,6 +2,7 @@
 //! nobody names would never fail.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -18,7 +19,7 @@ pub(super) fn check(workspace: &Workspace, files: &[PathBuf]) -> Result<Vec<Stri
     let fuzz = root.join("fuzz");
     let unreached = files.iter().filter(|file| match extension(file) {
         "rs" => !file.starts_with(&fuzz) && !rust.contains(*file),
-        "py" => !interop.contains(&script_name(root, file)),
+        "py" | "mjs" | "go" => !interop.contains(&script_name(root, file)),
         _ => false,
     });
     Ok(unreached
@@ -104,13 +105,14 @@ fn sources_below(files: &[PathBuf], directory: &str, extension_wanted: &str) -> 
     Ok(text)
 }
 
-/// What a test calls a Python file: the name of the script, or for a part of a
-/// package the name of the package's directory.
+/// What a test calls a script: its name, or for a part of a package the name of the
+/// package's directory.
 fn script_name(root: &Path, file: &Path) -> String {
     let below = file.strip_prefix(root.join("interop")).unwrap_or(file);
     let mut parts = below.components();
+    let scripts = |name: &OsStr| ["go", "javascript", "python"].iter().any(|one| name == *one);
     match (parts.next(), parts.next()) {
-        (Some(first), Some(second)) if first.as_os_str() == "python" => {
+        (Some(first), Some(second)) if scripts(first.as_os_str()) => {
             second.as_os_str().to_string_lossy().into_owned()
         }
         (Some(first), _) => first.as_os_str().to_string_lossy().into_owned(),
@@ -145,6 +147,7 @@ mod tests {
     fn scripts_are_known_by_name() {
         let root = Path::new("/r");
         assert_eq!(script_name(root, Path::new("/r/interop/python/sign.py")), "sign.py");
+        assert_eq!(script_name(root, Path::new("/r/interop/go/judge.go")), "judge.go");
         assert_eq!(script_name(root, Path::new("/r/interop/django/site/urls.py")), "django");
     }
 }

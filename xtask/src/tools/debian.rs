@@ -16,7 +16,8 @@ use crate::run;
 
 /// What to do by hand where packages cannot be fetched.
 pub(super) const BY_HAND: &str = "sudo apt-get update && sudo apt-get install -y \
-    nginx openssl openssh-client postgresql python3-venv redis-server";
+    golang-go golang-gopkg-square-go-jose.v2-dev nginx nodejs npm openssl openssh-client postgresql \
+    python3-venv redis-server";
 
 /// Where programs are, whatever the user's `PATH`.
 const PROGRAMS: [&str; 3] = ["usr/sbin", "usr/bin", "usr/local/sbin"];
@@ -49,7 +50,8 @@ pub(super) fn unpacked(directory: &Path, package: &str) -> Result<PathBuf> {
     Ok(root)
 }
 
-fn installed(name: &str) -> Option<PathBuf> {
+/// A program of this machine.
+pub(super) fn installed(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path)
         .chain(program_directories(Path::new("/")))

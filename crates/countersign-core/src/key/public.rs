@@ -5,7 +5,10 @@ mod read;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use aws_lc_rs::signature::{self, ParsedPublicKey, VerificationAlgorithm};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::components::PublicComponents;
 use super::fingerprint::Fingerprints;
@@ -117,6 +120,13 @@ impl PublicKey {
             PublicComponents::Ed25519(_) | PublicComponents::Ec { .. } => true,
         };
         signature.len() == self.signature_length() && below_modulus
+    }
+
+    /// What `jwthenticator` calls this key in tokens and in its JWKS: base64url of the
+    /// SHA-1 of the SPKI DER. A name and nothing else: it protects nothing.
+    pub fn jwthenticator_kid(&self) -> String {
+        let sha1 = digest(&SHA1_FOR_LEGACY_USE_ONLY, &self.to_spki_der());
+        URL_SAFE_NO_PAD.encode(sha1.as_ref())
     }
 
     /// The names this key goes by.

@@ -21,6 +21,10 @@ pub struct Account {
     pub disabled: bool,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Whether it was made by the registration of an API key.
+    pub registered: bool,
+    /// Access tokens issued up to here are refused.
+    pub tokens_revoked_at: Option<Timestamp>,
     /// When one of its credentials last led to an identity.
     pub last_used_at: Option<Timestamp>,
     /// The address that use came from.
@@ -86,6 +90,8 @@ impl From<ports::Account> for Account {
             groups: account.groups,
             disabled: account.disabled,
             created_at: to_timestamp(account.created_at),
+            registered: account.registered,
+            tokens_revoked_at: account.tokens_revoked_at.map(to_timestamp),
             last_used_at: account.last_used_at.map(to_timestamp),
             last_used_from: account.last_used_from,
         }

@@ -78,7 +78,9 @@ pub struct ChangePublicKey {
 }
 
 /// With a function of its own, a member that is missing is an error, not `None`.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+pub(super) fn given<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Timestamp>, D::Error> {
     Option::deserialize(deserializer)
 }
 

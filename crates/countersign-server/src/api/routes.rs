@@ -6,9 +6,10 @@
 
 use std::fmt;
 
-use countersign_core::AccountName;
+use countersign_core::{AccountName, ApiKeyId};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::form_urlencoded::Serializer;
+use uuid::Uuid;
 
 use super::{AccountsQuery, AuditQuery};
 
@@ -26,6 +27,22 @@ pub const KEY: &str = "/v1/accounts/{name}/keys/{fingerprint}";
 pub const REVOKE_KEY: &str = "/v1/accounts/{name}/keys/{fingerprint}/revoke";
 /// `GET`, `POST`, `DELETE` with `?url=`: an account's JWKS endpoints.
 pub const JWKS_ENDPOINTS: &str = "/v1/accounts/{name}/jwks-endpoints";
+/// `POST`: refuses every access token of an account that was issued so far.
+pub const REVOKE_TOKENS: &str = "/v1/accounts/{name}/revoke-tokens";
+/// `GET`, `POST`: an account's API keys.
+pub const API_KEYS: &str = "/v1/accounts/{name}/api-keys";
+/// `PATCH`: one API key.
+pub const API_KEY: &str = "/v1/accounts/{name}/api-keys/{id}";
+/// `POST`: withdraws an API key for good.
+pub const REVOKE_API_KEY: &str = "/v1/accounts/{name}/api-keys/{id}/revoke";
+/// `POST`: refuses one access token.
+pub const REVOKE_TOKEN: &str = "/v1/tokens/{id}/revoke";
+/// `GET`, `POST`: the signing keys.
+pub const SIGNING_KEYS: &str = "/v1/signing-keys";
+/// `POST`: lets the next one sign.
+pub const ROTATE_SIGNING_KEYS: &str = "/v1/signing-keys/rotate";
+/// `POST`: lets one go at once. The `kid` is in the query: some have slashes.
+pub const RETIRE_SIGNING_KEY: &str = "/v1/signing-keys/retire";
 /// `GET`: the audit trail.
 pub const AUDIT: &str = "/v1/audit";
 
@@ -69,6 +86,36 @@ pub fn jwks_endpoints(account: &AccountName) -> String {
 /// One JWKS endpoint, to be removed.
 pub fn jwks_endpoint(account: &AccountName, url: &str) -> String {
     with_query(&jwks_endpoints(account), |pairs| append(pairs, "url", Some(&url)))
+}
+
+/// Refuses every access token of an account that was issued so far.
+pub fn revoke_tokens(account: &AccountName) -> String {
+    format!("{}/revoke-tokens", self::account(account))
+}
+
+/// An account's API keys.
+pub fn api_keys(account: &AccountName) -> String {
+    format!("{}/api-keys", self::account(account))
+}
+
+/// One API key.
+pub fn api_key(account: &AccountName, id: ApiKeyId) -> String {
+    format!("{}/{id}", api_keys(account))
+}
+
+/// Withdraws an API key for good.
+pub fn revoke_api_key(account: &AccountName, id: ApiKeyId) -> String {
+    format!("{}/revoke", api_key(account, id))
+}
+
+/// Refuses one access token.
+pub fn revoke_token(token_id: Uuid) -> String {
+    format!("/v1/tokens/{token_id}/revoke")
+}
+
+/// Lets a signing key go at once.
+pub fn retire_signing_key(kid: &str) -> String {
+    with_query(RETIRE_SIGNING_KEY, |pairs| append(pairs, "kid", Some(&kid)))
 }
 
 /// The stretch of the audit trail that a query shows.

@@ -76,6 +76,16 @@ pub(super) async fn change(
     Ok(Json(changed.ok_or_else(|| no_such_account(&name))?.into()))
 }
 
+/// Refuses every access token of an account that was issued so far.
+pub(super) async fn revoke_tokens(
+    State(store): State<Arc<dyn AdminStore>>,
+    InPath(name): InPath,
+    Actor(act): Actor,
+) -> Result<Json<Account>, Problem> {
+    let changed = store.change_account(&act, &name, AccountChange::RevokeTokens).await?;
+    Ok(Json(changed.ok_or_else(|| no_such_account(&name))?.into()))
+}
+
 /// Deletes an account with its keys and endpoints.
 pub(super) async fn delete(
     State(store): State<Arc<dyn AdminStore>>,

@@ -12,6 +12,7 @@ use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
+use uuid::Uuid;
 
 use super::problems::Kind;
 use crate::api::{DEFAULT_PAGE_LIMIT, MAX_PAGE_LIMIT, Problem};
@@ -61,6 +62,25 @@ impl<S: Send + Sync> FromRequestParts<S> for FingerprintInPath {
         let Path(named): Path<Named> =
             Path::from_request_parts(parts, state).await.map_err(not_utf8)?;
         Ok(Self(named.fingerprint))
+    }
+}
+
+/// The id that the path names.
+pub(super) struct IdInPath(pub(super) Uuid);
+
+impl<S: Send + Sync> FromRequestParts<S> for IdInPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        #[derive(serde::Deserialize)]
+        struct Named {
+            id: String,
+        }
+        let Path(Named { id }) = Path::from_request_parts(parts, state).await.map_err(not_utf8)?;
+        let id = Uuid::try_parse(&id).map_err(|error| {
+            Kind::InvalidRequest.problem(format_args!("the id in the path: {error}"))
+        })?;
+        Ok(Self(id))
     }
 }
 

@@ -58,6 +58,9 @@ kinds! {
     AccountExists = "account-exists", CONFLICT, "The account exists already";
     KeyRevoked = "key-revoked", CONFLICT, "The key was revoked";
     LastAdmin = "last-admin", CONFLICT, "Nobody could administrate any more";
+    KeyExists = "key-exists", CONFLICT, "The key is there already";
+    KeyActive = "key-active", CONFLICT, "The key signs";
+    NotYet = "not-yet", CONFLICT, "It is too early for that";
     TooMany = "too-many", CONFLICT, "The account has as many as it may";
     BodyTooLarge = "body-too-large", PAYLOAD_TOO_LARGE, "The body is too large";
     NotJson = "not-json", UNSUPPORTED_MEDIA_TYPE, "The body must be JSON";
@@ -99,6 +102,7 @@ impl From<StoreError> for Problem {
             StoreError::AccountExists => Kind::AccountExists,
             StoreError::NoSuchAccount => Kind::NoSuchAccount,
             StoreError::KeyRevoked => Kind::KeyRevoked,
+            StoreError::ApiKeyExists => Kind::KeyExists,
             StoreError::LastAdmin => Kind::LastAdmin,
             StoreError::Unavailable(cause) => {
                 tracing::error!(cause, "the store cannot be reached");

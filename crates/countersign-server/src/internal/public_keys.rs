@@ -79,7 +79,7 @@ fn no_such_key(account: &AccountName) -> Problem {
     ))
 }
 
-fn check_comment(comment: String) -> Result<String, Problem> {
+pub(super) fn check_comment(comment: String) -> Result<String, Problem> {
     if comment.len() > MAX_COMMENT_BYTES || comment.chars().any(char::is_control) {
         return Err(Kind::InvalidRequest.problem(format_args!(
             "`comment` in the body: at most {MAX_COMMENT_BYTES} bytes without control characters"

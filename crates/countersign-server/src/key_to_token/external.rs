@@ -6,14 +6,14 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use countersign_core::{Identity, Reason, header};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{Extensions, HeaderValue, StatusCode};
 use serde_json::json;
 
 use super::answers::{empty, failed, json_answer, result};
-use super::fields::{self, Fields};
+use super::fields::{BadBody, Fields, members};
 use crate::identity_headers::IdentityHeaders;
 use crate::request_context::RequestContext;
 use crate::token_service::{BEARER, TokenError, TokenService};
@@ -65,49 +65,53 @@ pub(super) fn key_routes(tokens: Arc<TokenService>) -> Router {
 
 /// What only says that the service is there.
 pub(super) fn status_routes() -> Router {
-    let there = get(async || result(StatusCode::OK, true));
-    Router::new().route(ROOT, there.clone()).route(HEALTH, there)
+    Router::new().route(ROOT, there()).route(HEALTH, there())
 }
 
-async fn authenticate(State(state): State<Arc<ExternalState>>, request: Request) -> Response {
+/// Says that the service is there.
+pub(crate) fn there() -> MethodRouter {
+    get(async || result(StatusCode::OK, true))
+}
+
+async fn authenticate(
+    State(state): State<Arc<ExternalState>>,
+    request: Request,
+) -> Result<Response, BadBody> {
     let from = client(request.extensions());
     let read = |fields: &mut Fields| (fields.text("key"), fields.uuid("identifier"));
-    let (key, identifier) = match members(request, read).await {
-        Ok(members) => members,
-        Err(response) => return response,
-    };
-    match state.tokens.authenticate(&key, identifier, from).await {
+    let (key, identifier) = members(request, read).await?;
+    Ok(match state.tokens.authenticate(&key, identifier, from).await {
         Ok(session) => {
             let refresh_token = session.refresh_token.reveal();
             let body = json!({ "jwt": session.jwt, "refresh_token": refresh_token });
             json_answer(StatusCode::OK, &body)
         }
         Err(error) => failed(&error),
-    }
+    })
 }
 
-async fn refresh(State(state): State<Arc<ExternalState>>, request: Request) -> Response {
+async fn refresh(
+    State(state): State<Arc<ExternalState>>,
+    request: Request,
+) -> Result<Response, BadBody> {
     let from = client(request.extensions());
     let read = |fields: &mut Fields| (fields.text("refresh_token"), fields.uuid("identifier"));
-    let (refresh_token, identifier) = match members(request, read).await {
-        Ok(members) => members,
-        Err(response) => return response,
-    };
-    match state.tokens.refresh(&refresh_token, identifier, from).await {
+    let (refresh_token, identifier) = members(request, read).await?;
+    Ok(match state.tokens.refresh(&refresh_token, identifier, from).await {
         Ok(jwt) => json_answer(StatusCode::OK, &json!({ "jwt": jwt, "refresh_token": null })),
         Err(error) => failed(&error),
-    }
+    })
 }
 
-async fn validate(State(state): State<Arc<ExternalState>>, request: Request) -> Response {
-    let jwt = match members(request, |fields| fields.text("jwt")).await {
-        Ok(jwt) => jwt,
-        Err(response) => return response,
-    };
-    match state.tokens.validate(&jwt).await {
+async fn validate(
+    State(state): State<Arc<ExternalState>>,
+    request: Request,
+) -> Result<Response, BadBody> {
+    let jwt = members(request, |fields| fields.text("jwt")).await?;
+    Ok(match state.tokens.validate(&jwt).await {
         Ok(_) => result(StatusCode::OK, true),
         Err(error) => failed(&error),
-    }
+    })
 }
 
 /// Made for gateways: it answers 200 without a body, which keeps their connections
@@ -117,10 +121,12 @@ async fn validate_request(State(state): State<Arc<ExternalState>>, request: Requ
     let mut response = match header::token(&head.headers, BEARER) {
         Ok(token) => match state.tokens.validate(&token).await {
             Ok(identity) => state.allowed(&identity),
-            Err(error) => failed(&error),
+            Err(error) => challenged(failed(&error)),
         },
         // Too long to be a token, but an attempt at one.
-        Err(reason @ Reason::TokenTooLong) => failed(&TokenError::Refused(reason.into())),
+        Err(reason @ Reason::TokenTooLong) => {
+            challenged(failed(&TokenError::Refused(reason.into())))
+        }
         // It is 403 because the configurations of those who use this route go by it.
         Err(reason) => {
             tracing::info!(reason = reason.code(), "refused");
@@ -128,6 +134,14 @@ async fn validate_request(State(state): State<Arc<ExternalState>>, request: Requ
         }
     };
     unread_body::settle(&head, body, &mut response).await;
+    response
+}
+
+/// A 401 says what would be accepted (RFC 9110 section 15.5.2), and gateways pass it on.
+fn challenged(mut response: Response) -> Response {
+    if response.status() == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(BEARER));
+    }
     response
 }
 
@@ -147,13 +161,6 @@ async fn show_keys(State(tokens): State<Arc<TokenService>>) -> Response {
     let headers =
         [(CONTENT_TYPE, "application/json; charset=utf-8"), (CACHE_CONTROL, "public, max-age=300")];
     (headers, tokens.ring().jwks()).into_response()
-}
-
-/// Reads the members of a body; no others may be there.
-async fn members<T>(request: Request, read: impl FnOnce(&mut Fields) -> T) -> Result<T, Response> {
-    let mut fields = fields::read(request).await?;
-    let members = read(&mut fields);
-    fields.finish().map(|()| members)
 }
 
 fn client(extensions: &Extensions) -> Option<IpAddr> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::body::to_bytes;
 use axum::extract::Request;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use http_body_util::LengthLimitError;
@@ -24,25 +24,66 @@ pub(super) struct Fields {
     complaints: Map<String, Value>,
 }
 
+/// Why a body cannot be used.
+pub(super) enum BadBody {
+    /// It is no JSON in UTF-8, or ended early.
+    Malformed,
+    /// These members are not what they should be.
+    Complaints(Map<String, Value>),
+    /// It has too many bytes.
+    TooLarge,
+    /// It took too long.
+    TooSlow,
+}
+
+impl IntoResponse for BadBody {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Malformed => empty(StatusCode::BAD_REQUEST),
+            Self::Complaints(of) => json_answer(StatusCode::BAD_REQUEST, &Value::Object(of)),
+            Self::TooLarge => empty(StatusCode::PAYLOAD_TOO_LARGE),
+            Self::TooSlow => empty(StatusCode::REQUEST_TIMEOUT),
+        }
+    }
+}
+
+/// Reads the members of a body; no others may be there.
+///
+/// # Errors
+/// [`BadBody`] if they are not what they should be.
+pub(super) async fn members<T>(
+    request: Request,
+    read: impl FnOnce(&mut Fields) -> T,
+) -> Result<T, BadBody> {
+    let mut fields = self::read(request).await?;
+    let members = read(&mut fields);
+    fields.finish().map(|()| members)
+}
+
 /// Reads a body as a JSON object.
 ///
 /// # Errors
-/// The answer that says what is wrong.
-pub(super) async fn read(request: Request) -> Result<Fields, Response> {
+/// [`BadBody`] if it is none.
+async fn read(request: Request) -> Result<Fields, BadBody> {
     let (head, body) = request.into_parts();
     if !is_utf8(&head.headers) {
-        return Err(empty(StatusCode::BAD_REQUEST));
+        return Err(BadBody::Malformed);
     }
     let read = tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, MAX_BODY_BYTES)).await;
-    let read = read.map_err(|_| empty(StatusCode::REQUEST_TIMEOUT))?;
-    let bytes = read.map_err(|error| match error.into_inner().is::<LengthLimitError>() {
-        true => empty(StatusCode::PAYLOAD_TOO_LARGE),
-        false => empty(StatusCode::BAD_REQUEST),
+    let bytes = read.map_err(|_| BadBody::TooSlow)?.map_err(|error| {
+        if error.into_inner().is::<LengthLimitError>() {
+            BadBody::TooLarge
+        } else {
+            BadBody::Malformed
+        }
     })?;
     match serde_json::from_slice(&bytes) {
         Ok(Value::Object(members)) => Ok(Fields { members, complaints: Map::new() }),
-        Ok(_) => Err(complain(&json!({ "_schema": ["Invalid input type."] }))),
-        Err(_) => Err(empty(StatusCode::BAD_REQUEST)),
+        Ok(_) => {
+            let complaint = ("_schema".to_owned(), json!(["Invalid input type."]));
+            Err(BadBody::Complaints(Map::from_iter([complaint])))
+        }
+        Err(_) => Err(BadBody::Malformed),
     }
 }
 
@@ -85,16 +126,13 @@ impl Fields {
     /// Ends the reading: nothing may be left over.
     ///
     /// # Errors
-    /// The answer with every complaint, in which case what was read is worth nothing.
-    pub(super) fn finish(mut self) -> Result<(), Response> {
+    /// [`BadBody::Complaints`], in which case what was read is worth nothing.
+    pub(super) fn finish(mut self) -> Result<(), BadBody> {
         let unknown: Vec<String> = self.members.keys().cloned().collect();
         for name in unknown {
             self.complain(&name, "Unknown field.");
         }
-        match self.complaints.is_empty() {
-            true => Ok(()),
-            false => Err(complain(&Value::Object(self.complaints))),
-        }
+        if self.complaints.is_empty() { Ok(()) } else { Err(BadBody::Complaints(self.complaints)) }
     }
 
     fn take(&mut self, name: &str) -> Option<Value> {
@@ -105,10 +143,6 @@ impl Fields {
         }
         None
     }
-}
-
-fn complain(complaints: &Value) -> Response {
-    json_answer(StatusCode::BAD_REQUEST, complaints)
 }
 
 /// Whether a body claims no other charset than that of JSON (RFC 8259 section 8.1).

@@ -12,7 +12,7 @@ use countersign_core::{AccountId, ApiKey, ApiKeyError, MAX_API_KEY_BYTES};
 use http::StatusCode;
 
 use super::answers::{empty, failed, result};
-use super::fields::{self, Fields};
+use super::fields::{BadBody, Fields, members};
 use crate::request_context::RequestContext;
 use crate::token_service::{TokenError, TokenService};
 
@@ -36,59 +36,44 @@ pub(super) fn routes(state: InternalState) -> Router {
         .with_state(state)
 }
 
-async fn register_key(State(state): State<InternalState>, request: Request) -> Response {
+async fn register_key(
+    State(state): State<InternalState>,
+    request: Request,
+) -> Result<Response, BadBody> {
     let client = RequestContext::find(request.extensions()).and_then(|context| context.client);
-    let mut fields = match fields::read(request).await {
-        Ok(fields) => fields,
-        Err(response) => return response,
-    };
-    let (key, identifier) = (key(&mut fields), fields.uuid("identifier"));
-    let key = match (fields.finish(), key) {
-        (Ok(()), Some(key)) => key,
-        (Err(response), _) => return response,
-        (Ok(()), None) => return empty(StatusCode::BAD_REQUEST),
-    };
+    let read = |fields: &mut Fields| (key(fields), fields.uuid("identifier"));
+    let (key, identifier) = members(request, read).await?;
+    let key = key.ok_or(BadBody::Malformed)?;
     let act = Act { actor: "registration".to_owned(), at: state.clock.now(), from: client };
-    match state.tokens.register(&act, &key, AccountId(identifier)).await {
+    Ok(match state.tokens.register(&act, &key, AccountId(identifier)).await {
         Ok(_) => result(StatusCode::CREATED, true),
         Err(error @ StoreError::NotRegistrable) => {
             tracing::info!(%identifier, %error, "not registered");
             empty(StatusCode::CONFLICT)
         }
         Err(error) => failed(&TokenError::Unavailable(error.to_string())),
-    }
+    })
 }
 
-async fn is_key_registered(State(state): State<InternalState>, request: Request) -> Response {
-    let mut fields = match fields::read(request).await {
-        Ok(fields) => fields,
-        Err(response) => return response,
-    };
-    let key = key(&mut fields);
-    let key = match (fields.finish(), key) {
-        (Ok(()), Some(key)) => key,
-        (Err(response), _) => return response,
-        (Ok(()), None) => return empty(StatusCode::BAD_REQUEST),
-    };
-    match state.tokens.is_registered(&key).await {
+async fn is_key_registered(
+    State(state): State<InternalState>,
+    request: Request,
+) -> Result<Response, BadBody> {
+    let key = members(request, key).await?.ok_or(BadBody::Malformed)?;
+    Ok(match state.tokens.is_registered(&key).await {
         Ok(registered) => result(StatusCode::OK, registered),
         Err(error) => failed(&TokenError::Unavailable(error.to_string())),
-    }
+    })
 }
 
 /// The member `key`; without one there is a complaint.
 fn key(fields: &mut Fields) -> Option<ApiKey> {
     let text = fields.text("key");
-    match ApiKey::new(&text) {
-        Ok(key) => Some(key),
-        Err(ApiKeyError::Empty) => {
-            fields.complain("key", "Shorter than minimum length 1.");
-            None
-        }
-        Err(_) => {
-            let complaint = format!("Longer than maximum length {MAX_API_KEY_BYTES}.");
-            fields.complain("key", &complaint);
-            None
-        }
-    }
+    let complaint = match ApiKey::new(&text) {
+        Ok(key) => return Some(key),
+        Err(ApiKeyError::Empty) => "Shorter than minimum length 1.".to_owned(),
+        Err(_) => format!("Longer than maximum length {MAX_API_KEY_BYTES}."),
+    };
+    fields.complain("key", &complaint);
+    None
 }

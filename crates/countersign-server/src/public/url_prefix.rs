@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use axum::Router;
+use axum::routing::MethodRouter;
 
 /// What stands before every public path: nothing, or something like `/auth`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,8 +40,16 @@ impl fmt::Display for UrlPrefix {
 }
 
 impl UrlPrefix {
-    pub(super) fn nest(&self, routes: Router) -> Router {
-        if self.0.is_empty() { routes } else { Router::new().nest(&self.0, routes) }
+    /// The routes behind the prefix. With it their root has two spellings.
+    pub(super) fn nest(&self, routes: Router, root: Option<MethodRouter>) -> Router {
+        if self.0.is_empty() {
+            return routes;
+        }
+        let nested = Router::new().nest(&self.0, routes);
+        match root {
+            Some(root) => nested.route(&format!("{}/", self.0), root),
+            None => nested,
+        }
     }
 }
 

@@ -50,6 +50,7 @@ impl Signer {
 }
 
 /// That a token cannot be issued is nobody's fault who asks for one.
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn unavailable(error: IssueError) -> TokenError {
     TokenError::Unavailable(error.to_string())
 }

@@ -5,6 +5,7 @@
 mod administration;
 mod bad_calls;
 mod forward_auth;
+mod key_to_token;
 mod logs;
 mod operators;
 mod probes;

@@ -3,6 +3,7 @@
 pub(crate) mod http2;
 pub(crate) mod ports;
 pub(crate) mod raw;
+pub(crate) mod tokens;
 
 use std::sync::Arc;
 

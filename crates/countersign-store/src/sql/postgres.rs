@@ -1,5 +1,6 @@
 //! A PostgreSQL server: connected to, brought up to date, shared by its users.
 
+use std::fmt;
 use std::str::FromStr as _;
 use std::time::Duration;
 
@@ -46,7 +47,7 @@ impl Default for PostgresLimits {
 pub struct PostgresUrlError(String);
 
 /// Where a PostgreSQL database is, and how to sign in to it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PostgresUrl(PgConnectOptions);
 
 impl PostgresUrl {
@@ -71,6 +72,13 @@ impl PostgresUrl {
     }
 }
 
+impl fmt::Debug for PostgresUrl {
+    /// The options know the password, and show it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresUrl").field("host", &self.0.get_host()).finish_non_exhaustive()
+    }
+}
+
 /// What is wrong, but for the text itself.
 fn without(text: &str, error: &sqlx::Error) -> String {
     error.to_string().replace(text, "..")
@@ -78,10 +86,16 @@ fn without(text: &str, error: &sqlx::Error) -> String {
 
 /// A PostgreSQL database with the schema of this program. Clones share its
 /// connections.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PostgresServer {
-    options: PgConnectOptions,
+    url: PostgresUrl,
     pool: PgPool,
+}
+
+impl fmt::Debug for PostgresServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("PostgresServer").field(&self.url).finish()
+    }
 }
 
 impl PostgresServer {
@@ -99,7 +113,7 @@ impl PostgresServer {
             .max_connections(limits.connections)
             .acquire_timeout(limits.connect_timeout)
             .connect_lazy_with(options.clone());
-        let server = Self { options, pool };
+        let server = Self { url: PostgresUrl(options), pool };
         // By itself, so that what keeps the server from being reached is said, and
         // not that there was no connection in time.
         let reach = tokio::time::timeout(limits.connect_timeout, server.connect());
@@ -124,10 +138,11 @@ impl PostgresServer {
     }
 
     pub(super) async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
-        self.options.connect().await
+        self.url.0.connect().await
     }
 
-    pub(super) async fn close(&self) {
+    /// Ends all connections.
+    pub async fn close(&self) {
         self.pool.close().await;
     }
 }

@@ -197,7 +197,7 @@ statements! {
     KEY_EXPIRE = concat!(
         "UPDATE countersign_public_keys SET expires_at = $2 \
          WHERE sequence = $1 AND revoked_at IS NULL \
-         AND ($2 IS NULL OR ", key_can_be_spared!("$3"), ") RETURNING ",
+         AND (CAST($2 AS BIGINT) IS NULL OR ", key_can_be_spared!("$3"), ") RETURNING ",
         key_columns!("countersign_public_keys")
     );
 
@@ -564,7 +564,7 @@ mod tests {
     use sqlx::{AssertSqlSafe, Executor as _, SqlSafeStr as _};
 
     use super::{ALL, ALL_BY_DIALECT};
-    use crate::sql::{Durability, SqliteFile};
+    use crate::sql::{Durability, PostgresLimits, PostgresServer, PostgresUrl, SqliteFile};
 
     /// Every statement as SQLite gets it.
     fn for_sqlite() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -578,7 +578,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_statement_can_be_prepared() {
+    async fn every_statement_can_be_prepared_on_sqlite() {
         let directory = tempfile::tempdir().unwrap();
         let mut reading = database(&directory).await.read().await.unwrap();
         assert!(ALL.len() > 20, "the list is made with the statements");
@@ -587,6 +587,66 @@ mod tests {
                 panic!("{name}: {error}");
             }
         }
+    }
+
+    async fn postgres() -> PostgresServer {
+        let database = countersign_testbed::fresh_database().await.unwrap();
+        let url = PostgresUrl::parse(database.url()).unwrap();
+        PostgresServer::open(&url, PostgresLimits::default()).await.unwrap()
+    }
+
+    /// Where the server cannot tell what a value is, `INSERT .. SELECT $1` for one, the
+    /// driver says it when it binds the value; here nothing is bound.
+    #[tokio::test]
+    async fn every_statement_can_be_prepared_on_postgres() {
+        let mut connection = postgres().await.connect().await.unwrap();
+        let own = ALL_BY_DIALECT.iter().map(|(name, by_dialect)| (*name, by_dialect.postgres));
+        for (name, sql) in ALL.iter().copied().chain(own) {
+            let prepared = connection.prepare(AssertSqlSafe(sql).into_sql_str()).await;
+            if let Err(error) = prepared {
+                let untyped = error.to_string().contains("but expression is of type text");
+                assert!(untyped && sql.contains("SELECT $"), "{name}: {error}");
+            }
+        }
+    }
+
+    /// What each table and column is, in the words of neither database.
+    fn schema(columns: Vec<(String, String, String, bool)>) -> Vec<String> {
+        let mut lines: Vec<String> = columns
+            .into_iter()
+            .filter(|(table, ..)| table.starts_with("countersign_"))
+            .map(|(table, column, kind, nullable)| {
+                let kind = match kind.to_lowercase().as_str() {
+                    "blob" | "bytea" => "bytes",
+                    "integer" | "bigint" => "number",
+                    "text" => "text",
+                    "boolean" => "truth",
+                    other => panic!("{table}.{column} is {other}"),
+                };
+                format!("{table}.{column}: {kind}{}", if nullable { "?" } else { "" })
+            })
+            .collect();
+        lines.sort();
+        lines
+    }
+
+    #[tokio::test]
+    async fn the_schemas_of_both_databases_agree() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut reading = database(&directory).await.read().await.unwrap();
+        // A key that counts up is never NULL, whatever SQLite says.
+        let in_sqlite = "SELECT t.name, c.name, c.type, NOT (c.\"notnull\" OR c.pk) \
+            FROM sqlite_schema AS t JOIN pragma_table_info(t.name) AS c WHERE t.type = 'table'";
+        let sqlite = sqlx::query_as(in_sqlite).fetch_all(&mut *reading).await.unwrap();
+        let in_postgres = "SELECT table_name::text, column_name::text, data_type::text, \
+            is_nullable = 'YES' FROM information_schema.columns AS c \
+            JOIN information_schema.tables AS t USING (table_schema, table_name) \
+            WHERE t.table_type = 'BASE TABLE' AND table_schema = 'public'";
+        let mut connection = postgres().await.connect().await.unwrap();
+        let postgres = sqlx::query_as(in_postgres).fetch_all(&mut connection).await.unwrap();
+        let (sqlite, postgres) = (schema(sqlite), schema(postgres));
+        assert!(sqlite.len() > 50, "{sqlite:#?}");
+        assert_eq!(sqlite, postgres);
     }
 
     /// A million accounts must not make an act slow: but for the statements that

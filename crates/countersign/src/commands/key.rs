@@ -4,6 +4,7 @@ mod convert;
 mod generate;
 mod registered;
 mod show;
+pub(crate) mod validity;
 
 use clap::Subcommand;
 

@@ -4,6 +4,7 @@ mod announcement;
 mod assemble;
 mod first_start;
 mod listeners;
+mod original_keys;
 mod tokens;
 
 use std::path::PathBuf;

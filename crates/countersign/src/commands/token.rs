@@ -1,6 +1,7 @@
 //! `countersign token`: looking into tokens.
 
 mod inspect;
+mod revoke;
 mod text;
 mod verify;
 
@@ -15,11 +16,14 @@ pub(crate) enum TokenCommand {
     Inspect(inspect::InspectArgs),
     /// Check a token's signature and time against a public key.
     Verify(verify::VerifyArgs),
+    /// Refuse an access token from now on, or all of an account.
+    Revoke(revoke::RevokeArgs),
 }
 
 pub(crate) fn run(command: TokenCommand, output: Output) -> Result<(), Failure> {
     match command {
         TokenCommand::Inspect(args) => inspect::run(&args, output),
         TokenCommand::Verify(args) => verify::run(&args, output),
+        TokenCommand::Revoke(args) => revoke::run(&args, output),
     }
 }

@@ -11,6 +11,7 @@ use countersign_core::Algorithm;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, de};
 
+use super::compat::Compat;
 use super::values::{LogFormat, LogLevel, Registration, ReplayGuardKind, Span, Synchronous};
 
 /// The options as one source gives them: what it does not name is `None`.
@@ -20,6 +21,10 @@ pub(crate) struct ServeOptions {
     /// Where accounts, keys and spent nonces live. [default: /var/lib/countersign as root, else $XDG_DATA_HOME/countersign]
     #[arg(long, value_name = "DIR", env = "COUNTERSIGN_DATA_DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+
+    /// Take the place of another product: read its environment, use its port, claims and lifetimes.
+    #[arg(long, value_enum, env = "COUNTERSIGN_COMPAT", help_heading = "Listeners")]
+    pub(crate) compat: Option<Compat>,
 
     /// The address that gateways and callers reach. [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR", env = "COUNTERSIGN_LISTEN", help_heading = "Listeners")]
@@ -240,6 +245,7 @@ impl ServeOptions {
     pub(crate) fn or(self, other: Self) -> Self {
         Self {
             data_dir: self.data_dir.or(other.data_dir),
+            compat: self.compat.or(other.compat),
             listen: self.listen.or(other.listen),
             internal_listen: self.internal_listen.or(other.internal_listen),
             internal_beyond_loopback: self

@@ -16,6 +16,7 @@ use countersign_store::{JwksRules, PostgresLimits, PostgresUrl};
 use http::HeaderName;
 use ipnet::IpNet;
 
+use super::compat::Original;
 use super::options::ServeOptions;
 use super::values::{LogFormat, LogLevel, Registration, ReplayGuardKind, Span, Synchronous};
 use crate::data_directory;
@@ -82,6 +83,10 @@ pub(crate) struct TokenOptions {
     pub(crate) external_api: bool,
     pub(crate) registration: Registration,
     pub(crate) dangerous_allow_any_identifier: bool,
+    /// Whether tokens have the members of `jwthenticator`'s and no others.
+    pub(crate) original_claims: bool,
+    /// What its environment brings along.
+    pub(crate) original: Original,
 }
 
 /// Where accounts, keys and tokens live.
@@ -128,7 +133,7 @@ pub(crate) struct Limits {
 impl Settings {
     /// Fills in the defaults, which stand here and nowhere else (and in the
     /// help text, which a test compares).
-    pub(super) fn resolve(options: ServeOptions) -> Result<Self, Failure> {
+    pub(super) fn resolve(options: ServeOptions, original: Original) -> Result<Self, Failure> {
         let names = IdentityHeaders::default();
         let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let settings = Self {
@@ -183,6 +188,8 @@ impl Settings {
                 dangerous_allow_any_identifier: options
                     .dangerous_allow_any_identifier
                     .unwrap_or(false),
+                original_claims: options.compat.is_some(),
+                original,
             },
             database: database(
                 options.database_url.as_deref(),
@@ -361,7 +368,8 @@ mod tests {
 
     fn resolve(toml: &str) -> Result<Settings, Failure> {
         let options: ServeOptions = toml::from_str(toml).unwrap();
-        Settings::resolve(ServeOptions { data_dir: Some("/data".into()), ..options })
+        let options = ServeOptions { data_dir: Some("/data".into()), ..options };
+        Settings::resolve(options, Original::default())
     }
 
     #[test]

@@ -69,6 +69,11 @@ impl AdminApi {
         read(self.call(Method::POST, path, Vec::new()).await?).await
     }
 
+    /// A `POST` without a body, whose answer has none either.
+    pub(crate) async fn command(&self, path: &str) -> Result<(), Failure> {
+        self.call(Method::POST, path, Vec::new()).await.map(drop)
+    }
+
     pub(crate) async fn delete(&self, path: &str) -> Result<(), Failure> {
         self.call(Method::DELETE, path, Vec::new()).await.map(drop)
     }

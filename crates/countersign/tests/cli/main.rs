@@ -3,10 +3,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod access_tokens;
 mod accounts;
 mod administrators;
+mod compat;
 mod completions;
 mod data_directory;
+mod databases;
 mod files;
 mod import;
 mod jwks;

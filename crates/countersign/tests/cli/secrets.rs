@@ -40,6 +40,15 @@ fn the_most_verbose_run_shows_no_secret() {
     run(&[&["request"], &caller[..], &[&server.public("/forward-auth")]].concat(), 0);
     run(&["header", "--account", "robot", "--key", "robot.key"], 2);
     run(&["key", "list", "robot"], 0);
+    let api_key = run(&["api-key", "create", "robot"], 0).trim().to_owned();
+    let id = run(&["account", "show", "robot", "-o", "json"], 0);
+    let id: serde_json::Value = serde_json::from_str(&id).unwrap();
+    let (jwt, refresh_token) = server.authenticate(&api_key, id["id"].as_str().unwrap());
+    for credential in [&jwt, &api_key] {
+        assert_eq!(server.forward_auth(&format!("Bearer {credential}")), 200);
+        assert_eq!(server.forward_auth(&format!("Bearer {credential}x")), 401);
+    }
+    secrets.extend([api_key, jwt.rsplit('.').next().unwrap().to_owned(), jwt, refresh_token]);
     run(&["account", "disable", "robot"], 0);
     run(&[&["request"], &caller[..], &[&server.public("/forward-auth")]].concat(), 1);
     run(&["account", "delete", "robot", "--yes"], 0);
@@ -52,6 +61,7 @@ fn the_most_verbose_run_shows_no_secret() {
     }
     secrets.extend(secret_lines(&sandbox.read("robot.key")));
     secrets.extend(secret_lines(&sandbox.read("data/admin.key")));
+    secrets.push(sandbox.read("data/encryption.key").trim().to_owned());
     assert!(secrets.len() > 10);
     for secret in secrets {
         assert!(!log.contains(&secret), "the log shows {secret}");

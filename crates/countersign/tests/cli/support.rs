@@ -201,6 +201,35 @@ impl Server {
         runtime.block_on(request.send()).unwrap()
     }
 
+    /// What a `POST` of JSON to this URL is answered: the status and the JSON, if any.
+    pub(crate) fn post(url: &str, body: &Value) -> (u16, Value) {
+        let request = reqwest::Client::new().post(url).body(body.to_string());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let response = request.send().await.unwrap();
+            let status = response.status().as_u16();
+            let text = response.text().await.unwrap();
+            (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+        })
+    }
+
+    /// What a `GET` of this URL is answered.
+    pub(crate) fn get(url: &str) -> Value {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let text = runtime.block_on(async { reqwest::get(url).await.unwrap().text().await });
+        serde_json::from_str(&text.unwrap()).unwrap()
+    }
+
+    /// An access token and a refresh token for an API key.
+    #[track_caller]
+    pub(crate) fn authenticate(&self, key: &str, identifier: &str) -> (String, String) {
+        let body = serde_json::json!({ "key": key, "identifier": identifier });
+        let (status, answer) = Self::post(&self.public("/authenticate"), &body);
+        assert_eq!(status, 200, "{answer}");
+        let text = |member: &str| answer[member].as_str().unwrap().to_owned();
+        (text("jwt"), text("refresh_token"))
+    }
+
     /// Everything it has written to stderr so far.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap()

@@ -39,9 +39,10 @@ impl LiveKeyRing {
         if !self.store.retire_signing_key(act, kid, act.at).await? {
             let keys = self.store.signing_keys().await?;
             let is_there = keys.iter().any(|key| &*key.kid == kid);
-            return Err(match is_there {
-                true => ChangeRingError::Active(kid.into()),
-                false => ChangeRingError::NoSuchKey(kid.into()),
+            return Err(if is_there {
+                ChangeRingError::Active(kid.into())
+            } else {
+                ChangeRingError::NoSuchKey(kid.into())
             });
         }
         self.reload().await?;

@@ -4,13 +4,9 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 use countersign_core::AccountName;
-use countersign_core::ports::Clock as _;
-use countersign_server::api::{
-    AddPublicKey, ChangePublicKey, PublicKey, PublicKeys, routes, to_timestamp,
-};
-use countersign_system::SystemClock;
-use jiff::Timestamp;
+use countersign_server::api::{AddPublicKey, ChangePublicKey, PublicKey, PublicKeys, routes};
 
+use super::validity::{from_now, last_used, state};
 use crate::commands::block_on;
 use crate::config::Span;
 use crate::failure::Failure;
@@ -108,9 +104,9 @@ pub(crate) fn list(args: &ListArgs, output: Output) -> Result<(), Failure> {
                 [
                     key.fingerprints.openssh.clone(),
                     description(key),
-                    state(key),
+                    state(key.revoked_at, key.expires_at),
                     instant(key.created_at.into()),
-                    last_used(key),
+                    last_used(key.last_used_at, key.last_used_from),
                     key.comment.clone(),
                 ]
             });
@@ -142,9 +138,9 @@ fn show_one(output: Output, key: &PublicKey) -> Result<(), Failure> {
             ("fingerprint", key.fingerprints.openssh.clone()),
             ("kid", key.fingerprints.spki_pem_sha256.clone()),
             ("type", description(key)),
-            ("state", state(key)),
+            ("state", state(key.revoked_at, key.expires_at)),
             ("created", instant(key.created_at.into())),
-            ("last used", last_used(key)),
+            ("last used", last_used(key.last_used_at, key.last_used_from)),
         ];
         if !key.comment.is_empty() {
             rows.push(("comment", key.comment.clone()));
@@ -155,29 +151,4 @@ fn show_one(output: Output, key: &PublicKey) -> Result<(), Failure> {
 
 fn description(key: &PublicKey) -> String {
     if key.key_type == "RSA" { format!("RSA {}", key.bits) } else { key.key_type.clone() }
-}
-
-fn state(key: &PublicKey) -> String {
-    let now = to_timestamp(SystemClock.now());
-    match (key.revoked_at, key.expires_at) {
-        (Some(_), _) => format!("revoked {}", instant(key.revoked_at)),
-        (None, Some(at)) if at <= now => format!("expired {}", instant(key.expires_at)),
-        (None, Some(_)) => format!("until {}", instant(key.expires_at)),
-        (None, None) => "valid".to_owned(),
-    }
-}
-
-fn last_used(key: &PublicKey) -> String {
-    match key.last_used_from {
-        Some(from) => format!("{} from {from}", instant(key.last_used_at)),
-        None => instant(key.last_used_at),
-    }
-}
-
-fn from_now(span: Span) -> Result<Timestamp, Failure> {
-    let instant = to_timestamp(SystemClock.now() + span.0);
-    if instant == Timestamp::MAX {
-        return Err(Failure::usage(format_args!("{span} from now is beyond the calendar")));
-    }
-    Ok(instant)
 }

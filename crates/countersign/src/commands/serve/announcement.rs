@@ -14,7 +14,7 @@ pub(super) fn say(server: &ServerFile, paths: &Paths, admin: &Admin, format: Log
             public = server.public,
             internal = server.internal,
             data = %paths.directory.display(),
-            made_admin = !matches!(admin, Admin::Existing),
+            made_admin = matches!(admin, Admin::Made | Admin::MadeWithGivenKey),
             "countersign is ready"
         ),
     }
@@ -24,7 +24,7 @@ fn text(server: &ServerFile, paths: &Paths, admin: &Admin) -> String {
     let ServerFile { version, public, internal, .. } = server;
     let directory = paths.directory.display();
     let made = match admin {
-        Admin::Existing => String::new(),
+        Admin::Existing | Admin::Nobody => String::new(),
         Admin::Made => {
             format!(
                 "  admin     made account admin, with the key {}\n",
@@ -48,8 +48,8 @@ fn text(server: &ServerFile, paths: &Paths, admin: &Admin) -> String {
 
 /// Commands to copy, complete as they stand.
 fn what_to_try(server: &ServerFile, paths: &Paths, admin: &Admin) -> String {
-    if matches!(admin, Admin::MadeWithGivenKey) {
-        // The key that administrates is on another machine.
+    if matches!(admin, Admin::MadeWithGivenKey | Admin::Nobody) {
+        // The key that administrates is on another machine, if there is one.
         return String::new();
     }
     let data_dir = match data_directory::default_path() {

@@ -11,7 +11,7 @@ use countersign_core::{ADMIN_GROUP, AccountName, GroupName, KeyKind, PrivateKey,
 use countersign_store::{RegistryStore, SqlStore};
 use countersign_system::{SystemClock, SystemRandom, random_account_id};
 
-use crate::config::Settings;
+use crate::config::{DatabaseLocation, Settings};
 use crate::data_directory::{self, Paths};
 use crate::failure::Failure;
 use crate::files;
@@ -26,6 +26,8 @@ pub(super) enum Admin {
     Made,
     /// Made at this start, with the public key in the settings.
     MadeWithGivenKey,
+    /// Nobody: in a database that several share, no program makes one by itself.
+    Nobody,
 }
 
 /// Makes the account `admin` if there is no account at all.
@@ -45,6 +47,11 @@ pub(super) async fn admin(
         let file = PublicKey::read(text.as_bytes())
             .map_err(|error| Failure::usage(format_args!("bootstrap_admin_public_key: {error}")))?;
         (file.key, file.comment.unwrap_or_default(), Admin::MadeWithGivenKey)
+    } else if matches!(settings.database, DatabaseLocation::Postgres(..)) {
+        tracing::warn!(
+            "there is no administrator: give the public key of one with COUNTERSIGN_BOOTSTRAP_ADMIN_PUBLIC_KEY"
+        );
+        return Ok(Admin::Nobody);
     } else {
         let comment = "made at the first start".to_owned();
         (local_key(paths)?.public_key().clone(), comment, Admin::Made)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use countersign_core::{
-    AccessTokenForm, AccessTokenPolicy, EncryptionKey, IdentifierRule, RsaBits,
+    AccessTokenForm, AccessTokenPolicy, EncryptionKey, IdentifierRule, RsaBits, SigningKey,
 };
 use countersign_server::key_to_token::{InternalRoutes, TokenRoutes};
 use countersign_server::{
@@ -14,6 +14,7 @@ use countersign_store::{LiveDirectory, SqlRefreshTokens, SqlStore};
 use countersign_system::{SystemClock, SystemRandom};
 use tokio::time::MissedTickBehavior;
 
+use super::original_keys;
 use crate::config::{Registration, TokenOptions};
 use crate::failure::Failure;
 
@@ -27,10 +28,11 @@ pub(super) async fn service(
     encryption_key: EncryptionKey,
 ) -> Result<Arc<TokenService>, Failure> {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+    let first_keys = original_keys::read(&options.original, options.signing_algorithm)?;
     let ring = LiveKeyRing::open(
         Arc::new(store.clone()),
         encryption_key,
-        ring_settings(options),
+        ring_settings(options, first_keys),
         (clock.clone(), random.clone()),
     );
     let ring = ring.await.map_err(|error| match error {
@@ -61,13 +63,16 @@ pub(super) fn routes(options: &TokenOptions) -> TokenRoutes {
     }
 }
 
-fn ring_settings(options: &TokenOptions) -> RingSettings {
-    let kind = SigningKeyKind { algorithm: options.signing_algorithm, rsa_bits: RsaBits::B2048 };
+fn ring_settings(options: &TokenOptions, first_keys: Vec<SigningKey>) -> RingSettings {
+    let kind = SigningKeyKind {
+        algorithm: options.signing_algorithm,
+        rsa_bits: options.original.rsa_bits.unwrap_or(RsaBits::B2048),
+    };
     RingSettings {
         kind,
         rotate_every: options.signing_key_lifetime,
         longest_lifetime: options.access_token_lifetime,
-        ..RingSettings::default()
+        first_keys,
     }
 }
 
@@ -85,7 +90,11 @@ fn token_settings(options: &TokenOptions) -> TokenSettings {
             issuer: options.issuer.clone(),
             audience: options.audiences.clone(),
             lifetime: options.access_token_lifetime,
-            form: AccessTokenForm::Full,
+            form: match (options.original_claims, identifier_rule) {
+                (false, _) => AccessTokenForm::Full,
+                (true, IdentifierRule::Own) => AccessTokenForm::Original,
+                (true, IdentifierRule::DangerousAny) => AccessTokenForm::OriginalWithSubject,
+            },
         },
         api_key_lifetime: options.api_key_lifetime,
         refresh_token_lifetime: options.refresh_token_lifetime,

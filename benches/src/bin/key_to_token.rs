@@ -1,0 +1,234 @@
+//! The key-to-token service against an empty handler behind the same layers, which does
+//! nothing, one bare signature check, or one bare signature.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use countersign_benches::load::{Requests, exchange, render_bearer, render_json};
+use countersign_benches::measured_tokens::{
+    self, ACCOUNTS, Bare, TokenSetup, access_token, api_key, identifier,
+};
+use countersign_benches::process::Server;
+use countersign_benches::report::{Row, print};
+use countersign_benches::shares::{Shares, half, on_the_load_core};
+use countersign_testbed::{Durability, Postgres};
+use serde_json::json;
+
+/// How many pairs are measured.
+const PAIRS: usize = 41;
+/// Requests in one half of a pair.
+const REQUESTS: usize = 4_000;
+/// The same where each takes an RSA signature.
+const RSA_REQUESTS: usize = 500;
+/// Refresh tokens in the large store.
+const MANY_REFRESH_TOKENS: usize = 1_000_000;
+
+fn main() -> anyhow::Result<ExitCode> {
+    if let Some(setup) = TokenSetup::from_arguments(std::env::args().skip(1))? {
+        measured_tokens::serve(setup)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    // A word given picks the comparisons whose names contain it.
+    let wanted = std::env::args().nth(1).unwrap_or_default();
+    let directory = tempfile::tempdir()?;
+    let postgres = Postgres::of_its_own(Durability::Full)?;
+    let mut rows = Vec::new();
+    for comparison in comparisons() {
+        if comparison.name.contains(&wanted) {
+            rows.extend(comparison.measure(&postgres, directory.path())?);
+        }
+    }
+    let fast = print("Keys for tokens: share of the baseline's requests (1 = as many)", &rows);
+    let mut rows = Vec::new();
+    for on_postgres in [false, true] {
+        let name = format!("Large store on {}", database_name(on_postgres));
+        if name.contains(&wanted) {
+            rows.extend(large_against_small(&name, on_postgres, (&postgres, directory.path()))?);
+        }
+    }
+    let title = "A store with a million refresh tokens: its share of an empty one's requests";
+    let steady = rows.is_empty() || print(title, &rows);
+    Ok(if fast && steady { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What is asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Question {
+    /// `/validate_request` with the same tokens in every pair.
+    ValidateSeen,
+    /// The same with tokens that nobody has seen.
+    ValidateNew,
+    /// `/authenticate`.
+    Authenticate,
+    /// `/refresh`.
+    Refresh,
+}
+
+struct Comparison {
+    name: String,
+    question: Question,
+    bare: Bare,
+    rsa: bool,
+    on_postgres: bool,
+    limit: f64,
+}
+
+fn database_name(on_postgres: bool) -> &'static str {
+    if on_postgres { "PostgreSQL" } else { "SQLite" }
+}
+
+fn comparisons() -> Vec<Comparison> {
+    let mut all = vec![
+        Comparison {
+            name: "/validate_request, tokens seen before, against nothing".to_owned(),
+            question: Question::ValidateSeen,
+            bare: Bare::Nothing,
+            rsa: false,
+            on_postgres: false,
+            limit: 0.85,
+        },
+        Comparison {
+            name: "/validate_request, new EdDSA tokens, against a bare check".to_owned(),
+            question: Question::ValidateNew,
+            bare: Bare::Verify,
+            rsa: false,
+            on_postgres: false,
+            limit: 0.85,
+        },
+    ];
+    for (question, path) in
+        [(Question::Authenticate, "/authenticate"), (Question::Refresh, "/refresh")]
+    {
+        for (rsa, algorithm, limit) in [(false, "EdDSA", 0.50), (true, "RS256", 0.90)] {
+            for on_postgres in [false, true] {
+                let database = database_name(on_postgres);
+                let name = format!("{path}, {algorithm}, {database}, against a bare signature");
+                let bare = Bare::Sign;
+                all.push(Comparison { name, question, bare, rsa, on_postgres, limit });
+            }
+        }
+    }
+    all
+}
+
+impl Comparison {
+    fn measure(
+        &self,
+        postgres: &Postgres,
+        directory: &std::path::Path,
+    ) -> anyhow::Result<Vec<Row>> {
+        let server = start(self, 0, (postgres, directory))?;
+        let count = if self.rsa { RSA_REQUESTS } else { REQUESTS };
+        let shares = on_the_load_core(async {
+            let refresh_tokens = match self.question {
+                Question::Refresh => buy(&server.addresses[1]).await?,
+                _ => Vec::new(),
+            };
+            let mut shares = Shares::default();
+            // The first pair warms both up.
+            for pair in 0..=PAIRS {
+                let requests = self.requests(pair, count, &refresh_tokens);
+                let bare = half(&server, &server.addresses[0], &requests).await?;
+                let ours = half(&server, &server.addresses[1], &requests).await?;
+                if pair > 0 {
+                    shares.add(&bare, &ours);
+                }
+            }
+            Ok(shares)
+        })?;
+        Ok(shares.rows(&self.name, self.limit))
+    }
+
+    fn requests(&self, pair: usize, count: usize, refresh_tokens: &[String]) -> Requests {
+        let one = |number: usize| {
+            let index = number % ACCOUNTS;
+            match self.question {
+                Question::ValidateSeen => {
+                    render_bearer("/validate_request", &access_token(index, number as u128))
+                }
+                Question::ValidateNew => {
+                    let number = (pair * count + number) as u128;
+                    render_bearer("/validate_request", &access_token(index, number))
+                }
+                Question::Authenticate => {
+                    let (key, identifier) = (api_key(index), identifier(index));
+                    let body = json!({ "key": key.reveal(), "identifier": identifier });
+                    render_json("/authenticate", &body)
+                }
+                Question::Refresh => {
+                    let (token, identifier) = (&refresh_tokens[index], identifier(index));
+                    let body = json!({ "refresh_token": token, "identifier": identifier });
+                    render_json("/refresh", &body)
+                }
+            }
+        };
+        Arc::new((0..count).map(one).collect())
+    }
+}
+
+fn start(
+    comparison: &Comparison,
+    refresh_tokens: usize,
+    (postgres, directory): (&Postgres, &std::path::Path),
+) -> anyhow::Result<Server> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let database = if comparison.on_postgres {
+        Some(runtime.block_on(postgres.fresh_database())?.url().to_owned())
+    } else {
+        None
+    };
+    let setup = TokenSetup {
+        bare: comparison.bare,
+        rsa: comparison.rsa,
+        postgres: database,
+        refresh_tokens,
+        workers: 1,
+    };
+    Server::start(&setup.to_arguments(directory)?, 2)
+}
+
+/// A refresh token of each account.
+async fn buy(address: &str) -> anyhow::Result<Vec<String>> {
+    let mut connection = tokio::net::TcpStream::connect(address).await?;
+    let mut buffer = vec![0; 16 * 1024];
+    let mut tokens = Vec::with_capacity(ACCOUNTS);
+    for index in 0..ACCOUNTS {
+        let body = json!({ "key": api_key(index).reveal(), "identifier": identifier(index) });
+        let request = render_json("/authenticate", &body);
+        let answer = exchange(&mut connection, &request, &mut buffer).await?;
+        let answer: serde_json::Value = serde_json::from_slice(answer)?;
+        tokens.push(answer["refresh_token"].as_str().context("a refresh token")?.to_owned());
+    }
+    Ok(tokens)
+}
+
+fn large_against_small(
+    name: &str,
+    on_postgres: bool,
+    place: (&Postgres, &std::path::Path),
+) -> anyhow::Result<Vec<Row>> {
+    let comparison = Comparison {
+        name: name.to_owned(),
+        question: Question::Authenticate,
+        bare: Bare::Nothing,
+        rsa: false,
+        on_postgres,
+        limit: 0.90,
+    };
+    let small = start(&comparison, 0, place)?;
+    let large = start(&comparison, MANY_REFRESH_TOKENS, place)?;
+    let shares = on_the_load_core(async {
+        let mut shares = Shares::default();
+        for pair in 0..=PAIRS {
+            let requests = comparison.requests(pair, REQUESTS, &[]);
+            let base = half(&small, &small.addresses[1], &requests).await?;
+            let ours = half(&large, &large.addresses[1], &requests).await?;
+            if pair > 0 {
+                shares.add(&base, &ours);
+            }
+        }
+        Ok(shares)
+    })?;
+    Ok(shares.rows(name, comparison.limit))
+}

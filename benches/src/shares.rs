@@ -1,0 +1,78 @@
+//! The same requests to two servers in turn, and what share of the one the other is.
+
+use std::time::Duration;
+
+use crate::load::{Requests, send_all};
+use crate::pairs::Ratios;
+use crate::process::{BOTH_CORES, LOAD_CORE, Server, move_to_cores};
+use crate::report::{Limit, Row};
+
+/// Both ways to look at the same pairs: our share of the baseline.
+#[derive(Default)]
+pub struct Shares {
+    requests_per_second: Vec<f64>,
+    cpu_per_request: Vec<f64>,
+}
+
+/// What one server needed for its half of a pair.
+pub struct Half {
+    elapsed: Duration,
+    cpu_nanos: u64,
+}
+
+/// Sends these requests to one address of a server.
+///
+/// # Errors
+/// If an answer is not 200.
+pub async fn half(server: &Server, address: &str, requests: &Requests) -> anyhow::Result<Half> {
+    let before = server.cpu_nanos()?;
+    let elapsed = send_all(address, requests).await?;
+    Ok(Half { elapsed, cpu_nanos: server.cpu_nanos()? - before })
+}
+
+/// Runs the load on a core of its own, and gives the other back afterwards for
+/// the signing of the next tokens.
+///
+/// # Errors
+/// Those of the work, and if this program cannot be moved.
+pub fn on_the_load_core<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    move_to_cores(LOAD_CORE)?;
+    let outcome =
+        tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+            // The load never sleeps: waking it would be charged to the server,
+            // and the more so the slower the server is.
+            let restless = tokio::spawn(async {
+                loop {
+                    tokio::task::yield_now().await;
+                }
+            });
+            let outcome = work.await;
+            restless.abort();
+            outcome
+        });
+    move_to_cores(BOTH_CORES)?;
+    outcome
+}
+
+impl Shares {
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^53 nanoseconds")]
+    /// Takes a pair.
+    pub fn add(&mut self, base: &Half, ours: &Half) {
+        self.requests_per_second.push(base.elapsed.as_secs_f64() / ours.elapsed.as_secs_f64());
+        self.cpu_per_request.push(base.cpu_nanos as f64 / ours.cpu_nanos as f64);
+    }
+
+    /// The two cores slow each other, so the CPU time decides.
+    pub fn rows(self, name: &str, value: f64) -> Vec<Row> {
+        let row = |what, ratios, limit| Row {
+            name: format!("{name}: {what}"),
+            ratios: Ratios::new(ratios),
+            limit,
+            value,
+        };
+        vec![
+            row("by CPU time", self.cpu_per_request, Limit::AtLeast),
+            row("by requests/s", self.requests_per_second, Limit::Shown),
+        ]
+    }
+}

@@ -1,0 +1,154 @@
+//! The store on a real PostgreSQL: the one suite, and what only a server can do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_core::AccountName;
+use countersign_core::ports::{Act, AdminStore, NewAccount, Page, StoreError};
+use countersign_core::{AccountId, UnixTime};
+use countersign_store::conformance::ImportTarget;
+use countersign_store::{
+    LiveDirectory, OpenError, PostgresLimits, PostgresServer, PostgresUrl, RegistryStore,
+    SqlRefreshTokens, SqlStore, conformance,
+};
+use countersign_testbed::{Durability, Postgres, fresh_database};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+async fn open(url: &str) -> Result<PostgresServer, OpenError> {
+    let url = PostgresUrl::parse(url).expect("a URL");
+    // Few, as every test of the suite has its own.
+    let limits = PostgresLimits { connections: 4, ..PostgresLimits::default() };
+    PostgresServer::open(&url, limits).await
+}
+
+/// A store in an empty database.
+async fn store() -> Arc<SqlStore> {
+    let database = fresh_database().await.expect("a database");
+    Arc::new(SqlStore::new(open(database.url()).await.expect("a store")))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_store_administrates() {
+    conformance::administration(async || store().await as Arc<_>).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_store_is_a_registry() {
+    conformance::registry(async || store().await as Arc<_>).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_store_keeps_api_keys() {
+    conformance::api_keys(async || store().await as Arc<_>).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_store_keeps_refresh_tokens() {
+    let fresh = async || {
+        let store = store().await;
+        let tokens = Arc::new(SqlRefreshTokens::new(store.database().clone()));
+        (store as Arc<_>, tokens as Arc<_>)
+    };
+    conformance::refresh_tokens(fresh).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_store_takes_imports() {
+    let fresh = async || {
+        let store = store().await;
+        ImportTarget {
+            import: Arc::clone(&store) as Arc<_>,
+            tokens: Arc::new(SqlRefreshTokens::new(store.database().clone())),
+            registry: store,
+        }
+    };
+    conformance::import(fresh).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_store_keeps_signing_keys() {
+    conformance::signing_keys(async || store().await as Arc<_>).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn directory_over_postgres_administrates() {
+    let live = async || {
+        let directory = LiveDirectory::start(store().await as Arc<dyn RegistryStore>, None);
+        directory.completed().await;
+        Arc::new(directory) as Arc<dyn AdminStore>
+    };
+    conformance::administration(live).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn programs_that_start_together_make_one_schema() {
+    let database = fresh_database().await.expect("a database");
+    let mut starts = JoinSet::new();
+    for number in 0..32 {
+        let url = database.url().to_owned();
+        starts.spawn(async move {
+            let url = PostgresUrl::parse(&url).expect("a URL");
+            let patience = Duration::from_mins(1);
+            let limits = PostgresLimits {
+                connections: 1,
+                connect_timeout: patience,
+                statement_timeout: patience,
+            };
+            let store = SqlStore::new(PostgresServer::open(&url, limits).await.expect("a start"));
+            let id = store.instance_id(Uuid::from_u128(number)).await.expect("an id");
+            store.database().close().await;
+            id
+        });
+    }
+    let mut ids = starts.join_all().await;
+    ids.dedup();
+    assert_eq!(ids.len(), 1, "one installation");
+}
+
+#[tokio::test]
+async fn the_connection_is_encrypted_and_the_server_s_certificate_checked() {
+    let database = fresh_database().await.expect("a database");
+    let server = open(&database.url_with_tls()).await.expect("a store");
+    server.close().await;
+    // An authority that signed nothing here.
+    let other = database.url_with_tls().replace("sslrootcert=", "sslrootcert=/etc/hostname&x=");
+    let refused = open(&other).await.expect_err("a stranger");
+    assert!(matches!(refused, OpenError::Unusable(_)), "{refused}");
+}
+
+#[tokio::test]
+async fn what_keeps_a_server_from_being_reached_is_said_without_the_password() {
+    let url = "postgres://someone:secret-word@127.0.0.1:1/nothing";
+    let refused = open(url).await.expect_err("nobody listens");
+    let text = format!("{refused} {refused:?}");
+    assert!(text.contains("refused"), "{text}");
+    assert!(!text.contains("secret-word"), "{text}");
+    assert!(!format!("{:?}", PostgresUrl::parse(url)).contains("secret-word"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_was_down_is_used_again_when_it_is_back() {
+    let mut postgres = Postgres::of_its_own(Durability::Relaxed).expect("a cluster");
+    let database = postgres.fresh_database().await.expect("a database");
+    let url = PostgresUrl::parse(database.url()).expect("a URL");
+    let limits =
+        PostgresLimits { connect_timeout: Duration::from_secs(1), ..PostgresLimits::default() };
+    let server = PostgresServer::open(&url, limits).await.expect("a database");
+    let store = SqlStore::new(server);
+    let name = AccountName::new("robot").expect("a name");
+    let act = Act { actor: "olga".to_owned(), at: UnixTime::from_secs(1), from: None };
+    let new =
+        NewAccount { id: AccountId(Uuid::from_u128(1)), name: name.clone(), groups: Vec::new() };
+    store.create_account(&act, new).await.expect("an account");
+
+    postgres.stop().expect("a stop");
+    for _ in 0..3 {
+        let down = store.account(&name).await;
+        assert!(matches!(down, Err(StoreError::Unavailable(_))), "{down:?}");
+    }
+    postgres.start_again().expect("a start");
+    assert!(store.account(&name).await.expect("an answer").is_some());
+    let page = Page { after: None, limit: 10 };
+    assert_eq!(store.audit(page).await.expect("an answer").len(), 1);
+}

@@ -1,0 +1,155 @@
+//! API keys, the tokens they buy, and the keys that sign those.
+
+use serde_json::{Value, json};
+
+use crate::support::{Sandbox, Server, mode};
+
+/// The id that an account was given.
+fn id(sandbox: &Sandbox, account: &str) -> String {
+    sandbox.json(&["account", "show", account])["id"].as_str().unwrap().to_owned()
+}
+
+fn validates(server: &Server, jwt: &str) -> bool {
+    let (status, _) = Server::post(&server.public("/validate"), &json!({ "jwt": jwt }));
+    assert!(matches!(status, 200 | 401), "{status}");
+    status == 200
+}
+
+#[test]
+fn an_api_key_from_creation_to_revocation() {
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve(&[]);
+    sandbox.ok(&["account", "create", "robot"]);
+    let said = sandbox.run(&["api-key", "create", "robot", "--comment", "nightly"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let key = said.stdout.trim();
+    assert!(key.starts_with("cs_") && key.len() == 46 && !key.contains('\n'), "{key}");
+    assert!(said.stderr.contains("nightly") && !said.stderr.contains(key), "{}", said.stderr);
+    let created = sandbox.json(&["api-key", "create", "robot", "--expires-in", "120d"]);
+    assert!(created["key"].as_str().unwrap().starts_with("cs_"));
+    assert!(created["api_key"]["expires_at"].is_string());
+
+    let robot = id(&sandbox, "robot");
+    let (jwt, _) = server.authenticate(key, &robot);
+    assert!(validates(&server, &jwt));
+    let listed = sandbox.json(&["api-key", "list", "robot"]);
+    let first = &listed["api_keys"][0];
+    assert_eq!(
+        (&first["comment"], &first["last_used_from"]),
+        (&json!("nightly"), &json!("127.0.0.1"))
+    );
+    assert!(!listed.to_string().contains(key), "it was shown once");
+
+    let key_id = first["id"].as_str().unwrap();
+    sandbox.ok(&["api-key", "expire", "robot", key_id, "--in", "0s"]);
+    let body = json!({ "key": key, "identifier": robot });
+    assert_eq!(Server::post(&server.public("/authenticate"), &body).0, 401);
+    sandbox.ok(&["api-key", "expire", "robot", key_id, "--never"]);
+    assert!(validates(&server, &jwt));
+    sandbox.ok(&["api-key", "revoke", "robot", key_id]);
+    assert!(!validates(&server, &jwt), "what it bought goes with it");
+    sandbox.fails(1, &["api-key", "expire", "robot", key_id, "--never"]);
+    sandbox.fails(3, &["api-key", "revoke", "robot", "3fa85f64-5717-4562-b3fc-2c963f66afa6"]);
+    sandbox.fails(3, &["api-key", "create", "nobody"]);
+    sandbox.fails(2, &["api-key", "revoke", "robot", "x"]);
+}
+
+#[test]
+fn tokens_are_revoked_by_id_and_by_account() {
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve(&[]);
+    sandbox.ok(&["account", "create", "robot"]);
+    let key = sandbox.ok(&["api-key", "create", "robot"]);
+    let robot = id(&sandbox, "robot");
+    let (first, _) = server.authenticate(key.trim(), &robot);
+    let (second, _) = server.authenticate(key.trim(), &robot);
+    let inspected = sandbox.json(&["token", "inspect", &first]);
+    let jti = inspected["claims"]["jti"].as_str().unwrap();
+    sandbox.ok(&["token", "revoke", jti]);
+    assert_eq!((validates(&server, &first), validates(&server, &second)), (false, true));
+    sandbox.ok(&["token", "revoke", "--account", "robot"]);
+    assert!(!validates(&server, &second));
+    sandbox.fails(3, &["token", "revoke", "--account", "nobody"]);
+    sandbox.fails(2, &["token", "revoke"]);
+    sandbox.fails(2, &["token", "revoke", "x"]);
+
+    // A restart forgets none of it.
+    server.stop();
+    let server = sandbox.serve(&[]);
+    assert_eq!((validates(&server, &first), validates(&server, &second)), (false, false));
+}
+
+#[test]
+fn signing_keys_are_rotated_imported_and_exported() {
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve(&["--signing-algorithm", "EdDSA"]);
+    let states = |keys: &Value| -> Vec<String> {
+        let keys = keys["signing_keys"].as_array().unwrap();
+        keys.iter().map(|key| key["state"].as_str().unwrap().to_owned()).collect()
+    };
+    let keys = sandbox.json(&["signing-key", "list"]);
+    assert_eq!(states(&keys), ["active", "published"]);
+    assert_eq!(keys["signing_keys"][0]["algorithm"], "EdDSA");
+
+    let said = sandbox.fails(1, &["signing-key", "rotate"]);
+    assert!(said.contains("10 minutes"), "{said}");
+    let rotated = sandbox.json(&["signing-key", "rotate", "--now"]);
+    assert_eq!(states(&rotated), ["active", "published"], "the former one is gone");
+    assert_eq!(rotated["signing_keys"][0]["kid"], keys["signing_keys"][1]["kid"]);
+
+    sandbox.key("elsewhere");
+    let import = ["signing-key", "import", "elsewhere.key", "--kid", "theirs/1"];
+    assert_eq!(states(&sandbox.json(&import)), ["active", "published", "published"]);
+    sandbox.fails(1, &import);
+    sandbox.fails(2, &["signing-key", "import", "elsewhere.key", "--algorithm", "RS256"]);
+    sandbox.fails(2, &["signing-key", "import", "nothing.key"]);
+
+    let exported: Value =
+        serde_json::from_str(&sandbox.ok(&["signing-key", "export-public"])).unwrap();
+    assert_eq!(exported, Server::get(&server.public("/jwks")));
+    let pem = sandbox.ok(&["signing-key", "export-public", "--format", "pem"]);
+    assert_eq!(pem.matches("BEGIN PUBLIC KEY").count(), 3);
+    assert!(
+        pem.contains(sandbox.ok(&["key", "convert", "elsewhere.key.pub", "--to", "pem"]).trim())
+    );
+
+    sandbox.ok(&["signing-key", "retire", "theirs/1"]);
+    let active = rotated["signing_keys"][0]["kid"].as_str().unwrap();
+    let said = sandbox.fails(1, &["signing-key", "retire", active]);
+    assert!(said.contains("rotate first"), "{said}");
+    sandbox.fails(3, &["signing-key", "retire", "nothing"]);
+}
+
+#[test]
+fn a_restart_keeps_every_token_and_a_wrong_encryption_key_stops_it() {
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve(&[]);
+    sandbox.ok(&["account", "create", "robot"]);
+    let key = sandbox.ok(&["api-key", "create", "robot"]);
+    let robot = id(&sandbox, "robot");
+    let (jwt, refresh_token) = server.authenticate(key.trim(), &robot);
+    server.stop();
+    assert_eq!(mode(&sandbox.path("data/encryption.key")), 0o600);
+
+    let server = sandbox.serve(&[]);
+    assert!(validates(&server, &jwt));
+    let body = json!({ "refresh_token": refresh_token, "identifier": robot });
+    assert_eq!(Server::post(&server.public("/refresh"), &body).0, 200);
+    server.authenticate(key.trim(), &robot);
+    server.stop();
+
+    let right = sandbox.read("data/encryption.key");
+    sandbox.write("other.key", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n");
+    let said = sandbox.fails(2, &["serve", "--encryption-key-file", "other.key"]);
+    assert!(said.contains("encryption key is not the one"), "{said}");
+    sandbox.write("short.key", "AAEC");
+    let said = sandbox.fails(2, &["serve", "--encryption-key-file", "short.key"]);
+    assert!(said.contains("short.key") && said.contains("32 bytes"), "{said}");
+    // Lost, it is not made anew: every key would be lost with it.
+    std::fs::remove_file(sandbox.path("data/encryption.key")).unwrap();
+    sandbox.fails(2, &["serve"]);
+    std::fs::remove_file(sandbox.path("data/encryption.key")).unwrap();
+    let server = sandbox.serve_with(&[], &[("COUNTERSIGN_ENCRYPTION_KEY", right.trim())]);
+    assert!(validates(&server, &jwt));
+    assert!(!sandbox.path("data/encryption.key").exists());
+}
