@@ -65,17 +65,17 @@ impl PostgresUrl {
     }
 }
 
-impl PostgresUrl {
-    /// How to connect there.
-    pub(super) fn options(&self) -> &PgConnectOptions {
-        &self.0
-    }
-}
-
 impl fmt::Debug for PostgresUrl {
     /// The options know the password, and show it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresUrl").field("host", &self.0.get_host()).finish_non_exhaustive()
+    }
+}
+
+impl PostgresUrl {
+    /// How to connect there.
+    pub(super) fn options(&self) -> &PgConnectOptions {
+        &self.0
     }
 }
 
