@@ -15,8 +15,9 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 
 /// How many acts of the audit trail an import did, by their names.
-fn imported_acts(server: &Countersign, action: &str) -> Result<usize> {
-    let trail: Value = serde_json::from_str(&server.run(&["audit", "list", "-o", "json"])?)?;
+fn imported_acts(server: &Countersign, action: &str, operator: &[&str]) -> Result<usize> {
+    let list = [&["audit", "list", "-o", "json"], operator].concat();
+    let trail: Value = serde_json::from_str(&server.run(&list)?)?;
     let records = trail["records"].as_array().context("no audit trail")?;
     let by_import = |record: &&Value| record["actor"] == "import" && record["action"] == action;
     Ok(records.iter().filter(by_import).count())

@@ -6,6 +6,7 @@ use std::time::Duration;
 use countersign_core::AccountName;
 use countersign_core::ports::{Act, AdminStore, NewAccount, Page, StoreError};
 use countersign_core::{AccountId, UnixTime};
+use countersign_store::conformance::ImportTarget;
 use countersign_store::{
     LiveDirectory, OpenError, PostgresLimits, PostgresServer, PostgresUrl, RegistryStore,
     SqlRefreshTokens, SqlStore, conformance,
@@ -50,6 +51,19 @@ async fn postgres_store_keeps_refresh_tokens() {
         (store as Arc<_>, tokens as Arc<_>)
     };
     conformance::refresh_tokens(fresh).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_store_takes_imports() {
+    let fresh = async || {
+        let store = store().await;
+        ImportTarget {
+            import: Arc::clone(&store) as Arc<_>,
+            tokens: Arc::new(SqlRefreshTokens::new(store.database().clone())),
+            registry: store,
+        }
+    };
+    conformance::import(fresh).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -89,7 +89,7 @@ async fn callers_carry_on_from_django() -> Result<()> {
     }
     server.restart().await?;
     for action in ["account.import", "key.import"] {
-        assert_eq!(imported_acts(&server, action)?, users, "{action}");
+        assert_eq!(imported_acts(&server, action, &[])?, users, "{action}");
     }
     populated.assert_accepted(&server).await
 }

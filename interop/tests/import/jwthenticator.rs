@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::Result;
 use countersign_testbed::fresh_database;
-use interop::{Countersign, Jwthenticator, Session, Step};
+use interop::{Countersign, Jwthenticator, KeyFiles, KeyFormat, Session, Step};
 use serde_json::json;
 
 use super::{change, imported_acts, sqlite_url};
@@ -55,14 +55,25 @@ fn assert_carries_on(session: &Session) -> Result<()> {
     Ok(())
 }
 
+/// An installation of ours, as options.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ours {
+    /// Where its database is.
+    options: &'static [&'static str],
+    /// Who administrates it.
+    first_start: &'static [&'static str],
+    /// How to administrate it.
+    operator: &'static [&'static str],
+}
+
 /// Side by side, from one original to one of ours: dry run, import, import again.
 async fn assert_clients_carry_on(
     original: &Jwthenticator,
     from: &str,
-    options: &'static [&'static str],
+    Ours { options, first_start, operator }: Ours,
 ) -> Result<()> {
     let sessions = begin(original)?;
-    let serve: &'static [&'static str] = [options, OPEN].concat().leak();
+    let serve: &'static [&'static str] = [options, first_start, OPEN].concat().leak();
     let mut server = Countersign::start_with(serve).await?;
     for session in moved(&sessions, &server) {
         let refused = &session.run(&[Step::Authenticate])?[0];
@@ -108,7 +119,7 @@ async fn assert_clients_carry_on(
     for (action, times) in
         [("account.import", 2), ("api-key.import", 2), ("refresh-token.import", 1)]
     {
-        assert_eq!(imported_acts(&server, action)?, times, "{action}");
+        assert_eq!(imported_acts(&server, action, operator)?, times, "{action}");
     }
     for session in moved(&sessions, &server) {
         assert_carries_on(&session)?;
@@ -123,7 +134,7 @@ async fn assert_clients_carry_on(
 async fn clients_carry_on_from_sqlite() -> Result<()> {
     let original = Jwthenticator::on_sqlite(&[]).await?;
     let file = original.sqlite_file();
-    assert_clients_carry_on(&original, &sqlite_url(&file), &[]).await?;
+    assert_clients_carry_on(&original, &sqlite_url(&file), Ours::default()).await?;
     // It was read while the original ran, and nothing was left beside it.
     let beside = fs::read_dir(file.parent().unwrap_or(&file))?;
     let mut names: Vec<_> =
@@ -137,11 +148,20 @@ async fn clients_carry_on_from_sqlite() -> Result<()> {
 async fn clients_carry_on_from_postgres_to_postgres() -> Result<()> {
     let (theirs, ours) = (fresh_database().await?, fresh_database().await?);
     let original = Jwthenticator::on_postgres(theirs.url(), &[]).await?;
+    // There, no start makes an administrator by itself.
+    let admin = KeyFiles::make(KeyFormat::ALL[0])?;
+    let public = fs::read_to_string(admin.public_key())?;
+    let first_start: &'static str = format!("--bootstrap-admin-public-key={public}").leak();
+    let private: &'static str = admin.private_key().display().to_string().leak();
     let url: &'static str = ours.url().to_owned().leak();
-    let options: &'static [&'static str] = vec!["--database-url", url].leak();
+    let ours = Ours {
+        options: vec!["--database-url", url].leak(),
+        first_start: vec![first_start].leak(),
+        operator: vec!["--identity", private].leak(),
+    };
     // As its own settings write it.
     let from = theirs.url().replace("postgres://", "postgresql+asyncpg://");
-    assert_clients_carry_on(&original, &from, options).await
+    assert_clients_carry_on(&original, &from, ours).await
 }
 
 #[tokio::test]

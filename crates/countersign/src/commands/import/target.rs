@@ -79,6 +79,6 @@ fn check_file(settings: &Settings, paths: &Paths) -> Result<(), Failure> {
 
 fn never_started(found: &str) -> Failure {
     Failure::usage(format_args!(
-        "{found}: run `countersign serve` once before an import, so that there is an administrator"
+        "{found}: run `countersign serve` once before an import, so that there is an administrator (on PostgreSQL give COUNTERSIGN_BOOTSTRAP_ADMIN_PUBLIC_KEY)"
     ))
 }
