@@ -24,4 +24,4 @@ pub use directory::{
 pub use environment::{Clock, Random};
 pub use refresh_tokens::{RefreshTokenRecord, RefreshTokenStore};
 pub use replay::{GuardError, NONCE_RETENTION_MARGIN, ReplayGuard, ReplayKey, Spend};
-pub use signing_keys::{SigningKeyRecord, SigningKeyStore};
+pub use signing_keys::{Resealed, SecretName, SigningKeyRecord, SigningKeyStore};

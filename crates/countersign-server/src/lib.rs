@@ -87,7 +87,8 @@ pub use service::{Ports, Service, Settings, SettingsError};
 pub use token_service::{
     ChangeRingError, DEFAULT_API_KEY_LIFETIME, DEFAULT_REFRESH_TOKEN_LIFETIME, LiveKeyRing,
     MAINTENANCE_INTERVAL, MAX_ACCESS_TOKEN_LIFETIME, OpenRingError, RingSettings, Session,
-    SigningKeyKind, TokenError, TokenPorts, TokenService, TokenSettings, hashing_secret,
+    SigningKeyKind, TokenError, TokenPorts, TokenService, TokenSettings, change_encryption_key,
+    hashing_secret,
 };
 
 /// The one challenge of a policy: its scheme word (RFC 9110 section 11.6.1).

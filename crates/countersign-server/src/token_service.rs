@@ -56,6 +56,7 @@ mod maintenance;
 mod signing;
 mod verified_tokens;
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,7 +74,8 @@ use http::HeaderMap;
 use uuid::Uuid;
 
 pub use live_key_ring::{
-    ChangeRingError, LiveKeyRing, OpenRingError, RingSettings, SigningKeyKind, hashing_secret,
+    ChangeRingError, LiveKeyRing, OpenRingError, RingSettings, SigningKeyKind,
+    change_encryption_key, hashing_secret,
 };
 pub use maintenance::MAINTENANCE_INTERVAL;
 use signing::Signer;
@@ -132,12 +134,18 @@ pub struct TokenPorts {
 }
 
 /// What an API key buys.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Session {
     /// An access token.
     pub jwt: String,
     /// What buys the next ones.
     pub refresh_token: RefreshToken,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Session(..)")
+    }
 }
 
 /// Why there is no token, or why it is not accepted.

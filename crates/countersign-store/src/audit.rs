@@ -89,6 +89,16 @@ impl Entry {
         }
     }
 
+    /// That every secret was sealed under another encryption key.
+    pub(crate) fn resealed(secrets: usize) -> Self {
+        Self {
+            action: "encryption-key.rotate",
+            target: "encryption key".to_owned(),
+            before: Value::Null,
+            after: json!({ "secrets": secrets }),
+        }
+    }
+
     /// An act upon a signing key.
     pub(crate) fn signing_key(
         action: &'static str,

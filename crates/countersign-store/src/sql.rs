@@ -25,7 +25,7 @@ use async_trait::async_trait;
 use countersign_core::ports::{
     Account, AccountChange, AccountFilter, Act, AdminStore, ApiKeyRecord, ApiKeyStore, AuditRecord,
     JwksEndpoint, NewAccount, NewApiKey, NewPublicKey, Page, PublicKeyRecord, RefreshTokenRecord,
-    SigningKeyRecord, SigningKeyStore, StoreError,
+    Resealed, SecretName, SigningKeyRecord, SigningKeyStore, StoreError,
 };
 use countersign_core::{
     AccountId, AccountName, ApiKeyId, RotationStep, Sealed, SecretHash, UnixTime,
@@ -267,6 +267,14 @@ impl SigningKeyStore for SqlStore {
 
     async fn secret(&self, name: &str, candidate: &Sealed) -> Result<Sealed, StoreError> {
         signing_keys::secret(&self.database, name, candidate).await
+    }
+
+    async fn sealed(&self) -> Result<Vec<(SecretName, Sealed)>, StoreError> {
+        signing_keys::sealed(&self.database).await
+    }
+
+    async fn reseal(&self, act: &Act, all: &[Resealed]) -> Result<bool, StoreError> {
+        signing_keys::reseal(&self.database, act, all).await
     }
 }
 

@@ -9,6 +9,7 @@ use crate::commands::admin::AdminCommand;
 use crate::commands::api_key::ApiKeyCommand;
 use crate::commands::audit::AuditCommand;
 use crate::commands::completions::CompletionsArgs;
+use crate::commands::encryption_key::EncryptionKeyCommand;
 use crate::commands::header::HeaderArgs;
 use crate::commands::import::ImportCommand;
 use crate::commands::jwks::JwksCommand;
@@ -73,6 +74,9 @@ pub(crate) enum Command {
     /// Rotate the keys that access tokens are signed with.
     #[command(subcommand)]
     SigningKey(SigningKeyCommand),
+    /// Replace the key that seals secrets in the database.
+    #[command(subcommand)]
+    EncryptionKey(EncryptionKeyCommand),
     /// Trust the keys that an account publishes at a URL.
     #[command(subcommand)]
     Jwks(JwksCommand),

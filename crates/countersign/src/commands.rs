@@ -5,6 +5,7 @@ pub(crate) mod admin;
 pub(crate) mod api_key;
 pub(crate) mod audit;
 pub(crate) mod completions;
+pub(crate) mod encryption_key;
 pub(crate) mod header;
 pub(crate) mod import;
 pub(crate) mod jwks;
@@ -26,6 +27,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Key(command) => key::run(command, output),
         Command::ApiKey(command) => api_key::run(command, output),
         Command::SigningKey(command) => signing_key::run(command, output),
+        Command::EncryptionKey(command) => encryption_key::run(command, output),
         Command::Jwks(command) => jwks::run(command, output),
         Command::Audit(command) => audit::run(&command, output),
         Command::Admin(command) => admin::run(command, output),

@@ -56,6 +56,11 @@ impl Paths {
         self.directory.join("encryption.key")
     }
 
+    /// A key that is about to take its place.
+    pub(crate) fn waiting_encryption_key(&self) -> PathBuf {
+        self.directory.join("encryption.key.new")
+    }
+
     /// Spent nonces, where everything else is on a server.
     pub(crate) fn nonces(&self) -> PathBuf {
         self.directory.join("nonces.db")

@@ -34,6 +34,11 @@ pub(crate) fn find_existing(settings: &Settings, paths: &Paths) -> Result<Encryp
     given(settings).unwrap_or_else(|| read(&paths.encryption_key()))
 }
 
+/// Whether the key is the one in the data directory, and not given from elsewhere.
+pub(crate) fn is_in_data_directory(settings: &Settings) -> bool {
+    settings.encryption_key_file.is_none() && std::env::var_os(VARIABLE).is_none()
+}
+
 fn given(settings: &Settings) -> Option<Result<EncryptionKey, Failure>> {
     let given = std::env::var(VARIABLE).ok().map(Zeroizing::new);
     match (given, &settings.encryption_key_file) {
@@ -49,7 +54,11 @@ fn given(settings: &Settings) -> Option<Result<EncryptionKey, Failure>> {
     }
 }
 
-fn read(path: &std::path::Path) -> Result<EncryptionKey, Failure> {
+/// The key in a file.
+///
+/// # Errors
+/// A [`Failure`] that names the file and what is wrong with it.
+pub(crate) fn read(path: &std::path::Path) -> Result<EncryptionKey, Failure> {
     let text = Zeroizing::new(files::read_text(path)?);
     EncryptionKey::from_base64(&text)
         .map_err(|error| Failure::usage(format_args!("{}: {error}", path.display())))
@@ -57,6 +66,14 @@ fn read(path: &std::path::Path) -> Result<EncryptionKey, Failure> {
 
 fn in_data_directory(paths: &Paths) -> Result<EncryptionKey, Failure> {
     let path = paths.encryption_key();
+    let waiting = paths.waiting_encryption_key();
+    if waiting.exists() {
+        tracing::warn!(
+            "{} is there: a rotation was interrupted. If {} is refused, give it that one's name",
+            waiting.display(),
+            path.display()
+        );
+    }
     let key = EncryptionKey::generate(&SystemRandom);
     let mut text = key.to_base64();
     text.push('\n');

@@ -30,6 +30,26 @@ pub struct SigningKeyRecord {
     pub gone_at: Option<UnixTime>,
 }
 
+/// A sealed secret of an installation.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum SecretName {
+    /// The private half of the signing key of that name.
+    SigningKey(Box<str>),
+    /// The secret of that name.
+    Named(Box<str>),
+}
+
+/// A secret that is sealed anew, under another encryption key.
+#[derive(Clone, Debug)]
+pub struct Resealed {
+    /// Which.
+    pub name: SecretName,
+    /// As it is stored.
+    pub former: Sealed,
+    /// As it is to be stored.
+    pub next: Sealed,
+}
+
 /// The key ring and the other sealed secrets of an installation.
 #[async_trait]
 pub trait SigningKeyStore: Send + Sync {
@@ -82,4 +102,17 @@ pub trait SigningKeyStore: Send + Sync {
     /// # Errors
     /// [`StoreError::Unavailable`].
     async fn secret(&self, name: &str, candidate: &Sealed) -> Result<Sealed, StoreError>;
+
+    /// Everything that is sealed.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn sealed(&self) -> Result<Vec<(SecretName, Sealed)>, StoreError>;
+
+    /// Replaces everything that is sealed, all or nothing; whether these were all, and as
+    /// they were said to be.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn reseal(&self, act: &Act, all: &[Resealed]) -> Result<bool, StoreError>;
 }

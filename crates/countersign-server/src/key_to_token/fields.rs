@@ -13,8 +13,9 @@ use uuid::Uuid;
 
 use super::answers::{empty, json_answer};
 
-/// The largest body, in bytes.
-const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// The largest body, in bytes. Anybody may send one: as many as are read at the same
+/// time must fit into memory. What the members may have needs a third of it.
+const MAX_BODY_BYTES: usize = 64 * 1024;
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -3,6 +3,7 @@
 mod changes;
 mod errors;
 mod hashing_secret;
+mod resealing;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,6 +19,7 @@ use tokio::task::spawn_blocking;
 
 pub use errors::{ChangeRingError, OpenRingError};
 pub use hashing_secret::hashing_secret;
+pub use resealing::change_encryption_key;
 
 /// What signing keys are sealed as.
 const SIGNING_KEY: &str = "signing-key";

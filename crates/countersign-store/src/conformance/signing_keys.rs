@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign_core::ports::{SigningKeyRecord, SigningKeyStore};
+use countersign_core::ports::{Resealed, SecretName, SigningKeyRecord, SigningKeyStore};
 use countersign_core::{Algorithm, RotationStep, Sealed, UnixTime};
 use tokio::task::JoinSet;
 
@@ -15,6 +15,7 @@ cases!(SigningKeyStore:
     a_rotation_that_cannot_be_made_changes_nothing,
     a_key_that_signs_is_not_dropped,
     a_secret_is_what_was_brought_first,
+    everything_is_sealed_anew_or_nothing,
 );
 
 fn key(kid: &str) -> SigningKeyRecord {
@@ -123,4 +124,32 @@ async fn a_secret_is_what_was_brought_first(store: Arc<dyn SigningKeyStore>) {
     assert_eq!(store.secret("a", &first).await, Ok(first.clone()));
     assert_eq!(store.secret("a", &second).await, Ok(first));
     assert_eq!(store.secret("b", &second).await, Ok(second));
+}
+
+async fn everything_is_sealed_anew_or_nothing(store: Arc<dyn SigningKeyStore>) {
+    let public_only = SigningKeyRecord { sealed: None, ..key("c") };
+    store.begin_ring(&act(1), &[active("a"), key("b"), public_only]).await.expect("an answer");
+    store.secret("hashing", &Sealed::from_bytes([9])).await.expect("an answer");
+    let sealed = async || {
+        let mut sealed = store.sealed().await.expect("an answer");
+        sealed.sort_by_key(|(name, _)| format!("{name:?}"));
+        sealed
+    };
+    let before = sealed().await;
+    assert_eq!(before.len(), 3);
+    let anew = |(name, former): &(SecretName, Sealed)| Resealed {
+        name: name.clone(),
+        former: former.clone(),
+        next: Sealed::from_bytes([7, 7]),
+    };
+    let all: Vec<Resealed> = before.iter().map(anew).collect();
+    let mut stale = all.clone();
+    stale[2].former = Sealed::from_bytes([8]);
+    for wrong in [&all[..2], &stale[..], &[]] {
+        assert_eq!(store.reseal(&act(2), wrong).await, Ok(false));
+        assert_eq!(sealed().await, before, "nothing is changed");
+    }
+    assert_eq!(store.reseal(&act(2), &all).await, Ok(true));
+    assert!(sealed().await.iter().all(|(_, sealed)| sealed.as_bytes() == [7, 7]));
+    assert_eq!(store.reseal(&act(3), &all).await, Ok(false), "they are no longer as they were");
 }

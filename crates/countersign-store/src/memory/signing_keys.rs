@@ -1,7 +1,9 @@
 //! Signing keys and other sealed secrets.
 
 use async_trait::async_trait;
-use countersign_core::ports::{Act, SigningKeyRecord, SigningKeyStore, StoreError};
+use countersign_core::ports::{
+    Act, Resealed, SecretName, SigningKeyRecord, SigningKeyStore, StoreError,
+};
 use countersign_core::{RotationStep, Sealed, UnixTime};
 
 use super::{MemoryStore, State};
@@ -78,9 +80,48 @@ impl SigningKeyStore for MemoryStore {
         let secret = state.secrets.entry(name.to_owned()).or_insert_with(|| candidate.clone());
         Ok(secret.clone())
     }
+
+    async fn sealed(&self) -> Result<Vec<(SecretName, Sealed)>, StoreError> {
+        Ok(self.lock().sealed())
+    }
+
+    async fn reseal(&self, act: &Act, all: &[Resealed]) -> Result<bool, StoreError> {
+        let mut state = self.lock();
+        let there = state.sealed();
+        let is_there = |one: &Resealed| {
+            there.iter().any(|(name, sealed)| *name == one.name && *sealed == one.former)
+        };
+        if there.len() != all.len() || !all.iter().all(is_there) {
+            return Ok(false);
+        }
+        for one in all {
+            match &one.name {
+                SecretName::SigningKey(kid) => {
+                    for key in state.signing_keys.iter_mut().filter(|key| key.kid == *kid) {
+                        key.sealed = Some(one.next.clone());
+                    }
+                }
+                SecretName::Named(name) => {
+                    state.secrets.insert(name.to_string(), one.next.clone());
+                }
+            }
+        }
+        state.record(act, Entry::resealed(all.len()));
+        Ok(true)
+    }
 }
 
 impl State {
+    fn sealed(&self) -> Vec<(SecretName, Sealed)> {
+        let keys = self.signing_keys.iter().filter_map(|key| {
+            key.sealed.clone().map(|sealed| (SecretName::SigningKey(key.kid.clone()), sealed))
+        });
+        let named = self.secrets.iter();
+        let named =
+            named.map(|(name, sealed)| (SecretName::Named(name.as_str().into()), sealed.clone()));
+        keys.chain(named).collect()
+    }
+
     fn signing_key(&self, kid: &str) -> Option<&SigningKeyRecord> {
         self.signing_keys.iter().find(|key| &*key.kid == kid)
     }

@@ -1,6 +1,6 @@
 //! Signing keys and other sealed secrets.
 
-use countersign_core::ports::{Act, SigningKeyRecord, StoreError};
+use countersign_core::ports::{Act, Resealed, SecretName, SigningKeyRecord, StoreError};
 use countersign_core::{RotationStep, Sealed, UnixTime};
 
 use super::database::Database;
@@ -109,6 +109,64 @@ pub(super) async fn secret(
     writing.commit().await.map_err(unavailable)?;
     let (sealed,) = found.ok_or_else(|| StoreError::Unavailable(format!("no secret {name}")))?;
     Ok(Sealed::from_bytes(sealed))
+}
+
+/// Everything that is sealed.
+pub(super) async fn sealed(database: &Database) -> Result<Vec<(SecretName, Sealed)>, StoreError> {
+    let mut reading = database.read().await.map_err(unavailable)?;
+    all_sealed(&mut reading).await
+}
+
+/// Replaces everything that is sealed.
+pub(super) async fn reseal(
+    database: &Database,
+    act: &Act,
+    all: &[Resealed],
+) -> Result<bool, StoreError> {
+    let mut writing = database.write().await.map_err(unavailable)?;
+    if all_sealed(&mut writing).await?.len() != all.len() {
+        return Ok(false);
+    }
+    for one in all {
+        let (statement, name) = match &one.name {
+            SecretName::SigningKey(kid) => (statements::SIGNING_KEY_RESEAL, kid),
+            SecretName::Named(name) => (statements::SECRET_RESEAL, name),
+        };
+        let replaced = query(statement)
+            .bind(&**name)
+            .bind(one.former.as_bytes())
+            .bind(one.next.as_bytes())
+            .held(&mut writing)
+            .await
+            .map_err(unavailable)?;
+        if !replaced {
+            return Ok(false);
+        }
+    }
+    trail::record(&mut writing, act, Entry::resealed(all.len())).await?;
+    writing.commit().await.map_err(unavailable)?;
+    Ok(true)
+}
+
+async fn all_sealed(
+    transaction: &mut Transaction,
+) -> Result<Vec<(SecretName, Sealed)>, StoreError> {
+    let keys: Vec<SigningKeyRow> =
+        query(statements::SIGNING_KEYS).all(transaction).await.map_err(unavailable)?;
+    let mut sealed = Vec::new();
+    for key in keys {
+        let key = key.record()?;
+        if let Some(secret) = key.sealed {
+            sealed.push((SecretName::SigningKey(key.kid), secret));
+        }
+    }
+    let named: Vec<(String, Vec<u8>)> =
+        query(statements::SECRETS).all(transaction).await.map_err(unavailable)?;
+    let named = named.into_iter();
+    sealed.extend(
+        named.map(|(name, secret)| (SecretName::Named(name.into()), Sealed::from_bytes(secret))),
+    );
+    Ok(sealed)
 }
 
 async fn insert(

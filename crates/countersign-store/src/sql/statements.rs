@@ -377,6 +377,18 @@ statements! {
     /// $1 name.
     SECRET = "SELECT sealed FROM countersign_secrets WHERE name = $1";
 
+    /// All of them.
+    SECRETS = "SELECT name, sealed FROM countersign_secrets ORDER BY name";
+
+    /// $1 name, $2 as it is, $3 as it is to be.
+    SECRET_RESEAL =
+        "UPDATE countersign_secrets SET sealed = $3 WHERE name = $1 AND sealed = $2 RETURNING name";
+
+    /// $1 kid, $2 as it is, $3 as it is to be.
+    SIGNING_KEY_RESEAL =
+        "UPDATE countersign_signing_keys SET sealed = $3 \
+         WHERE kid = $1 AND sealed = $2 RETURNING kid";
+
     /// $1 now, $2 limit.
     REFRESH_TOKENS_DELETE_EXPIRED =
         "DELETE FROM countersign_refresh_tokens WHERE hash IN (\
@@ -661,6 +673,7 @@ mod tests {
             "ACCOUNT_INSERT_FIRST",
             "SIGNING_KEYS",
             "SIGNING_KEY_ANY",
+            "SECRETS",
             "TOKENS_REVOKED",
             "TOKENS_REVOKED_FORGET",
         ];

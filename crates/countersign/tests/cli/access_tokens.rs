@@ -153,3 +153,44 @@ fn a_restart_keeps_every_token_and_a_wrong_encryption_key_stops_it() {
     assert!(validates(&server, &jwt));
     assert!(!sandbox.path("data/encryption.key").exists());
 }
+
+#[test]
+fn the_encryption_key_is_replaced_and_nothing_is_lost() {
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve(&[]);
+    sandbox.ok(&["account", "create", "robot"]);
+    let key = sandbox.ok(&["api-key", "create", "robot"]);
+    let robot = id(&sandbox, "robot");
+    let (jwt, refresh_token) = server.authenticate(key.trim(), &robot);
+    sandbox.fails(2, &["encryption-key", "rotate"]);
+    server.stop();
+
+    let former = sandbox.read("data/encryption.key");
+    let rotated = sandbox.json(&["encryption-key", "rotate"]);
+    assert_eq!(rotated["secrets"], 3, "two signing keys and the secret of the hashes");
+    let kept = std::fs::read_to_string(rotated["former_key"].as_str().unwrap()).unwrap();
+    assert_eq!(kept, former);
+    assert_ne!(sandbox.read("data/encryption.key"), former);
+    assert_eq!(mode(&sandbox.path("data/encryption.key")), 0o600);
+    let goes_on = |server: &Server| {
+        assert!(validates(server, &jwt));
+        let body = json!({ "refresh_token": refresh_token, "identifier": robot });
+        assert_eq!(Server::post(&server.public("/refresh"), &body).0, 200);
+        server.authenticate(key.trim(), &robot);
+    };
+    let server = sandbox.serve(&[]);
+    goes_on(&server);
+    server.stop();
+
+    // One of the operator's own, in a file.
+    sandbox.write("new.key", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n");
+    sandbox.ok(&["encryption-key", "rotate", "--new-key-file", "new.key"]);
+    sandbox.fails(2, &["serve"]);
+    let server = sandbox.serve(&["--encryption-key-file", "new.key"]);
+    goes_on(&server);
+    server.stop();
+    let given = ["encryption-key", "rotate", "--encryption-key-file", "new.key"];
+    let said = sandbox.fails(2, &given);
+    assert!(said.contains("--new-key-file"), "{said}");
+    sandbox.fails(2, &["encryption-key", "rotate", "--new-key-file", "new.key"]);
+}

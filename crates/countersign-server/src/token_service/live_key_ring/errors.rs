@@ -12,6 +12,12 @@ pub enum OpenRingError {
         "the encryption key is not the one that the secrets in the store were sealed with ({0}): give the right one; a new key would lose every API key and signing key"
     )]
     WrongEncryptionKey(String),
+    /// The store holds a secret of a later version.
+    #[error("the store holds a secret called {0}, which this version does not know")]
+    UnknownSecret(Box<str>),
+    /// Somebody else changed the secrets at the same time.
+    #[error("the secrets in the store were changed meanwhile: is a server running?")]
+    Contended,
     /// A key could not be made.
     #[error("cannot make a signing key: {0}")]
     Generate(#[from] PrivateKeyError),

@@ -6,7 +6,7 @@ use countersign_core::{EncryptionKey, HashingSecret};
 use super::OpenRingError;
 
 /// What it is sealed as, and called.
-const HASHING_SECRET: &str = "hashing-secret";
+pub(super) const HASHING_SECRET: &str = "hashing-secret";
 
 /// The installation's secret: drawn at the first start, the same ever after. Who writes
 /// hashes into the store beside a server must use this one.
