@@ -111,13 +111,32 @@ impl Countersign {
     /// # Errors
     /// If the server refuses either.
     pub async fn access_token(&self, key: &str, identifier: &str) -> Result<String> {
+        self.access_token_under("", key, identifier).await
+    }
+
+    /// The same where the public paths have a prefix.
+    ///
+    /// # Errors
+    /// As [`access_token`](Self::access_token).
+    pub async fn access_token_under(
+        &self,
+        prefix: &str,
+        key: &str,
+        identifier: &str,
+    ) -> Result<String> {
         let body = json!({"key": key, "identifier": identifier}).to_string();
         let registered = Request::post("/register_key", &body).send(self.internal_url()).await?;
         ensure!(registered.status == 201, "not registered: {registered:?}");
-        let bought = Request::post("/authenticate", &body).send(self.url()).await?;
+        let bought =
+            Request::post(&format!("{prefix}/authenticate"), &body).send(self.url()).await?;
         ensure!(bought.status == 200, "no access token: {bought:?}");
         let bought: Value = serde_json::from_str(&bought.body)?;
         Ok(bought["jwt"].as_str().context("no access token")?.to_owned())
+    }
+
+    /// The private key of the first administrator.
+    pub fn admin_key(&self) -> PathBuf {
+        data(self.directory.path()).join("admin.key")
     }
 
     /// Puts a file beside the server's data; its path.

@@ -19,6 +19,7 @@ mod nginx;
 mod process;
 mod proxy;
 mod python;
+mod schemathesis;
 mod upstream;
 
 pub use caller::Caller;
@@ -34,4 +35,5 @@ pub use nginx::{Nginx, Shipped, Site};
 pub use process::{Process, capture, capture_with_input, eventually};
 pub use proxy::{Behaviour, Proxy};
 pub use python::{Original, Signed};
+pub use schemathesis::Schemathesis;
 pub use upstream::{Seen, Upstream};

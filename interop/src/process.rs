@@ -123,10 +123,11 @@ fn output(command: &mut Command) -> Result<String> {
     if !output.status.success() {
         let arguments: Vec<_> = command.get_args().map(|word| word.to_string_lossy()).collect();
         bail!(
-            "{} {} failed: {}\n{}",
+            "{} {} failed: {}\n{}{}",
             command.get_program().display(),
             arguments.join(" "),
             output.status,
+            String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr)
         );
     }

@@ -73,6 +73,10 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<Vec<Tool>> {
             variable: "COUNTERSIGN_TEST_PYJWT",
             path: python::environment(&python, &debian, "pyjwt-2.15.1")?,
         },
+        Tool {
+            variable: "COUNTERSIGN_TEST_SCHEMATHESIS",
+            path: python::environment(&python, &debian, "schemathesis-4.32.5")?,
+        },
         Tool { variable: "COUNTERSIGN_TEST_NODE", path: node.program },
         Tool { variable: "COUNTERSIGN_TEST_NODE_MODULES", path: node.modules },
         Tool {

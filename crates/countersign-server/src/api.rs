@@ -10,6 +10,7 @@ mod audit;
 mod instance;
 mod instant;
 mod jwks_endpoint;
+mod names;
 mod problem;
 mod public_key;
 pub mod routes;

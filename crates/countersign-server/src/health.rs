@@ -5,10 +5,10 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use axum::routing::get;
 use http::StatusCode;
 use http::header::CACHE_CONTROL;
 
+use crate::openapi::described;
 use crate::readiness::Readiness;
 
 /// The path of the probe that asks whether the process answers at all.
@@ -19,13 +19,40 @@ pub const READY: &str = "/health/ready";
 /// The two probes. They say as much as a load balancer needs; what is wrong in
 /// detail is in the log.
 pub(crate) fn routes(readiness: Arc<Readiness>) -> Router {
-    Router::new().route(LIVE, get(live)).route(READY, get(ready)).with_state(readiness)
+    Probes::router().with_state(readiness)
 }
 
+described! {
+    /// The two probes.
+    pub(crate) Probes for Arc<Readiness> {
+        LIVE => get live;
+        READY => get ready;
+    }
+}
+
+/// Whether the process answers at all.
+#[utoipa::path(
+    get,
+    path = LIVE,
+    operation_id = "show_liveness",
+    tag = "Health",
+    responses((status = 200, description = "It does.", body = String))
+)]
 async fn live() -> impl IntoResponse {
     ([(CACHE_CONTROL, "no-store")], "live\n")
 }
 
+/// Whether requests are welcome.
+#[utoipa::path(
+    get,
+    path = READY,
+    operation_id = "show_readiness",
+    tag = "Health",
+    responses(
+        (status = 200, description = "They are.", body = String),
+        (status = 503, description = "Something does not work, or the server is about to stop.", body = String),
+    )
+)]
 async fn ready(State(readiness): State<Arc<Readiness>>) -> impl IntoResponse {
     let (status, text) = if readiness.is_draining() {
         (StatusCode::SERVICE_UNAVAILABLE, "draining\n".to_owned())

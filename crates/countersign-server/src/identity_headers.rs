@@ -117,6 +117,18 @@ impl IdentityHeaders {
         }
     }
 
+    /// The headers, and what each says.
+    pub(crate) fn described(&self) -> [(&HeaderName, &'static str); 6] {
+        [
+            (&self.account, "The account's name; `%` and what is not ASCII is percent-encoded."),
+            (&self.account_id, "The account's id."),
+            (&self.groups, "Its groups, joined with commas."),
+            (&self.method, "How the caller proved itself: `signed-request` or `access-token`."),
+            (&self.credential, "The fingerprint of the key, or the id of the access token."),
+            (&self.identifier, "The identifier that the holder of an access token claims."),
+        ]
+    }
+
     fn names(&self) -> [&HeaderName; 6] {
         [
             &self.account,

@@ -8,6 +8,7 @@
 mod accounts;
 mod api_keys;
 mod audit;
+mod documented;
 mod extract;
 mod instance;
 mod jwks_endpoints;
@@ -23,10 +24,11 @@ use axum::Router;
 use axum::extract::FromRef;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, patch, post};
 use countersign_core::ports::AdminStore;
 use countersign_core::{Authenticator, Clock, Random};
 use tower::Layer as _;
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
 
 pub use jwks_endpoints::JwksUrlRule;
 pub use operator::{BODY_TIMEOUT, MAX_BODY_BYTES};
@@ -36,6 +38,7 @@ use crate::api::routes;
 use crate::health;
 use crate::key_to_token::TokenRoutes;
 use crate::layers::{Failure, Layers, Limits};
+use crate::openapi::{self, described};
 use crate::readiness::Readiness;
 use crate::request_context::RequestContexts;
 use crate::token_service::TokenService;
@@ -74,6 +77,8 @@ pub struct InternalState {
     pub contexts: Arc<RequestContexts>,
     /// How much may go on at one time.
     pub limits: Limits,
+    /// Whether the routes are described at `/openapi.json`.
+    pub openapi: bool,
 }
 
 /// What the handlers of administrative calls work with.
@@ -100,49 +105,78 @@ pub fn router(state: InternalState) -> Router {
     let administration =
         Administration { store: state.store, random: state.random, jwks_urls: state.jwks_urls };
     let tokens = state.tokens.map(|service| {
-        token_routes(Tokens { service, random: Arc::clone(&administration.random) })
+        let random = Arc::clone(&administration.random);
+        TokenAdministrationRoutes::router().with_state(Tokens { service, random })
+    });
+    let (has_tokens, token_routes) = (tokens.is_some(), state.token_routes);
+    let description = state.openapi.then(|| {
+        openapi::routes(move || document(has_tokens, token_routes), documented::everywhere)
     });
     // Around the router, not its routes: it would add `Allow` to the refusal of
     // a method, and so tell strangers which routes there are.
     let guarded = from_fn_with_state(Arc::new(gatekeeper), operator::admit)
         .layer(administration_routes(administration, tokens));
+    let open = registration.unwrap_or_default().merge(description.unwrap_or_default());
     let routes = layers
-        .limit(registration.unwrap_or_default().fallback_service(guarded))
-        .route(routes::INSTANCE, get(instance::show).with_state(state.instance_id))
+        .limit(open.fallback_service(guarded))
+        .merge(Instance::router().with_state(state.instance_id))
         .merge(health::routes(state.readiness));
     let same_site = Arc::new(SameSite { hosts: state.allowed_hosts, scheme: state.scheme });
     layers.observe(routes.layer(from_fn_with_state(same_site, same_site::check)))
 }
 
-/// What concerns API keys, tokens and signing keys.
-fn token_routes(tokens: Tokens) -> Router {
-    Router::new()
-        .route(routes::API_KEYS, get(api_keys::list).post(api_keys::create))
-        .route(routes::API_KEY, patch(api_keys::change))
-        .route(routes::REVOKE_API_KEY, post(api_keys::revoke))
-        .route(routes::REVOKE_TOKEN, post(api_keys::revoke_token))
-        .route(routes::SIGNING_KEYS, get(signing_keys::list).post(signing_keys::import))
-        .route(routes::ROTATE_SIGNING_KEYS, post(signing_keys::rotate))
-        .route(routes::RETIRE_SIGNING_KEY, post(signing_keys::retire))
-        .with_state(tokens)
+/// Describes the routes of the listener. Nobody signs for the document: it says no more
+/// than the documentation of this version does.
+fn document(has_tokens: bool, token_routes: TokenRoutes) -> OpenApi {
+    let mut guarded = AdministrationRoutes::openapi();
+    if has_tokens {
+        guarded.merge(TokenAdministrationRoutes::openapi());
+    }
+    documented::guard(&mut guarded);
+    let mut document = documented::empty();
+    document.merge(guarded);
+    if has_tokens {
+        token_routes.described_on_internal_listener(&mut document);
+    }
+    document.merge(Instance::openapi());
+    document.merge(health::Probes::openapi());
+    document
+}
+
+described! {
+    /// Which server this is.
+    Instance for Arc<str> { routes::INSTANCE => get instance::show; }
+}
+
+described! {
+    /// What concerns API keys, tokens and signing keys.
+    TokenAdministrationRoutes for Tokens {
+        routes::API_KEYS => get api_keys::list, post api_keys::create;
+        routes::API_KEY => patch api_keys::change;
+        routes::REVOKE_API_KEY => post api_keys::revoke;
+        routes::REVOKE_TOKEN => post api_keys::revoke_token;
+        routes::SIGNING_KEYS => get signing_keys::list, post signing_keys::import;
+        routes::ROTATE_SIGNING_KEYS => post signing_keys::rotate;
+        routes::RETIRE_SIGNING_KEY => post signing_keys::retire;
+    }
+}
+
+described! {
+    /// All else that is administrated.
+    AdministrationRoutes for Administration {
+        routes::ACCOUNTS => get accounts::list, post accounts::create;
+        routes::ACCOUNT => get accounts::show, patch accounts::change, delete accounts::delete;
+        routes::KEYS => get public_keys::list, post public_keys::add;
+        routes::KEY => patch public_keys::change;
+        routes::REVOKE_KEY => post public_keys::revoke;
+        routes::JWKS_ENDPOINTS => get jwks_endpoints::list, post jwks_endpoints::add, delete jwks_endpoints::remove;
+        routes::REVOKE_TOKENS => post accounts::revoke_tokens;
+        routes::AUDIT => get audit::list;
+    }
 }
 
 fn administration_routes(state: Administration, tokens: Option<Router>) -> Router {
-    Router::new()
-        .route(routes::ACCOUNTS, get(accounts::list).post(accounts::create))
-        .route(
-            routes::ACCOUNT,
-            get(accounts::show).patch(accounts::change).delete(accounts::delete),
-        )
-        .route(routes::KEYS, get(public_keys::list).post(public_keys::add))
-        .route(routes::KEY, patch(public_keys::change))
-        .route(routes::REVOKE_KEY, post(public_keys::revoke))
-        .route(
-            routes::JWKS_ENDPOINTS,
-            get(jwks_endpoints::list).post(jwks_endpoints::add).delete(jwks_endpoints::remove),
-        )
-        .route(routes::REVOKE_TOKENS, post(accounts::revoke_tokens))
-        .route(routes::AUDIT, get(audit::list))
+    AdministrationRoutes::router()
         .with_state(state)
         .merge(tokens.unwrap_or_default())
         .fallback(|| async { Kind::NoSuchRoute.problem("there is nothing at this path") })

@@ -8,13 +8,17 @@ mod answers;
 mod external;
 mod fields;
 mod internal;
+mod wire;
 
 use std::sync::Arc;
 
 use axum::Router;
 use countersign_core::Clock;
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
 
 use crate::identity_headers::IdentityHeaders;
+use crate::openapi;
 use crate::token_service::TokenService;
 pub(crate) use external::there;
 pub use external::{
@@ -55,7 +59,8 @@ impl TokenRoutes {
         identity_headers: IdentityHeaders,
         clock: Arc<dyn Clock>,
     ) -> Router {
-        let mut routes = external::status_routes().merge(external::key_routes(Arc::clone(&tokens)));
+        let key_sets = external::KeySets::router().with_state(Arc::clone(&tokens));
+        let mut routes = external::Status::router().merge(key_sets);
         if self.external {
             let tokens = Arc::clone(&tokens);
             routes = routes
@@ -77,6 +82,31 @@ impl TokenRoutes {
             InternalRoutes::Internal | InternalRoutes::AlsoPublic => {
                 internal::routes(internal::InternalState { tokens, clock })
             }
+        }
+    }
+
+    /// Describes the routes of the public listener.
+    pub(crate) fn described_on_public_listener(self, headers: &IdentityHeaders) -> OpenApi {
+        let mut document = external::Status::openapi();
+        document.merge(external::KeySets::openapi());
+        if self.external {
+            document.merge(external::External::openapi());
+            let said = headers.described();
+            openapi::add_headers(&mut document, VALIDATE_REQUEST, "200", said);
+        }
+        if self.internal == InternalRoutes::AlsoPublic {
+            document.merge(internal::Registration::openapi());
+        }
+        wire::refusals(&mut document);
+        document
+    }
+
+    /// Describes the routes of the internal listener.
+    pub(crate) fn described_on_internal_listener(self, document: &mut OpenApi) {
+        if self.internal != InternalRoutes::Off {
+            let mut registration = internal::Registration::openapi();
+            wire::refusals(&mut registration);
+            document.merge(registration);
         }
     }
 }

@@ -66,6 +66,7 @@ mod identity_headers;
 pub mod internal;
 pub mod key_to_token;
 pub mod layers;
+pub mod openapi;
 mod peer;
 pub mod public;
 mod readiness;

@@ -10,6 +10,7 @@
 //!
 //! A token is good once: a gateway must not ask a second time for one request.
 
+mod documented;
 mod forward_auth;
 mod url_prefix;
 
@@ -17,10 +18,11 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get};
+use axum::routing::any;
 use countersign_core::{Authenticator, Clock};
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, RETRY_AFTER};
+use utoipa::OpenApi as _;
 
 pub use forward_auth::FORWARD_AUTH;
 pub use url_prefix::{UrlPrefix, UrlPrefixError};
@@ -29,9 +31,10 @@ use crate::health;
 use crate::identity_headers::IdentityHeaders;
 use crate::key_to_token::{self, TokenRoutes};
 use crate::layers::{Failure, Layers, Limits};
+use crate::openapi;
 use crate::readiness::Readiness;
 use crate::request_context::RequestContexts;
-use crate::request_keys::{self, REQUEST_KEYS, RequestKeys};
+use crate::request_keys::{self, RequestKeys};
 use crate::token_service::TokenService;
 
 /// What the public routes work with.
@@ -58,12 +61,27 @@ pub struct PublicState {
     pub limits: Limits,
     /// What stands before every path.
     pub url_prefix: UrlPrefix,
+    /// Whether the routes are described at `/openapi.json`.
+    pub openapi: bool,
 }
 
 /// The public routes.
 pub fn router(state: PublicState) -> Router {
     let layers =
         Layers { contexts: state.contexts, limits: state.limits, last_resort: unavailable };
+    let has_tokens = state.tokens.is_some();
+    let (headers, url_prefix) = (state.identity_headers.clone(), state.url_prefix.clone());
+    let document = move || {
+        let mut document = documented::empty(&url_prefix, has_tokens);
+        document.merge(documented::forward_auth(&headers, has_tokens));
+        if has_tokens {
+            document.merge(state.token_routes.described_on_public_listener(&headers));
+        }
+        document.merge(request_keys::Published::openapi());
+        document.merge(health::Probes::openapi());
+        document
+    };
+    let description = state.openapi.then(|| openapi::routes(document, documented::everywhere));
     let root = state.tokens.is_some().then(key_to_token::there);
     let token_routes = state.tokens.clone().map(|tokens| {
         state.token_routes.on_public_listener(tokens, state.identity_headers.clone(), state.clock)
@@ -76,9 +94,10 @@ pub fn router(state: PublicState) -> Router {
         .route(FORWARD_AUTH, endpoint.clone())
         .route(&format!("{FORWARD_AUTH}/"), endpoint.clone())
         .route(&format!("{FORWARD_AUTH}/{{*original}}"), endpoint);
+    let described = token_routes.unwrap_or_default().merge(description.unwrap_or_default());
     let routes = layers
-        .limit(gateway.merge(token_routes.unwrap_or_default()))
-        .route(REQUEST_KEYS, get(request_keys::show).with_state(state.request_keys))
+        .limit(gateway.merge(described))
+        .merge(request_keys::Published::router().with_state(state.request_keys))
         .merge(health::routes(state.readiness));
     layers.observe(state.url_prefix.nest(routes, root))
 }

@@ -9,6 +9,8 @@ use bytes::Bytes;
 use countersign_core::{JwkSet, PublicKey};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 
+use crate::openapi::{KeySet, described};
+
 /// Where others fetch the keys.
 pub const REQUEST_KEYS: &str = "/.well-known/request-keys.json";
 
@@ -27,8 +29,22 @@ impl RequestKeys {
     }
 }
 
-/// Answers with the set. Five minutes is how often a Countersign server that
+described! {
+    /// The route of the keys.
+    pub(crate) Published for Arc<RequestKeys> { REQUEST_KEYS => get show; }
+}
+
+/// The keys of the requests that this installation signs itself.
+///
+/// Five minutes is how often a Countersign server that
 /// trusts these keys looks for new ones.
+#[utoipa::path(
+    get,
+    path = REQUEST_KEYS,
+    operation_id = "show_request_keys",
+    tag = "Keys",
+    responses((status = 200, description = "A JWK set (RFC 7517).", body = KeySet, content_type = "application/jwk-set+json"))
+)]
 pub(crate) async fn show(State(keys): State<Arc<RequestKeys>>) -> impl IntoResponse {
     let headers =
         [(CONTENT_TYPE, "application/jwk-set+json"), (CACHE_CONTROL, "public, max-age=300")];

@@ -66,6 +66,8 @@ pub struct Settings {
     pub internal_scheme: Scheme,
     /// Which URLs may be trusted as JWKS endpoints.
     pub jwks_urls: JwksUrlRule,
+    /// Whether each listener describes its routes at `/openapi.json`.
+    pub openapi: bool,
     /// What must work before requests are welcome.
     pub checks: Vec<Arc<dyn ReadinessCheck>>,
 }
@@ -114,6 +116,7 @@ impl Settings {
             internal_hosts: AllowedHosts::loopback_and([]),
             internal_scheme: Scheme::Http,
             jwks_urls: JwksUrlRule::default(),
+            openapi: true,
             checks: Vec::new(),
         }
     }
@@ -163,6 +166,7 @@ impl Service {
             contexts: contexts(settings.trusted_proxies),
             limits: settings.public_limits,
             url_prefix: settings.url_prefix,
+            openapi: settings.openapi,
         };
         let internal = InternalState {
             authenticator: ports.authenticator(administration),
@@ -178,6 +182,7 @@ impl Service {
             allowed_hosts: settings.internal_hosts,
             scheme: settings.internal_scheme,
             limits: settings.internal_limits,
+            openapi: settings.openapi,
         };
         Ok(Self { public, internal })
     }

@@ -6,14 +6,16 @@ use countersign_core::ApiKeyId;
 use countersign_core::ports::ApiKeyRecord;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::instant::to_timestamp;
 use super::public_key::given;
 
 /// A registered API key: everything but the key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ApiKey {
     /// What it is called by.
+    #[schema(value_type = Uuid)]
     pub id: ApiKeyId,
     /// What the operator calls it.
     pub comment: String,
@@ -26,18 +28,19 @@ pub struct ApiKey {
     /// When it, or a refresh token that it bought, was last used.
     pub last_used_at: Option<Timestamp>,
     /// The address that use came from.
+    #[schema(value_type = Option<String>)]
     pub last_used_from: Option<IpAddr>,
 }
 
 /// The answer to `GET /v1/accounts/{name}/api-keys`, in order of registration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ApiKeys {
     /// The keys, revoked and expired ones included.
     pub api_keys: Vec<ApiKey>,
 }
 
 /// The body of `POST /v1/accounts/{name}/api-keys`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateApiKey {
     /// A comment.
@@ -49,7 +52,7 @@ pub struct CreateApiKey {
 }
 
 /// The answer to it: the one time that the key itself is shown.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CreatedApiKey {
     /// The key itself.
     pub key: String,
@@ -64,12 +67,13 @@ impl std::fmt::Debug for CreatedApiKey {
 }
 
 /// The body of `PATCH /v1/accounts/{name}/api-keys/{id}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeApiKey {
     /// The instant from which on the key buys nothing; `null` for never. It must be
     /// given: an empty body does not lift an expiry by accident.
     #[serde(deserialize_with = "given")]
+    #[schema(required)]
     pub expires_at: Option<Timestamp>,
 }
 

@@ -5,11 +5,12 @@ use std::net::IpAddr;
 use countersign_core::{UnixTime, ports};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::instant::to_timestamp;
 
 /// One administrative act.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AuditRecord {
     /// Position in the trail, ascending.
     pub sequence: i64,
@@ -18,6 +19,7 @@ pub struct AuditRecord {
     /// Who.
     pub actor: String,
     /// From which address.
+    #[schema(value_type = Option<String>)]
     pub from: Option<IpAddr>,
     /// What was done, for example `account.create`.
     pub action: String,
@@ -30,17 +32,19 @@ pub struct AuditRecord {
 }
 
 /// The query of `GET /v1/audit`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct AuditQuery {
     /// Begin behind this position.
     pub after: Option<i64>,
-    /// At most this many, 1..=[`MAX_PAGE_LIMIT`](super::MAX_PAGE_LIMIT).
+    /// At most this many; 100 unless given.
+    #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
 }
 
 /// The answer to `GET /v1/audit`, oldest first.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Audit {
     /// The acts.
     pub records: Vec<AuditRecord>,

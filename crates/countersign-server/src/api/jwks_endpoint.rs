@@ -3,11 +3,12 @@
 use countersign_core::ports;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::instant::to_timestamp;
 
 /// A URL whose JWKS an account signs with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct JwksEndpoint {
     /// The URL, normalised.
     pub url: String,
@@ -26,14 +27,14 @@ pub struct JwksEndpoint {
 }
 
 /// The answer to `GET /v1/accounts/{name}/jwks-endpoints`, in the order they were added.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct JwksEndpoints {
     /// The endpoints.
     pub endpoints: Vec<JwksEndpoint>,
 }
 
 /// The body of `POST /v1/accounts/{name}/jwks-endpoints`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddJwksEndpoint {
     /// The URL.
@@ -41,8 +42,9 @@ pub struct AddJwksEndpoint {
 }
 
 /// The query of `DELETE /v1/accounts/{name}/jwks-endpoints`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct JwksEndpointQuery {
     /// The URL.
     pub url: String,

@@ -4,17 +4,20 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The content type of a problem document.
 pub const PROBLEM_CONTENT_TYPE: &str = "application/problem+json";
 
 /// Why a call was not done, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// Which kind of problem, `urn:countersign:problem:` and a stable code.
     #[serde(rename = "type")]
+    #[schema(value_type = String)]
     pub kind: Cow<'static, str>,
     /// The kind in words, the same for every problem of the kind.
+    #[schema(value_type = String)]
     pub title: Cow<'static, str>,
     /// The HTTP status, repeated for readers that see only the body.
     pub status: u16,

@@ -6,11 +6,12 @@ use countersign_core::ports::PublicKeyRecord;
 use countersign_core::{Fingerprints, KeyType};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
 
 use super::instant::to_timestamp;
 
 /// A registered public key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PublicKey {
     /// `Ed25519`, `RSA`, `P-256` or `P-384`.
     #[serde(rename = "type")]
@@ -32,11 +33,12 @@ pub struct PublicKey {
     /// When a request signed by it was last accepted.
     pub last_used_at: Option<Timestamp>,
     /// The address that request came from.
+    #[schema(value_type = Option<String>)]
     pub last_used_from: Option<IpAddr>,
 }
 
 /// The three names of a key; each is accepted wherever a fingerprint is asked for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PublicKeyFingerprints {
     /// What `ssh-keygen -l` shows.
     pub openssh: String,
@@ -47,14 +49,14 @@ pub struct PublicKeyFingerprints {
 }
 
 /// The answer to `GET /v1/accounts/{name}/keys`, in order of registration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PublicKeys {
     /// The keys, revoked and expired ones included.
     pub keys: Vec<PublicKey>,
 }
 
 /// The body of `POST /v1/accounts/{name}/keys`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddPublicKey {
     /// The key in any text form: PEM, OpenSSH, JWK or certificate.
@@ -68,12 +70,13 @@ pub struct AddPublicKey {
 }
 
 /// The body of `PATCH /v1/accounts/{name}/keys/{fingerprint}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangePublicKey {
     /// The instant from which on the key is refused; `null` for never. It must
     /// be given: an empty body does not lift an expiry by accident.
     #[serde(deserialize_with = "given")]
+    #[schema(required)]
     pub expires_at: Option<Timestamp>,
 }
 

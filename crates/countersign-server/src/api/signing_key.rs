@@ -3,11 +3,12 @@
 use countersign_core::{SigningKey as CoreSigningKey, SigningKeyState as State};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::instant::to_timestamp;
 
 /// A key that access tokens are signed with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SigningKey {
     /// What tokens call it.
     pub kid: String,
@@ -28,7 +29,7 @@ pub struct SigningKey {
 }
 
 /// Where a signing key stands in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SigningKeyState {
     /// In the JWKS; it has signed nothing yet.
@@ -42,14 +43,14 @@ pub enum SigningKeyState {
 }
 
 /// The answer to `GET /v1/signing-keys`, in order of publication.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SigningKeys {
     /// The keys that are in the JWKS.
     pub signing_keys: Vec<SigningKey>,
 }
 
 /// The body of `POST /v1/signing-keys/rotate`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RotateSigningKeys {
     /// Whether the active key is no longer a secret: nothing that it signed is accepted
@@ -59,7 +60,7 @@ pub struct RotateSigningKeys {
 }
 
 /// The body of `POST /v1/signing-keys`.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImportSigningKey {
     /// The private key as PKCS#8 PEM, not encrypted.

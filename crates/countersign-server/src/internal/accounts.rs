@@ -13,11 +13,20 @@ use http::StatusCode;
 use http::header::LOCATION;
 
 use super::Administration;
-use super::extract::{Actor, InPath, StrictJson, StrictQuery, next, page};
+use super::documented;
+use super::extract::{AccountNamed, Actor, InPath, StrictJson, StrictQuery, next, page};
 use super::problems::Kind;
 use crate::api::{Account, Accounts, AccountsQuery, ChangeAccount, CreateAccount, Problem, routes};
 
 /// Lists accounts.
+#[utoipa::path(
+    get,
+    path = routes::ACCOUNTS,
+    operation_id = "list_accounts",
+    tag = "Accounts",
+    params(AccountsQuery),
+    responses((status = 200, description = "The accounts, in order of their names.", body = Accounts))
+)]
 pub(super) async fn list(
     State(store): State<Arc<dyn AdminStore>>,
     StrictQuery(query): StrictQuery<AccountsQuery>,
@@ -34,6 +43,14 @@ pub(super) async fn list(
 }
 
 /// Makes an account.
+#[utoipa::path(
+    post,
+    path = routes::ACCOUNTS,
+    operation_id = "create_account",
+    tag = "Accounts",
+    request_body = CreateAccount,
+    responses((status = 201, description = "The new account.", body = Account, headers(("Location" = String, description = "Where the account is."))), documented::CreateAccount)
+)]
 pub(super) async fn create(
     State(state): State<Administration>,
     Actor(act): Actor,
@@ -49,6 +66,14 @@ pub(super) async fn create(
 }
 
 /// Shows an account.
+#[utoipa::path(
+    get,
+    path = routes::ACCOUNT,
+    operation_id = "show_account",
+    tag = "Accounts",
+    params(AccountNamed),
+    responses((status = 200, description = "The account.", body = Account), documented::OfAccount)
+)]
 pub(super) async fn show(
     State(store): State<Arc<dyn AdminStore>>,
     InPath(name): InPath,
@@ -58,6 +83,15 @@ pub(super) async fn show(
 }
 
 /// Disables or enables an account, or replaces its groups.
+#[utoipa::path(
+    patch,
+    path = routes::ACCOUNT,
+    operation_id = "change_account",
+    tag = "Accounts",
+    params(AccountNamed),
+    request_body = ChangeAccount,
+    responses((status = 200, description = "The account as it is now.", body = Account), documented::ChangeAccount)
+)]
 pub(super) async fn change(
     State(store): State<Arc<dyn AdminStore>>,
     InPath(name): InPath,
@@ -77,6 +111,14 @@ pub(super) async fn change(
 }
 
 /// Refuses every access token of an account that was issued so far.
+#[utoipa::path(
+    post,
+    path = routes::REVOKE_TOKENS,
+    operation_id = "revoke_tokens",
+    tag = "Accounts",
+    params(AccountNamed),
+    responses((status = 200, description = "The account as it is now.", body = Account), documented::OfAccount)
+)]
 pub(super) async fn revoke_tokens(
     State(store): State<Arc<dyn AdminStore>>,
     InPath(name): InPath,
@@ -87,6 +129,14 @@ pub(super) async fn revoke_tokens(
 }
 
 /// Deletes an account with its keys and endpoints.
+#[utoipa::path(
+    delete,
+    path = routes::ACCOUNT,
+    operation_id = "delete_account",
+    tag = "Accounts",
+    params(AccountNamed),
+    responses((status = 204, description = "It is gone."), documented::ChangeAccount)
+)]
 pub(super) async fn delete(
     State(store): State<Arc<dyn AdminStore>>,
     InPath(name): InPath,

@@ -9,11 +9,12 @@ use countersign_core::{AccountName, ApiKey as PlainKey, ApiKeyId, Random};
 use http::StatusCode;
 
 use super::accounts::no_such_account;
-use super::extract::{Actor, IdInPath, InPath, StrictJson};
+use super::documented;
+use super::extract::{AccountNamed, Actor, IdInPath, IdNamed, InPath, StrictJson};
 use super::problems::Kind;
 use super::public_keys::check_comment;
 use crate::api::{
-    ApiKey, ApiKeys, ChangeApiKey, CreateApiKey, CreatedApiKey, Problem, to_unix_time,
+    ApiKey, ApiKeys, ChangeApiKey, CreateApiKey, CreatedApiKey, Problem, routes, to_unix_time,
 };
 use crate::token_service::TokenService;
 
@@ -34,6 +35,14 @@ impl Tokens {
 }
 
 /// Lists an account's API keys.
+#[utoipa::path(
+    get,
+    path = routes::API_KEYS,
+    operation_id = "list_api_keys",
+    tag = "API keys",
+    params(AccountNamed),
+    responses((status = 200, description = "The API keys, in order of registration.", body = ApiKeys), documented::OfAccount)
+)]
 pub(super) async fn list(
     State(tokens): State<Tokens>,
     InPath(account): InPath,
@@ -44,6 +53,15 @@ pub(super) async fn list(
 }
 
 /// Makes a key, and shows it this once.
+#[utoipa::path(
+    post,
+    path = routes::API_KEYS,
+    operation_id = "create_api_key",
+    tag = "API keys",
+    params(AccountNamed),
+    request_body = CreateApiKey,
+    responses((status = 201, description = "The key: it is shown this once.", body = CreatedApiKey), documented::CreateApiKey)
+)]
 pub(super) async fn create(
     State(tokens): State<Tokens>,
     InPath(account): InPath,
@@ -65,6 +83,15 @@ pub(super) async fn create(
 }
 
 /// Sets or lifts a key's expiry.
+#[utoipa::path(
+    patch,
+    path = routes::API_KEY,
+    operation_id = "change_api_key",
+    tag = "API keys",
+    params(AccountNamed, IdNamed),
+    request_body = ChangeApiKey,
+    responses((status = 200, description = "The API key as it is now.", body = ApiKey), documented::ChangeApiKey)
+)]
 pub(super) async fn change(
     State(tokens): State<Tokens>,
     InPath(account): InPath,
@@ -78,6 +105,14 @@ pub(super) async fn change(
 }
 
 /// Withdraws a key for good, and what it bought; again changes nothing.
+#[utoipa::path(
+    post,
+    path = routes::REVOKE_API_KEY,
+    operation_id = "revoke_api_key",
+    tag = "API keys",
+    params(AccountNamed, IdNamed),
+    responses((status = 200, description = "The API key as it is now.", body = ApiKey), documented::RevokeApiKey)
+)]
 pub(super) async fn revoke(
     State(tokens): State<Tokens>,
     InPath(account): InPath,
@@ -89,6 +124,14 @@ pub(super) async fn revoke(
 }
 
 /// Refuses one access token from now on.
+#[utoipa::path(
+    post,
+    path = routes::REVOKE_TOKEN,
+    operation_id = "revoke_token",
+    tag = "Tokens",
+    params(IdNamed),
+    responses((status = 204, description = "It is refused from now on."))
+)]
 pub(super) async fn revoke_token(
     State(tokens): State<Tokens>,
     IdInPath(id): IdInPath,

@@ -7,9 +7,17 @@ use axum::extract::State;
 use countersign_core::ports::AdminStore;
 
 use super::extract::{StrictQuery, next, page};
-use crate::api::{Audit, AuditQuery, Problem};
+use crate::api::{Audit, AuditQuery, Problem, routes};
 
 /// The audit trail, oldest first.
+#[utoipa::path(
+    get,
+    path = routes::AUDIT,
+    operation_id = "list_audit",
+    tag = "Audit trail",
+    params(AuditQuery),
+    responses((status = 200, description = "The acts, oldest first.", body = Audit))
+)]
 pub(super) async fn list(
     State(store): State<Arc<dyn AdminStore>>,
     StrictQuery(query): StrictQuery<AuditQuery>,

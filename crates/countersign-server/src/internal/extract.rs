@@ -10,8 +10,10 @@ use countersign_core::AccountName;
 use countersign_core::ports::{Act, Page};
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::problems::Kind;
@@ -29,6 +31,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Actor {
     }
 }
 
+/// The account in a path, as it stands there.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct AccountNamed {
+    /// The account's name.
+    #[param(min_length = 1, max_length = 255)]
+    name: String,
+}
+
 /// The account that the path names.
 pub(super) struct InPath(pub(super) AccountName);
 
@@ -36,16 +47,22 @@ impl<S: Send + Sync> FromRequestParts<S> for InPath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        #[derive(serde::Deserialize)]
-        struct Name {
-            name: String,
-        }
-        let Path(Name { name }) = Path::from_request_parts(parts, state).await.map_err(not_utf8)?;
+        let Path(AccountNamed { name }) =
+            Path::from_request_parts(parts, state).await.map_err(not_utf8)?;
         let name = AccountName::new(&name).map_err(|error| {
             Kind::InvalidRequest.problem(format_args!("the account in the path: {error}"))
         })?;
         Ok(Self(name))
     }
+}
+
+/// The key in a path, as it stands there.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct FingerprintNamed {
+    /// Any of the key's three fingerprints.
+    #[param(min_length = 1)]
+    fingerprint: String,
 }
 
 /// The key that the path names, by any of its fingerprints.
@@ -55,14 +72,19 @@ impl<S: Send + Sync> FromRequestParts<S> for FingerprintInPath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        #[derive(serde::Deserialize)]
-        struct Named {
-            fingerprint: String,
-        }
-        let Path(named): Path<Named> =
+        let Path(FingerprintNamed { fingerprint }) =
             Path::from_request_parts(parts, state).await.map_err(not_utf8)?;
-        Ok(Self(named.fingerprint))
+        Ok(Self(fingerprint))
     }
+}
+
+/// The id in a path, as it stands there.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct IdNamed {
+    /// The id.
+    #[param(value_type = Uuid)]
+    id: String,
 }
 
 /// The id that the path names.
@@ -72,11 +94,8 @@ impl<S: Send + Sync> FromRequestParts<S> for IdInPath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        #[derive(serde::Deserialize)]
-        struct Named {
-            id: String,
-        }
-        let Path(Named { id }) = Path::from_request_parts(parts, state).await.map_err(not_utf8)?;
+        let Path(IdNamed { id }) =
+            Path::from_request_parts(parts, state).await.map_err(not_utf8)?;
         let id = Uuid::try_parse(&id).map_err(|error| {
             Kind::InvalidRequest.problem(format_args!("the id in the path: {error}"))
         })?;

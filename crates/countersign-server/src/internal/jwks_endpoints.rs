@@ -10,9 +10,12 @@ use http::StatusCode;
 
 use super::Administration;
 use super::accounts::no_such_account;
-use super::extract::{Actor, InPath, StrictJson, StrictQuery};
+use super::documented;
+use super::extract::{AccountNamed, Actor, InPath, StrictJson, StrictQuery};
 use super::problems::Kind;
-use crate::api::{AddJwksEndpoint, JwksEndpoint, JwksEndpointQuery, JwksEndpoints, Problem};
+use crate::api::{
+    AddJwksEndpoint, JwksEndpoint, JwksEndpointQuery, JwksEndpoints, Problem, routes,
+};
 
 /// The most JWKS endpoints of an account.
 pub(super) const MAX_ENDPOINTS: usize = 16;
@@ -49,6 +52,14 @@ impl fmt::Debug for JwksUrlRule {
 }
 
 /// Lists an account's endpoints.
+#[utoipa::path(
+    get,
+    path = routes::JWKS_ENDPOINTS,
+    operation_id = "list_jwks_endpoints",
+    tag = "JWKS endpoints",
+    params(AccountNamed),
+    responses((status = 200, description = "The endpoints, in the order they were added.", body = JwksEndpoints), documented::OfAccount)
+)]
 pub(super) async fn list(
     State(store): State<Arc<dyn AdminStore>>,
     InPath(account): InPath,
@@ -59,6 +70,15 @@ pub(super) async fn list(
 }
 
 /// Trusts a URL; again changes nothing.
+#[utoipa::path(
+    post,
+    path = routes::JWKS_ENDPOINTS,
+    operation_id = "add_jwks_endpoint",
+    tag = "JWKS endpoints",
+    params(AccountNamed),
+    request_body = AddJwksEndpoint,
+    responses((status = 200, description = "The endpoint.", body = JwksEndpoint), documented::AddJwksEndpoint)
+)]
 pub(super) async fn add(
     State(state): State<Administration>,
     InPath(account): InPath,
@@ -77,6 +97,14 @@ pub(super) async fn add(
 }
 
 /// Trusts a URL no longer.
+#[utoipa::path(
+    delete,
+    path = routes::JWKS_ENDPOINTS,
+    operation_id = "remove_jwks_endpoint",
+    tag = "JWKS endpoints",
+    params(AccountNamed, JwksEndpointQuery),
+    responses((status = 204, description = "It is trusted no longer."), documented::RemoveJwksEndpoint)
+)]
 pub(super) async fn remove(
     State(state): State<Administration>,
     InPath(account): InPath,

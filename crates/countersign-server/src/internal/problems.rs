@@ -22,19 +22,25 @@ macro_rules! kinds {
             #[cfg(test)]
             pub(super) const ALL: &'static [Self] = &[$(Self::$name),*];
 
-            const fn urn(self) -> &'static str {
+            pub(super) const fn code(self) -> &'static str {
+                match self {
+                    $(Self::$name => $code,)*
+                }
+            }
+
+            pub(super) const fn urn(self) -> &'static str {
                 match self {
                     $(Self::$name => concat!("urn:countersign:problem:", $code),)*
                 }
             }
 
-            const fn status(self) -> StatusCode {
+            pub(super) const fn status(self) -> StatusCode {
                 match self {
                     $(Self::$name => StatusCode::$status,)*
                 }
             }
 
-            const fn title(self) -> &'static str {
+            pub(super) const fn title(self) -> &'static str {
                 match self {
                     $(Self::$name => $title,)*
                 }

@@ -8,16 +8,28 @@ use countersign_core::AccountName;
 use countersign_core::ports::{AdminStore, NewPublicKey};
 
 use super::accounts::no_such_account;
-use super::extract::{Actor, FingerprintInPath, InPath, StrictJson};
+use super::documented;
+use super::extract::{
+    AccountNamed, Actor, FingerprintInPath, FingerprintNamed, InPath, StrictJson,
+};
 use super::problems::Kind;
 use crate::api::{
-    AddPublicKey, ChangePublicKey, MAX_COMMENT_BYTES, Problem, PublicKey, PublicKeys, to_unix_time,
+    AddPublicKey, ChangePublicKey, MAX_COMMENT_BYTES, Problem, PublicKey, PublicKeys, routes,
+    to_unix_time,
 };
 
 /// The most keys of an account, revoked ones included.
 pub(super) const MAX_KEYS: usize = 1000;
 
 /// Lists an account's keys.
+#[utoipa::path(
+    get,
+    path = routes::KEYS,
+    operation_id = "list_keys",
+    tag = "Public keys",
+    params(AccountNamed),
+    responses((status = 200, description = "The keys, in order of registration.", body = PublicKeys), documented::OfAccount)
+)]
 pub(super) async fn list(
     State(store): State<Arc<dyn AdminStore>>,
     InPath(account): InPath,
@@ -27,6 +39,15 @@ pub(super) async fn list(
 }
 
 /// Registers a key; the same key again is the same key.
+#[utoipa::path(
+    post,
+    path = routes::KEYS,
+    operation_id = "add_key",
+    tag = "Public keys",
+    params(AccountNamed),
+    request_body = AddPublicKey,
+    responses((status = 200, description = "The key.", body = PublicKey), documented::AddPublicKey)
+)]
 pub(super) async fn add(
     State(store): State<Arc<dyn AdminStore>>,
     InPath(account): InPath,
@@ -50,6 +71,15 @@ pub(super) async fn add(
 }
 
 /// Sets or lifts a key's expiry.
+#[utoipa::path(
+    patch,
+    path = routes::KEY,
+    operation_id = "change_key",
+    tag = "Public keys",
+    params(AccountNamed, FingerprintNamed),
+    request_body = ChangePublicKey,
+    responses((status = 200, description = "The key as it is now.", body = PublicKey), documented::ChangePublicKey)
+)]
 pub(super) async fn change(
     State(store): State<Arc<dyn AdminStore>>,
     InPath(account): InPath,
@@ -63,6 +93,14 @@ pub(super) async fn change(
 }
 
 /// Withdraws a key for good; again changes nothing.
+#[utoipa::path(
+    post,
+    path = routes::REVOKE_KEY,
+    operation_id = "revoke_key",
+    tag = "Public keys",
+    params(AccountNamed, FingerprintNamed),
+    responses((status = 200, description = "The key as it is now.", body = PublicKey), documented::RevokePublicKey)
+)]
 pub(super) async fn revoke(
     State(store): State<Arc<dyn AdminStore>>,
     InPath(account): InPath,

@@ -4,20 +4,37 @@ use axum::Json;
 use axum::extract::State;
 use countersign_core::{Algorithm, MAX_LABEL_BYTES, Passphrase, PrivateKey, Rotation};
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::api_keys::Tokens;
+use super::documented;
 use super::extract::{Actor, StrictJson, StrictQuery};
 use super::problems::Kind;
-use crate::api::{ImportSigningKey, Problem, RotateSigningKeys, SigningKeys};
+use crate::api::{ImportSigningKey, Problem, RotateSigningKeys, SigningKeys, routes};
 use crate::token_service::{ChangeRingError, OpenRingError};
 
 /// Lists the keys that are in the JWKS.
+#[utoipa::path(
+    get,
+    path = routes::SIGNING_KEYS,
+    operation_id = "list_signing_keys",
+    tag = "Signing keys",
+    responses((status = 200, description = "The keys that are in the JWKS.", body = SigningKeys))
+)]
 pub(super) async fn list(State(tokens): State<Tokens>) -> Json<SigningKeys> {
     let keys = tokens.service.ring().keys();
     Json(SigningKeys { signing_keys: keys.into_iter().map(Into::into).collect() })
 }
 
 /// Lets the standby sign.
+#[utoipa::path(
+    post,
+    path = routes::ROTATE_SIGNING_KEYS,
+    operation_id = "rotate_signing_keys",
+    tag = "Signing keys",
+    request_body = RotateSigningKeys,
+    responses((status = 200, description = "The keys as they are now.", body = SigningKeys), documented::RotateSigningKeys)
+)]
 pub(super) async fn rotate(
     State(tokens): State<Tokens>,
     Actor(act): Actor,
@@ -33,13 +50,23 @@ pub(super) async fn rotate(
 }
 
 /// The key that the query names.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Named {
+    /// What tokens call the key.
     kid: String,
 }
 
 /// Lets a key go at once.
+#[utoipa::path(
+    post,
+    path = routes::RETIRE_SIGNING_KEY,
+    operation_id = "retire_signing_key",
+    tag = "Signing keys",
+    params(Named),
+    responses((status = 200, description = "The keys as they are now.", body = SigningKeys), documented::RetireSigningKey)
+)]
 pub(super) async fn retire(
     State(tokens): State<Tokens>,
     StrictQuery(named): StrictQuery<Named>,
@@ -50,6 +77,14 @@ pub(super) async fn retire(
 }
 
 /// Publishes a key that was made elsewhere.
+#[utoipa::path(
+    post,
+    path = routes::SIGNING_KEYS,
+    operation_id = "import_signing_key",
+    tag = "Signing keys",
+    request_body = ImportSigningKey,
+    responses((status = 200, description = "The keys as they are now.", body = SigningKeys), documented::ImportSigningKey)
+)]
 pub(super) async fn import(
     State(tokens): State<Tokens>,
     Actor(act): Actor,

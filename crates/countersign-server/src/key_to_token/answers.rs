@@ -4,30 +4,33 @@ use axum::body::Body;
 use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
-use serde_json::{Value, json};
+use serde::Serialize;
 
+use super::wire::{Nothing, Outcome};
 use crate::token_service::TokenError;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// An answer with a JSON body. None may be stored: some are secrets, all depend on now.
-pub(super) fn json_answer(status: StatusCode, body: &Value) -> Response {
-    let mut response = Response::new(Body::from(body.to_string()));
+pub(super) fn json_answer(status: StatusCode, body: &impl Serialize) -> Response {
+    // Unwrap safety: these bodies are maps with text keys.
+    let body = serde_json::to_vec(body).expect("a body can be written");
+    let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, JSON);
     response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
     response
 }
 
-/// `{"result": .., "message": null}`.
+/// `{"message": null, "result": ..}`.
 pub(super) fn result(status: StatusCode, result: bool) -> Response {
-    json_answer(status, &json!({ "result": result, "message": null }))
+    json_answer(status, &Outcome { message: None, result })
 }
 
 /// An answer that says nothing but its status.
 pub(super) fn empty(status: StatusCode) -> Response {
-    json_answer(status, &json!({}))
+    json_answer(status, &Nothing {})
 }
 
 /// What a caller may try again after a moment.

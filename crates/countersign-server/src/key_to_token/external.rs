@@ -6,15 +6,16 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, get};
 use countersign_core::{Identity, Reason, header};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{Extensions, HeaderValue, StatusCode};
-use serde_json::json;
 
 use super::answers::{empty, failed, json_answer, result};
 use super::fields::{BadBody, Fields, members};
+use super::wire::{self, Nothing, Outcome, TokenPair};
 use crate::identity_headers::IdentityHeaders;
+use crate::openapi::{KeySet, described};
 use crate::request_context::RequestContext;
 use crate::token_service::{BEARER, TokenError, TokenService};
 use crate::unread_body;
@@ -47,32 +48,82 @@ pub(super) struct ExternalState {
     pub(super) identity_headers: IdentityHeaders,
 }
 
-/// The routes that can be switched off as `jwthenticator`'s "external API".
+described! {
+    /// The routes that can be switched off as `jwthenticator`'s "external API".
+    pub(super) External for Arc<ExternalState> {
+        AUTHENTICATE => post authenticate;
+        REFRESH => post refresh;
+        VALIDATE => post validate;
+        VALIDATE_REQUEST => get validate_request;
+    }
+}
+
+described! {
+    /// The key set.
+    pub(super) KeySets for Arc<TokenService> {
+        JWKS => get show_keys;
+        WELL_KNOWN_JWKS => get show_well_known_keys;
+    }
+}
+
+described! {
+    /// What only says that the service is there.
+    pub(super) Status for () {
+        ROOT => get root;
+        HEALTH => get health;
+    }
+}
+
+/// The routes of [`External`].
 pub(super) fn routes(state: ExternalState) -> Router {
-    Router::new()
-        .route(AUTHENTICATE, post(authenticate))
-        .route(REFRESH, post(refresh))
-        .route(VALIDATE, post(validate))
-        .route(VALIDATE_REQUEST, get(validate_request))
-        .with_state(Arc::new(state))
-}
-
-/// The key set.
-pub(super) fn key_routes(tokens: Arc<TokenService>) -> Router {
-    let show = get(show_keys).with_state(tokens);
-    Router::new().route(JWKS, show.clone()).route(WELL_KNOWN_JWKS, show)
-}
-
-/// What only says that the service is there.
-pub(super) fn status_routes() -> Router {
-    Router::new().route(ROOT, there()).route(HEALTH, there())
+    External::router().with_state(Arc::new(state))
 }
 
 /// Says that the service is there.
 pub(crate) fn there() -> MethodRouter {
-    get(async || result(StatusCode::OK, true))
+    get(root)
 }
 
+/// Says that the service is there.
+#[utoipa::path(
+    get,
+    path = ROOT,
+    operation_id = "show_root",
+    tag = "Health",
+    responses(
+        (status = 200, description = "It is.", body = Outcome),
+    )
+)]
+async fn root() -> Response {
+    result(StatusCode::OK, true)
+}
+
+/// Says that the service is there.
+#[utoipa::path(
+    get,
+    path = HEALTH,
+    operation_id = "show_health",
+    tag = "Health",
+    responses(
+        (status = 200, description = "It is.", body = Outcome),
+    )
+)]
+async fn health() -> Response {
+    result(StatusCode::OK, true)
+}
+
+/// Swaps an API key for an access token and a refresh token.
+#[utoipa::path(
+    post,
+    path = AUTHENTICATE,
+    operation_id = "authenticate",
+    tag = "Tokens",
+    request_body = wire::KeyOfIdentifier,
+    responses(
+        (status = 200, description = "The tokens.", body = TokenPair<'_>),
+        (status = 401, description = "The key is no good, for good.", body = Nothing),
+    )
+)]
 async fn authenticate(
     State(state): State<Arc<ExternalState>>,
     request: Request,
@@ -83,13 +134,25 @@ async fn authenticate(
     Ok(match state.tokens.authenticate(&key, identifier, from).await {
         Ok(session) => {
             let refresh_token = session.refresh_token.reveal();
-            let body = json!({ "jwt": session.jwt, "refresh_token": refresh_token });
-            json_answer(StatusCode::OK, &body)
+            let pair = TokenPair { jwt: &session.jwt, refresh_token: Some(refresh_token) };
+            json_answer(StatusCode::OK, &pair)
         }
         Err(error) => failed(&error),
     })
 }
 
+/// Swaps a refresh token for an access token.
+#[utoipa::path(
+    post,
+    path = REFRESH,
+    operation_id = "refresh",
+    tag = "Tokens",
+    request_body = wire::RefreshTokenOfIdentifier,
+    responses(
+        (status = 200, description = "The access token.", body = TokenPair<'_>),
+        (status = 401, description = "The refresh token is no good, for good.", body = Nothing),
+    )
+)]
 async fn refresh(
     State(state): State<Arc<ExternalState>>,
     request: Request,
@@ -98,11 +161,23 @@ async fn refresh(
     let read = |fields: &mut Fields| (fields.text("refresh_token"), fields.uuid("identifier"));
     let (refresh_token, identifier) = members(request, read).await?;
     Ok(match state.tokens.refresh(&refresh_token, identifier, from).await {
-        Ok(jwt) => json_answer(StatusCode::OK, &json!({ "jwt": jwt, "refresh_token": null })),
+        Ok(jwt) => json_answer(StatusCode::OK, &TokenPair { jwt: &jwt, refresh_token: None }),
         Err(error) => failed(&error),
     })
 }
 
+/// Judges an access token.
+#[utoipa::path(
+    post,
+    path = VALIDATE,
+    operation_id = "validate",
+    tag = "Tokens",
+    request_body = wire::AccessToken,
+    responses(
+        (status = 200, description = "It is good.", body = Outcome),
+        (status = 401, description = "It is not.", body = Nothing),
+    )
+)]
 async fn validate(
     State(state): State<Arc<ExternalState>>,
     request: Request,
@@ -114,8 +189,23 @@ async fn validate(
     })
 }
 
+/// Judges the access token of a request.
+///
 /// Made for gateways: it answers 200 without a body, which keeps their connections
 /// open, and says who the caller is.
+#[utoipa::path(
+    get,
+    path = VALIDATE_REQUEST,
+    operation_id = "validate_request",
+    tag = "Gateways",
+    responses(
+        (status = 200, description = "It is good; the identity headers say whose it is."),
+        (status = 401, description = "It is not.", body = Nothing, headers(("WWW-Authenticate" = String, description = "`Bearer`."))),
+        (status = 403, description = "There is none.", body = Nothing),
+        (status = 503, description = "Try again; this may also come without a body.", body = Nothing, headers(("Retry-After" = String, description = "In how many seconds to try again."))),
+    ),
+    security(("access_token" = []))
+)]
 async fn validate_request(State(state): State<Arc<ExternalState>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let mut response = match header::token(&head.headers, BEARER) {
@@ -155,12 +245,37 @@ impl ExternalState {
     }
 }
 
+/// The keys that access tokens are signed with.
+///
 /// Verifiers may keep the set for a time that is shorter than a key is published
 /// before it signs.
+#[utoipa::path(
+    get,
+    path = JWKS,
+    operation_id = "show_jwks",
+    tag = "Keys",
+    responses(
+        (status = 200, description = "A JWK set (RFC 7517).", body = KeySet),
+    )
+)]
 async fn show_keys(State(tokens): State<Arc<TokenService>>) -> Response {
     let headers =
         [(CONTENT_TYPE, "application/json; charset=utf-8"), (CACHE_CONTROL, "public, max-age=300")];
     (headers, tokens.ring().jwks()).into_response()
+}
+
+/// The same where others look for it.
+#[utoipa::path(
+    get,
+    path = WELL_KNOWN_JWKS,
+    operation_id = "show_well_known_jwks",
+    tag = "Keys",
+    responses(
+        (status = 200, description = "A JWK set (RFC 7517).", body = KeySet),
+    )
+)]
+async fn show_well_known_keys(tokens: State<Arc<TokenService>>) -> Response {
+    show_keys(tokens).await
 }
 
 fn client(extensions: &Extensions) -> Option<IpAddr> {

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use axum::routing::post;
 use countersign_core::ports::{Act, Clock, StoreError};
 use countersign_core::{AccountId, ApiKey, ApiKeyError, MAX_API_KEY_BYTES};
 use http::StatusCode;
 
 use super::answers::{empty, failed, result};
 use super::fields::{BadBody, Fields, members};
+use super::wire::{self, Nothing, Outcome};
+use crate::openapi::described;
 use crate::request_context::RequestContext;
 use crate::token_service::{TokenError, TokenService};
 
@@ -30,12 +31,29 @@ pub(super) struct InternalState {
 
 /// The routes of `jwthenticator`'s "internal API".
 pub(super) fn routes(state: InternalState) -> Router {
-    Router::new()
-        .route(REGISTER_KEY, post(register_key))
-        .route(IS_KEY_REGISTERED, post(is_key_registered))
-        .with_state(state)
+    Registration::router().with_state(state)
 }
 
+described! {
+    /// The routes of registration.
+    pub(super) Registration for InternalState {
+        REGISTER_KEY => post register_key;
+        IS_KEY_REGISTERED => post is_key_registered;
+    }
+}
+
+/// Registers an API key; again renews its expiry.
+#[utoipa::path(
+    post,
+    path = REGISTER_KEY,
+    operation_id = "register_key",
+    tag = "Registration",
+    request_body = wire::KeyOfIdentifier,
+    responses(
+        (status = 201, description = "It is registered.", body = Outcome),
+        (status = 409, description = "It cannot be: it is another account's or revoked, or this account is not one that registrations made.", body = Nothing),
+    )
+)]
 async fn register_key(
     State(state): State<InternalState>,
     request: Request,
@@ -55,6 +73,17 @@ async fn register_key(
     })
 }
 
+/// Whether an API key is registered.
+#[utoipa::path(
+    post,
+    path = IS_KEY_REGISTERED,
+    operation_id = "is_key_registered",
+    tag = "Registration",
+    request_body = wire::Key,
+    responses(
+        (status = 200, description = "Whether it is.", body = Outcome),
+    )
+)]
 async fn is_key_registered(
     State(state): State<InternalState>,
     request: Request,

@@ -7,6 +7,7 @@ mod bad_calls;
 mod forward_auth;
 mod key_to_token;
 mod logs;
+mod openapi;
 mod operators;
 mod probes;
 mod races;

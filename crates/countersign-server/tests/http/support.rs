@@ -1,5 +1,6 @@
 //! A service over small real ports, and callers of it.
 
+pub(crate) mod documented;
 pub(crate) mod http2;
 pub(crate) mod ports;
 pub(crate) mod raw;
@@ -115,16 +116,7 @@ impl World {
         path: &str,
         body: &str,
     ) -> Request<Body> {
-        let binding = RequestBinding::of(method, &format!("http://{HOST}{path}"), body.as_bytes());
-        let to = BoundTo { audience: INSTANCE, request: &binding };
-        let authorization = operator.bound_authorization(&*self.clock, &*self.random, &to).unwrap();
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("host", HOST)
-            .header("authorization", authorization)
-            .header("content-type", "application/json");
-        request.body(Body::from(body.to_owned())).unwrap()
+        signed((&self.clock, &self.random), operator, (method, path, body))
     }
 
     /// What an operator's call is answered.
@@ -143,6 +135,24 @@ impl World {
         let request = Request::get("/forward-auth").header("authorization", authorization);
         answer(self.public(), request.body(Body::empty()).unwrap()).await
     }
+}
+
+/// The call with this method, path and body, signed for just that.
+pub(crate) fn signed(
+    (clock, random): (&TestClock, &TestRandom),
+    operator: &RequestSigner,
+    (method, path, body): (&str, &str, &str),
+) -> Request<Body> {
+    let binding = RequestBinding::of(method, &format!("http://{HOST}{path}"), body.as_bytes());
+    let to = BoundTo { audience: INSTANCE, request: &binding };
+    let authorization = operator.bound_authorization(clock, random, &to).unwrap();
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", HOST)
+        .header("authorization", authorization)
+        .header("content-type", "application/json");
+    request.body(Body::from(body.to_owned())).unwrap()
 }
 
 pub(crate) fn from_peer(router: Router, peer: &str) -> Router {
@@ -187,7 +197,11 @@ impl Answer {
 }
 
 pub(crate) async fn answer(router: Router, request: Request<Body>) -> Answer {
-    read(router.oneshot(request).await.unwrap()).await
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = router.clone().oneshot(request).await.unwrap();
+    let answer = read(response).await;
+    documented::check(&router, &method, &path, &answer).await;
+    answer
 }
 
 pub(crate) async fn read(response: Response) -> Answer {
@@ -196,6 +210,7 @@ pub(crate) async fn read(response: Response) -> Answer {
     Answer {
         status: head.status,
         headers: head.headers,
-        body: String::from_utf8(body.into()).unwrap(),
+        // Lossy: the files of the page come compressed.
+        body: String::from_utf8_lossy(&body).into_owned(),
     }
 }

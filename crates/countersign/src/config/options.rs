@@ -61,6 +61,11 @@ pub(crate) struct ServeOptions {
     #[arg(long, value_name = "PATH", env = "COUNTERSIGN_URL_PREFIX", help_heading = "Listeners")]
     pub(crate) url_prefix: Option<String>,
 
+    /// Whether each listener describes its routes at /openapi.json, with a page at /docs. [default: true]
+    #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
+    #[arg(env = "COUNTERSIGN_OPENAPI", help_heading = "Listeners")]
+    pub(crate) openapi: Option<bool>,
+
     /// Proxies (addresses or networks) whose X-Forwarded-For names the caller. [default: loopback]
     #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = network)]
     #[arg(env = "COUNTERSIGN_TRUSTED_PROXIES", help_heading = "Listeners")]
@@ -255,6 +260,7 @@ impl ServeOptions {
             tls_cert: self.tls_cert.or(other.tls_cert),
             tls_key: self.tls_key.or(other.tls_key),
             url_prefix: self.url_prefix.or(other.url_prefix),
+            openapi: self.openapi.or(other.openapi),
             trusted_proxies: self.trusted_proxies.or(other.trusted_proxies),
             scheme: self.scheme.or(other.scheme),
             tolerance: self.tolerance.or(other.tolerance),

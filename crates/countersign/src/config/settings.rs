@@ -49,6 +49,7 @@ pub(crate) struct Settings {
     pub(crate) internal_hosts: Vec<String>,
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) url_prefix: UrlPrefix,
+    pub(crate) openapi: bool,
     /// `None` is the service's own default: loopback.
     pub(crate) trusted_proxies: Option<Vec<IpNet>>,
     pub(crate) scheme: String,
@@ -143,6 +144,7 @@ impl Settings {
             internal_hosts: options.internal_hosts.unwrap_or_default(),
             tls: tls_files(options.tls_cert, options.tls_key)?,
             url_prefix: url_prefix(&options.url_prefix.unwrap_or_default())?,
+            openapi: options.openapi.unwrap_or(true),
             trusted_proxies: options.trusted_proxies,
             scheme: options.scheme.unwrap_or_else(|| DEFAULT_SCHEME.to_owned()),
             tolerance: tolerance(options.tolerance)?,
@@ -388,6 +390,7 @@ mod tests {
         for (name, default) in [
             ("listen", settings.listen.to_string()),
             ("internal_listen", settings.internal_listen.to_string()),
+            ("openapi", settings.openapi.to_string()),
             ("scheme", settings.scheme.clone()),
             ("tolerance", span(settings.tolerance)),
             ("account_header", headers.account.to_string()),
