@@ -95,7 +95,7 @@ pub(super) fn refusals(document: &mut OpenApi) {
         };
         answers("400", "The body is not what it should be.", Complaints::schema());
         answers("408", "The body took too long.", Nothing::schema());
-        answers("413", "The body has more than 1 MiB.", Nothing::schema());
+        answers("413", "The body has more than 64 KiB.", Nothing::schema());
         answers("503", "Try again; this may also come without a body.", Nothing::schema());
     }
 }

@@ -154,7 +154,15 @@ impl LiveKeyRing {
 
     /// Puts the first keys into an empty store.
     async fn begin(&self) -> Result<(), OpenRingError> {
-        if !self.store.signing_keys().await?.is_empty() {
+        let there = self.store.signing_keys().await?;
+        if !there.is_empty() {
+            let is_there = |first: &SigningKey| there.iter().any(|key| key.kid == first.kid);
+            for key in self.settings.first_keys.iter().filter(|key| !is_there(key)) {
+                tracing::warn!(
+                    kid = &*key.kid,
+                    "this key does not sign: the ring was begun without it; import it, and rotate"
+                );
+            }
             return Ok(());
         }
         let act = Act { actor: "first-start".to_owned(), at: self.clock.now(), from: None };

@@ -45,7 +45,7 @@ impl InstallationArgs {
     /// The settings as `serve` would have them.
     ///
     /// # Errors
-    /// As [`settings`](super::settings).
+    /// As [`settings`](fn@super::settings).
     pub(crate) fn settings(self) -> Result<Settings, Failure> {
         let given = ServeOptions {
             data_dir: self.data_dir,

@@ -53,9 +53,10 @@ impl Assembled {
             Arc::new(SystemClock),
             Arc::new(SystemRandom),
         );
+        // One after the other: each connection that reads at the same time costs memory.
+        let ring = tokens::ring(&settings.tokens, &store, encryption_key).await?;
         let directory = LiveDirectory::start(Arc::new(store.clone()), Some(Arc::new(remote_jwks)));
-        let tokens =
-            tokens::service(&settings.tokens, (&store, &directory), encryption_key).await?;
+        let tokens = tokens::service(&settings.tokens, (&store, &directory), ring);
         let administration = Arc::new(directory.clone());
         let ports = Ports {
             directory: Arc::new(directory.clone()),

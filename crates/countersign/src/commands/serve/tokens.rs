@@ -18,37 +18,45 @@ use super::original_keys;
 use crate::config::{Registration, TokenOptions};
 use crate::failure::Failure;
 
-/// Opens the key ring and begins to look after it.
+/// Opens the key ring.
 ///
 /// # Errors
 /// A [`Failure`] if the encryption key is wrong or the store does not answer.
-pub(super) async fn service(
+pub(super) async fn ring(
     options: &TokenOptions,
-    (store, directory): (&SqlStore, &LiveDirectory),
+    store: &SqlStore,
     encryption_key: EncryptionKey,
-) -> Result<Arc<TokenService>, Failure> {
+) -> Result<LiveKeyRing, Failure> {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
     let first_keys = original_keys::read(&options.original, options.signing_algorithm)?;
     let ring = LiveKeyRing::open(
         Arc::new(store.clone()),
         encryption_key,
         ring_settings(options, first_keys),
-        (clock.clone(), random.clone()),
+        (clock, random),
     );
-    let ring = ring.await.map_err(|error| match error {
+    ring.await.map_err(|error| match error {
         OpenRingError::WrongEncryptionKey(_) => Failure::usage(error),
         other => Failure::refused(other),
-    })?;
+    })
+}
+
+/// Puts the service together and begins to look after it.
+pub(super) fn service(
+    options: &TokenOptions,
+    (store, directory): (&SqlStore, &LiveDirectory),
+    ring: LiveKeyRing,
+) -> Arc<TokenService> {
     let ports = TokenPorts {
         directory: Arc::new(directory.clone()),
         api_keys: Arc::new(directory.clone()),
         refresh_tokens: Arc::new(SqlRefreshTokens::new(store.database().clone())),
-        clock,
-        random,
+        clock: Arc::new(SystemClock),
+        random: Arc::new(SystemRandom),
     };
     let service = Arc::new(TokenService::new(ports, Arc::new(ring), token_settings(options)));
     tokio::spawn(look_after(Arc::clone(&service)));
-    Ok(service)
+    service
 }
 
 /// Which routes there are.
@@ -102,9 +110,10 @@ fn token_settings(options: &TokenOptions) -> TokenSettings {
     }
 }
 
-/// Until the program ends.
+/// Until the program ends. Not at the start, when there is enough to read.
 async fn look_after(service: Arc<TokenService>) {
     let mut ticks = tokio::time::interval(MAINTENANCE_INTERVAL);
+    ticks.reset();
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
