@@ -223,16 +223,17 @@ impl TokenService {
         }
     }
 
-    /// Whether a key is registered and was not revoked. It may have expired:
-    /// registering it again renews it.
+    /// Whether a key is registered, not revoked, and its account not disabled. It may
+    /// have expired: registering it again renews it.
     ///
     /// # Errors
     /// [`DirectoryError`].
     pub async fn is_registered(&self, key: &ApiKey) -> Result<bool, DirectoryError> {
         let hash = self.ring.hasher().api_key(key);
         let account = self.ports.directory.find_by_api_key(&hash).await?;
-        let keys = account.iter().flat_map(|account| &account.api_keys);
-        Ok(keys.filter(|key| key.hash == hash).any(|key| key.revoked_at.is_none()))
+        let account = account.filter(|account| !account.disabled);
+        let mut keys = account.iter().flat_map(|account| &account.api_keys);
+        Ok(keys.any(|key| key.hash == hash && key.revoked_at.is_none()))
     }
 
     /// Swaps an API key for an access token and a refresh token. The refresh token is
