@@ -1,6 +1,7 @@
 //! Our own server and command line, as the binary that a user runs.
 
-use std::fs;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -44,6 +45,29 @@ impl Countersign {
     pub async fn start_with(options: &[&str]) -> Result<Self> {
         let directory = TempDir::new()?;
         let options: Vec<_> = options.iter().map(|&option| option.to_owned()).collect();
+        let (process, urls) = serve(directory.path(), &options).await?;
+        Ok(Self { directory, options, process, urls })
+    }
+
+    /// Starts a server on a PostgreSQL database. There no start makes an administrator by
+    /// itself, so it is given the public key of one.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_on_postgres(url: &str, options: &[&str]) -> Result<Self> {
+        let directory = TempDir::new()?;
+        let data = data(directory.path());
+        DirBuilder::new().mode(0o700).create(&data)?;
+        // Where commands look for it.
+        let key = data.join("admin.key");
+        capture(command(directory.path())?.args(["key", "generate", "--out"]).arg(&key))?;
+        let public = fs::read_to_string(data.join("admin.key.pub"))?;
+        let own = [
+            format!("--database-url={url}"),
+            format!("--bootstrap-admin-public-key={}", public.trim()),
+        ];
+        let options: Vec<_> =
+            own.into_iter().chain(options.iter().map(|&option| option.to_owned())).collect();
         let (process, urls) = serve(directory.path(), &options).await?;
         Ok(Self { directory, options, process, urls })
     }

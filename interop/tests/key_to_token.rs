@@ -17,7 +17,7 @@ async fn on_sqlite(options: &[&str]) -> Result<Countersign> {
 
 async fn on_postgres(options: &[&str]) -> Result<Countersign> {
     let database = fresh_database().await?;
-    Countersign::start_with(&[&["--database-url", database.url()], options].concat()).await
+    Countersign::start_on_postgres(database.url(), options).await
 }
 
 /// Both clients, each at its listener.

@@ -65,6 +65,7 @@ pub mod health;
 mod identity_headers;
 pub mod internal;
 pub mod key_to_token;
+mod late_routes;
 pub mod layers;
 pub mod openapi;
 mod peer;

@@ -10,6 +10,7 @@ use http::HeaderName;
 use crate::identity_headers::{IdentityHeaders, IdentityHeadersError};
 use crate::internal::{self, AllowedHosts, InternalState, JwksUrlRule, Scheme};
 use crate::key_to_token::TokenRoutes;
+use crate::late_routes::late;
 use crate::layers::Limits;
 use crate::peer::TrustedProxies;
 use crate::public::{self, PublicState, UrlPrefix};
@@ -194,7 +195,8 @@ impl Service {
 
     /// The routes of the internal listener.
     pub fn internal(&self) -> Router {
-        internal::router(self.internal.clone())
+        let state = self.internal.clone();
+        late(move || internal::router(state))
     }
 
     /// Whether the service can do its work; to be drained before it stops.
