@@ -54,10 +54,6 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<Vec<Tool>> {
             path: debian::program(&debian, "openssh-client", "ssh-keygen")?,
         },
         Tool {
-            variable: "COUNTERSIGN_TEST_REDIS",
-            path: debian::program(&debian, "redis-server", "redis-server")?,
-        },
-        Tool {
             variable: "COUNTERSIGN_TEST_PYTHON",
             path: python::environment(&python, &debian, "asymmetric-jwt-auth-1.3.0")?,
         },

@@ -7,16 +7,14 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
-use crate::identity::Identity;
 use crate::json::{Value, WrongType, pick};
 use crate::jws::{self, MAX_TOKEN_BYTES, Part, UnverifiedJws};
 use crate::key::SignError;
-use crate::key_ring::{KeyRing, LATE_SIGNATURES, SigningKey};
+use crate::key_ring::{KeyRing, SigningKey};
 use crate::names::{AccountId, GroupName};
-use crate::ports::{AccountKeys, Credential, RegisteredApiKey};
 use crate::refusal::Reason;
 use crate::time::UnixTime;
-use crate::token_id::TokenIds;
+use crate::verified_access_token::VerifiedAccessToken;
 
 /// How long an access token is good, unless configured.
 pub const DEFAULT_ACCESS_TOKEN_LIFETIME: Duration = Duration::from_mins(15);
@@ -67,7 +65,7 @@ pub struct Grant {
     pub identifier: Uuid,
     /// The groups it is in.
     pub groups: Arc<[GroupName]>,
-    /// The token's own id, from [`TokenIds::draw`].
+    /// The token's own id, from [`TokenIds::draw`](crate::TokenIds::draw).
     pub token_id: Uuid,
 }
 
@@ -102,69 +100,6 @@ pub struct AccessClaims {
     pub issued_at: UnixTime,
     /// From when on it is refused.
     pub expires_at: UnixTime,
-}
-
-/// An access token whose signature was checked and which had not expired then. What
-/// has happened since is looked up each time: the token may be kept, but not trusted
-/// longer than that.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VerifiedAccessToken {
-    claims: AccessClaims,
-    kid: Box<str>,
-}
-
-impl VerifiedAccessToken {
-    /// What it says.
-    pub fn claims(&self) -> &AccessClaims {
-        &self.claims
-    }
-
-    /// The signing key that was checked with.
-    pub fn kid(&self) -> &str {
-        &self.kid
-    }
-
-    /// The account that proved itself when the token was bought.
-    pub fn account(&self) -> AccountId {
-        self.claims.account.unwrap_or(AccountId(self.claims.identifier))
-    }
-
-    /// The caller, if the token is still good: `account` is what is known of its
-    /// [`account`](Self::account) now. Whether the token was revoked by its id is not
-    /// known here.
-    ///
-    /// # Errors
-    /// A [`Reason`] for the log.
-    pub fn admit(
-        &self,
-        account: Option<Arc<AccountKeys>>,
-        ids: &TokenIds,
-        now: UnixTime,
-    ) -> Result<Identity, Reason> {
-        let AccessClaims { token_id, identifier, issued_at, expires_at, .. } = self.claims;
-        if expires_at <= now {
-            return Err(Reason::Expired);
-        }
-        let account = account.ok_or(Reason::AccountUnknown)?;
-        if account.disabled {
-            return Err(Reason::AccountDisabled);
-        }
-        // Tokens are dated in whole seconds: one of the second of the revocation may
-        // be older than it.
-        if account.tokens_revoked_at.is_some_and(|at| issued_at.as_secs() <= at.as_secs()) {
-            return Err(Reason::TokenRevoked);
-        }
-        // A key buys nothing after its revocation, so long revoked ones are left out.
-        let bought_with_revoked = |key: &RegisteredApiKey| {
-            key.revoked_at.is_some_and(|at| issued_at <= at + LATE_SIGNATURES)
-                && ids.was_bought_with(token_id, key.id)
-        };
-        if account.api_keys.iter().any(bought_with_revoked) {
-            return Err(Reason::KeyRevoked);
-        }
-        let credential = Credential::AccessToken(token_id);
-        Ok(Identity::proved(account, credential).with_identifier(identifier))
-    }
 }
 
 impl AccessTokenPolicy {
@@ -259,7 +194,7 @@ impl AccessTokenPolicy {
         if claims.expires_at <= now {
             return Err(Reason::Expired);
         }
-        Ok(VerifiedAccessToken { claims, kid: key.kid.clone() })
+        Ok(VerifiedAccessToken::checked(claims))
     }
 
     /// Reads the payload of a token that was signed by a key of the ring, perhaps
@@ -309,7 +244,6 @@ mod tests {
     use super::*;
     use crate::algorithm::Algorithm;
     use crate::key::{KeyKind, PrivateKey, RsaBits};
-    use crate::names::{AccountName, ApiKeyId};
 
     const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 
@@ -467,80 +401,5 @@ mod tests {
         let many = Grant { groups: (0..256).map(group).collect(), ..grant() };
         let issued = AccessTokenPolicy::default().issue(&key, &many, NOW);
         assert!(matches!(issued, Err(IssueError::TooLong(_))), "{issued:?}");
-    }
-
-    fn ids() -> TokenIds {
-        struct Sevens;
-        impl crate::ports::Random for Sevens {
-            fn fill(&self, bytes: &mut [u8]) {
-                bytes.fill(7);
-            }
-        }
-        TokenIds::new(&crate::secret::HashingSecret::generate(&Sevens))
-    }
-
-    fn account(number: u128) -> AccountKeys {
-        AccountKeys {
-            id: AccountId(Uuid::from_u128(number)),
-            name: AccountName::new("robot").unwrap(),
-            groups: [].into(),
-            disabled: false,
-            keys: Vec::new(),
-            api_keys: Vec::new(),
-            tokens_revoked_at: None,
-        }
-    }
-
-    fn api_key(number: u128, revoked_at: Option<UnixTime>) -> RegisteredApiKey {
-        RegisteredApiKey {
-            id: ApiKeyId(Uuid::from_u128(number)),
-            hash: crate::secret::SecretHash::from_bytes([0; 32]),
-            expires_at: Some(NOW),
-            revoked_at,
-        }
-    }
-
-    /// What becomes of a token that was bought with the API key 1 at `NOW` when it is
-    /// shown a minute later, the account being as given.
-    fn admitted(account: Option<AccountKeys>) -> Result<Identity, Reason> {
-        struct Eights;
-        impl crate::ports::Random for Eights {
-            fn fill(&self, bytes: &mut [u8]) {
-                bytes.fill(8);
-            }
-        }
-        let (key, policy) = (key(Algorithm::EdDsa), AccessTokenPolicy::default());
-        let token_id = ids().draw(ApiKeyId(Uuid::from_u128(1)), &Eights);
-        let token = policy.issue(&key, &Grant { token_id, ..grant() }, NOW).unwrap();
-        let verified = policy.verify(&token, &ring(&key), NOW).unwrap();
-        assert_eq!(verified.account(), AccountId(Uuid::from_u128(7)));
-        verified.admit(account.map(Arc::new), &ids(), NOW + Duration::from_mins(1))
-    }
-
-    #[test]
-    fn a_token_is_admitted_while_its_account_and_key_are_good() {
-        let bought = || AccountKeys { api_keys: vec![api_key(1, None)], ..account(7) };
-        let identity = admitted(Some(bought())).unwrap();
-        assert_eq!(identity.claimed_identifier(), Some(Uuid::from_u128(8)));
-        assert_eq!(identity.method(), crate::Method::AccessToken);
-        let refused = |account| admitted(account).unwrap_err();
-        assert_eq!(refused(None), Reason::AccountUnknown);
-        let disabled = AccountKeys { disabled: true, ..bought() };
-        assert_eq!(refused(Some(disabled)), Reason::AccountDisabled);
-        let revoked = AccountKeys { tokens_revoked_at: Some(NOW), ..bought() };
-        assert_eq!(refused(Some(revoked)), Reason::TokenRevoked);
-        let earlier = Some(NOW - Duration::from_secs(1));
-        assert!(admitted(Some(AccountKeys { tokens_revoked_at: earlier, ..bought() })).is_ok());
-    }
-
-    #[test]
-    fn revoking_a_key_ends_the_tokens_it_bought_and_no_others() {
-        let with = |keys: Vec<RegisteredApiKey>| {
-            admitted(Some(AccountKeys { api_keys: keys, ..account(7) })).map(drop)
-        };
-        let (now, long_ago) = (Some(NOW), Some(NOW - Duration::from_hours(1)));
-        assert_eq!(with(vec![api_key(2, None), api_key(1, now)]), Err(Reason::KeyRevoked));
-        assert_eq!(with(vec![api_key(1, None), api_key(2, now)]), Ok(()));
-        assert_eq!(with(vec![api_key(1, long_ago)]), Ok(()), "it cannot have bought the token");
     }
 }

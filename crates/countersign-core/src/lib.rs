@@ -32,10 +32,11 @@ mod signer;
 mod time;
 mod token;
 mod token_id;
+mod verified_access_token;
 
 pub use access_token::{
     AccessClaims, AccessTokenForm, AccessTokenPolicy, DEFAULT_ACCESS_TOKEN_LIFETIME, Grant,
-    IssueError, VerifiedAccessToken,
+    IssueError,
 };
 pub use algorithm::{Algorithm, KeyType};
 pub use api_key_holder::{ApiKeyHolder, GrantError, IdentifierRule};
@@ -73,3 +74,4 @@ pub use signer::{BoundTo, RequestSigner};
 pub use time::UnixTime;
 pub use token::{CHECKS_WITHOUT_KID, UnverifiedToken, Verification, VerifiedToken};
 pub use token_id::TokenIds;
+pub use verified_access_token::VerifiedAccessToken;

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use uuid::Uuid;
 
+use crate::ports::Random;
+
 /// The longest account name, in bytes.
 pub const MAX_ACCOUNT_NAME_BYTES: usize = 255;
 /// The longest group name, in bytes.
@@ -109,6 +111,13 @@ impl fmt::Display for AccountId {
     }
 }
 
+impl AccountId {
+    /// Draws a new one (version 4).
+    pub fn draw(random: &dyn Random) -> Self {
+        Self(random_uuid(random))
+    }
+}
+
 /// An API key's id, by which operators call it; it says nothing about the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -118,6 +127,19 @@ impl fmt::Display for ApiKeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.hyphenated().fmt(f)
     }
+}
+
+impl ApiKeyId {
+    /// Draws a new one (version 4).
+    pub fn draw(random: &dyn Random) -> Self {
+        Self(random_uuid(random))
+    }
+}
+
+fn random_uuid(random: &dyn Random) -> Uuid {
+    let mut bytes = [0; 16];
+    random.fill(&mut bytes);
+    uuid::Builder::from_random_bytes(bytes).into_uuid()
 }
 
 /// The name of a group, `[A-Za-z0-9._:/-]{1,64}`.

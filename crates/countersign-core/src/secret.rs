@@ -149,6 +149,11 @@ impl SecretHash {
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
+
+    /// The same in hex, for stores that take text.
+    pub fn to_hex(&self) -> String {
+        hex(&self.0).to_string()
+    }
 }
 
 impl PartialEq for SecretHash {

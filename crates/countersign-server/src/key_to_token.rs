@@ -7,7 +7,7 @@
 mod answers;
 mod external;
 mod fields;
-mod internal;
+mod registration;
 mod wire;
 
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub(crate) use external::there;
 pub use external::{
     AUTHENTICATE, HEALTH, JWKS, REFRESH, ROOT, VALIDATE, VALIDATE_REQUEST, WELL_KNOWN_JWKS,
 };
-pub use internal::{IS_KEY_REGISTERED, REGISTER_KEY};
+pub use registration::{IS_KEY_REGISTERED, REGISTER_KEY};
 
 /// Which of the routes there are, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,12 +32,12 @@ pub struct TokenRoutes {
     /// What holders of keys and tokens call: on the public listener.
     pub external: bool,
     /// What those call who hand out keys.
-    pub internal: InternalRoutes,
+    pub registration: Registration,
 }
 
 /// Where keys are registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum InternalRoutes {
+pub enum Registration {
     /// Nowhere over HTTP.
     Off,
     /// On the internal listener.
@@ -48,7 +48,7 @@ pub enum InternalRoutes {
 
 impl Default for TokenRoutes {
     fn default() -> Self {
-        Self { external: true, internal: InternalRoutes::Internal }
+        Self { external: true, registration: Registration::Internal }
     }
 }
 
@@ -66,8 +66,9 @@ impl TokenRoutes {
             routes = routes
                 .merge(external::routes(external::ExternalState { tokens, identity_headers }));
         }
-        if self.internal == InternalRoutes::AlsoPublic {
-            routes = routes.merge(internal::routes(internal::InternalState { tokens, clock }));
+        if self.registration == Registration::AlsoPublic {
+            routes = routes
+                .merge(registration::routes(registration::RegistrationState { tokens, clock }));
         }
         routes
     }
@@ -77,10 +78,10 @@ impl TokenRoutes {
         tokens: Arc<TokenService>,
         clock: Arc<dyn Clock>,
     ) -> Router {
-        match self.internal {
-            InternalRoutes::Off => Router::new(),
-            InternalRoutes::Internal | InternalRoutes::AlsoPublic => {
-                internal::routes(internal::InternalState { tokens, clock })
+        match self.registration {
+            Registration::Off => Router::new(),
+            Registration::Internal | Registration::AlsoPublic => {
+                registration::routes(registration::RegistrationState { tokens, clock })
             }
         }
     }
@@ -94,8 +95,8 @@ impl TokenRoutes {
             let said = headers.described();
             openapi::add_headers(&mut document, VALIDATE_REQUEST, "200", said);
         }
-        if self.internal == InternalRoutes::AlsoPublic {
-            document.merge(internal::Registration::openapi());
+        if self.registration == Registration::AlsoPublic {
+            document.merge(registration::Registered::openapi());
         }
         wire::refusals(&mut document);
         document
@@ -103,8 +104,8 @@ impl TokenRoutes {
 
     /// Describes the routes of the internal listener.
     pub(crate) fn described_on_internal_listener(self, document: &mut OpenApi) {
-        if self.internal != InternalRoutes::Off {
-            let mut registration = internal::Registration::openapi();
+        if self.registration != Registration::Off {
+            let mut registration = registration::Registered::openapi();
             wire::refusals(&mut registration);
             document.merge(registration);
         }

@@ -213,10 +213,8 @@ impl TokenService {
         comment: String,
         expires_at: Option<UnixTime>,
     ) -> NewApiKey {
-        let mut id = [0; 16];
-        self.ports.random.fill(&mut id);
         NewApiKey {
-            id: ApiKeyId(uuid::Builder::from_random_bytes(id).into_uuid()),
+            id: ApiKeyId::draw(&*self.ports.random),
             hash: self.ring.hasher().api_key(key),
             comment,
             expires_at,

@@ -3,6 +3,7 @@
 mod accounts;
 mod admins;
 mod api_keys;
+mod belongings;
 mod database;
 mod endpoints;
 mod foreign;
@@ -121,7 +122,7 @@ impl AdminStore for SqlStore {
         &self,
         account: &AccountName,
     ) -> Result<Option<Vec<PublicKeyRecord>>, StoreError> {
-        keys::list(&self.database, account).await
+        belongings::list(&self.database, account, &keys::OF_ACCOUNT).await
     }
 
     async fn expire_public_key(
@@ -156,7 +157,7 @@ impl AdminStore for SqlStore {
         &self,
         account: &AccountName,
     ) -> Result<Option<Vec<JwksEndpoint>>, StoreError> {
-        endpoints::list(&self.database, account).await
+        belongings::list(&self.database, account, &endpoints::OF_ACCOUNT).await
     }
 
     async fn remove_jwks_endpoint(
@@ -188,7 +189,7 @@ impl ApiKeyStore for SqlStore {
         &self,
         account: &AccountName,
     ) -> Result<Option<Vec<ApiKeyRecord>>, StoreError> {
-        api_keys::list(&self.database, account).await
+        belongings::list(&self.database, account, &api_keys::OF_ACCOUNT).await
     }
 
     async fn expire_api_key(

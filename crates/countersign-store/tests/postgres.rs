@@ -12,6 +12,7 @@ use countersign_store::{
     SqlRefreshTokens, SqlStore, conformance,
 };
 use countersign_testbed::{Durability, Postgres, fresh_database};
+use sqlx::{Connection, PgConnection};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -111,10 +112,40 @@ async fn the_connection_is_encrypted_and_the_server_s_certificate_checked() {
     let database = fresh_database().await.expect("a database");
     let server = open(&database.url_with_tls()).await.expect("a store");
     server.close().await;
-    // An authority that signed nothing here.
-    let other = database.url_with_tls().replace("sslrootcert=", "sslrootcert=/etc/hostname&x=");
-    let refused = open(&other).await.expect_err("a stranger");
+    let folder = tempfile::tempdir().expect("a folder");
+    let stranger = folder.path().join("stranger.pem");
+    std::fs::write(&stranger, authority()).expect("a file");
+    let url = format!("{}?sslmode=verify-full&sslrootcert={}", database.url(), stranger.display());
+    let refused = open(&url).await.expect_err("a stranger");
     assert!(matches!(refused, OpenError::Unusable(_)), "{refused}");
+    assert!(refused.to_string().contains("certificate"), "{refused}");
+}
+
+/// The certificate of an authority that signed nothing here.
+fn authority() -> String {
+    let mut params = rcgen::CertificateParams::default();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    params.self_signed(&rcgen::KeyPair::generate().expect("a key")).expect("an authority").pem()
+}
+
+#[tokio::test]
+async fn a_statement_that_takes_too_long_is_given_up() {
+    let database = fresh_database().await.expect("a database");
+    let url = PostgresUrl::parse(database.url()).expect("a URL");
+    let limits = PostgresLimits {
+        statement_timeout: Duration::from_millis(200),
+        ..PostgresLimits::default()
+    };
+    let store = SqlStore::new(PostgresServer::open(&url, limits).await.expect("a store"));
+    let mut other = PgConnection::connect(database.url()).await.expect("a connection");
+    let mut holding = other.begin().await.expect("a transaction");
+    sqlx::query("LOCK TABLE countersign_accounts").execute(&mut *holding).await.expect("a lock");
+
+    let name = AccountName::new("someone").expect("a name");
+    let asked = tokio::time::timeout(Duration::from_mins(1), store.account(&name));
+    let answer = asked.await.expect("an answer");
+    assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
+    holding.rollback().await.expect("an end");
 }
 
 #[tokio::test]

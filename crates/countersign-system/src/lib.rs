@@ -34,7 +34,5 @@ impl Random for SystemRandom {
 
 /// Draws a random (version 4) account id.
 pub fn random_account_id(random: &dyn Random) -> AccountId {
-    let mut bytes = [0; 16];
-    random.fill(&mut bytes);
-    AccountId(uuid::Builder::from_random_bytes(bytes).into_uuid())
+    AccountId::draw(random)
 }

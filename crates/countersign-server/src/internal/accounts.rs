@@ -6,9 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use countersign_core::ports::{AccountChange, AccountFilter, AdminStore, NewAccount};
-use countersign_core::{
-    AccountId, AccountName, GroupName, MAX_ACCOUNT_NAME_BYTES, MAX_GROUPS, Random,
-};
+use countersign_core::{AccountId, AccountName, GroupName, MAX_ACCOUNT_NAME_BYTES, MAX_GROUPS};
 use http::StatusCode;
 use http::header::LOCATION;
 
@@ -56,7 +54,7 @@ pub(super) async fn create(
     Actor(act): Actor,
     StrictJson(new): StrictJson<CreateAccount>,
 ) -> Result<impl IntoResponse, Problem> {
-    let id = new.id.unwrap_or_else(|| random_id(&*state.random));
+    let id = new.id.unwrap_or_else(|| AccountId::draw(&*state.random));
     check_name(&new.name, id)?;
     let groups = check_groups(new.groups)?;
     let new = NewAccount { id, name: new.name, groups };
@@ -174,10 +172,4 @@ fn check_groups(mut groups: Vec<GroupName>) -> Result<Vec<GroupName>, Problem> {
             .problem(format_args!("`groups` in the body: at most {MAX_GROUPS} are allowed")));
     }
     Ok(groups)
-}
-
-fn random_id(random: &dyn Random) -> AccountId {
-    let mut bytes = [0; 16];
-    random.fill(&mut bytes);
-    AccountId(uuid::Builder::from_random_bytes(bytes).into_uuid())
 }

@@ -117,8 +117,11 @@ impl LiveKeyRing {
             generation: AtomicU64::new(0),
             turn: tokio::sync::Mutex::new(()),
         };
-        ring.begin().await?;
-        ring.reload().await?;
+        if !ring.reload().await? {
+            ring.begin().await?;
+            ring.reload().await?;
+        }
+        ring.note_strange_keys();
         Ok(ring)
     }
 
@@ -152,19 +155,21 @@ impl LiveKeyRing {
         ring.published(now).map(|key| (key.clone(), key.state(now))).collect()
     }
 
+    /// Says which keys an installation brings along that the ring was begun without.
+    fn note_strange_keys(&self) {
+        let (ring, now) = (self.current.load(), self.clock.now());
+        let is_there =
+            |first: &SigningKey| ring.verifier(&first.kid, first.algorithm, now).is_some();
+        for key in self.settings.first_keys.iter().filter(|key| !is_there(key)) {
+            tracing::warn!(
+                kid = &*key.kid,
+                "this key does not sign: the ring was begun without it; import it, and rotate"
+            );
+        }
+    }
+
     /// Puts the first keys into an empty store.
     async fn begin(&self) -> Result<(), OpenRingError> {
-        let there = self.store.signing_keys().await?;
-        if !there.is_empty() {
-            let is_there = |first: &SigningKey| there.iter().any(|key| key.kid == first.kid);
-            for key in self.settings.first_keys.iter().filter(|key| !is_there(key)) {
-                tracing::warn!(
-                    kid = &*key.kid,
-                    "this key does not sign: the ring was begun without it; import it, and rotate"
-                );
-            }
-            return Ok(());
-        }
         let act = Act { actor: "first-start".to_owned(), at: self.clock.now(), from: None };
         let mut keys = self.settings.first_keys.clone();
         if keys.is_empty() {
@@ -190,14 +195,15 @@ impl LiveKeyRing {
         Ok(SigningKey::new(key, kind.algorithm, self.clock.now()))
     }
 
-    /// Reads the ring again.
-    async fn reload(&self) -> Result<(), OpenRingError> {
+    /// Reads the ring again; whether there is any key in it.
+    async fn reload(&self) -> Result<bool, OpenRingError> {
         let records = self.store.signing_keys().await?;
+        let has_keys = !records.is_empty();
         let keys = records.into_iter().map(|record| self.opened(record));
         let ring = KeyRing::new(keys.collect::<Result<_, _>>()?)?;
         self.current.store(Arc::new(ring));
         self.generation.fetch_add(1, Ordering::Release);
-        Ok(())
+        Ok(has_keys)
     }
 
     fn sealed(&self, key: &SigningKey) -> SigningKeyRecord {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use axum::body::Body;
 use countersign_core::ports::{AdminStore as _, NewAccount, NewPublicKey};
 use countersign_core::{AccountId, AccountName, GroupName, KeyKind, PrivateKey, RequestSigner};
-use countersign_server::key_to_token::{InternalRoutes, TokenRoutes};
+use countersign_server::key_to_token::{Registration, TokenRoutes};
 use countersign_server::openapi::{DOCS, OPENAPI};
 use countersign_server::{Settings, TokenSettings};
 use http::{Method, Request, StatusCode};
@@ -21,7 +21,7 @@ const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "
 
 /// Everything that can be switched on.
 async fn everything(openapi: bool) -> TokenWorld {
-    let token_routes = TokenRoutes { external: true, internal: InternalRoutes::AlsoPublic };
+    let token_routes = TokenRoutes { external: true, registration: Registration::AlsoPublic };
     let settings = Settings { token_routes, openapi, ..Settings::new(INSTANCE) };
     TokenWorld::with(On::Sqlite, settings, TokenSettings::default()).await
 }
@@ -50,7 +50,7 @@ fn methods(document: &Value, path: &str) -> (Vec<Method>, Vec<Method>) {
 async fn every_path_that_is_declared_is_documented_and_the_reverse() {
     let world = everything(true).await;
     let health = declared(include_str!("../../src/health.rs"));
-    let registration = declared(include_str!("../../src/key_to_token/internal.rs"));
+    let registration = declared(include_str!("../../src/key_to_token/registration.rs"));
     let mut own = declared(include_str!("../../src/openapi.rs"));
     own.extend([DOCS.to_owned(), format!("{DOCS}/"), format!("{DOCS}/{{file}}")]);
     let shared = [health, registration, own].into_iter().flatten().collect::<BTreeSet<_>>();
@@ -179,7 +179,7 @@ async fn both_can_be_switched_off() {
 
 #[tokio::test]
 async fn what_is_switched_off_is_not_documented() {
-    let token_routes = TokenRoutes { external: false, internal: InternalRoutes::Off };
+    let token_routes = TokenRoutes { external: false, registration: Registration::Off };
     let url_prefix = "/auth".parse().unwrap();
     let settings = Settings { token_routes, url_prefix, ..Settings::new(INSTANCE) };
     let world = TokenWorld::with(On::Sqlite, settings, TokenSettings::default()).await;

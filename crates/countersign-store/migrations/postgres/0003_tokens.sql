@@ -20,7 +20,7 @@ CREATE TABLE countersign_api_keys (
 CREATE INDEX countersign_api_keys_by_account ON countersign_api_keys (account, sequence);
 
 -- A token whose key is gone buys nothing and is deleted when it expires: an index for
--- deleting it with its key would cost every sale a third more.
+-- deleting it with its key would be written at every sale.
 CREATE TABLE countersign_refresh_tokens (
     hash BYTEA NOT NULL PRIMARY KEY,
     api_key BYTEA NOT NULL,

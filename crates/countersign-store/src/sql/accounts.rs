@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::database::Database;
 use super::query::{Transaction, query};
 use super::rows::AccountRow;
-use super::{api_keys, endpoints, keys, limit, statements, trail, unavailable};
+use super::{api_keys, belongings, endpoints, keys, limit, statements, trail, unavailable};
 use crate::audit::{Entry, account_state, whole_account_state};
 
 /// Makes an account, unless its name or id is taken.
@@ -154,9 +154,9 @@ pub(super) async fn delete(
 ) -> Result<bool, StoreError> {
     let mut writing = database.write().await.map_err(unavailable)?;
     let Some(before) = by_name(&mut writing, name).await? else { return Ok(false) };
-    let keys = keys::of(&mut writing, name).await?;
-    let endpoints = endpoints::of(&mut writing, name).await?;
-    let api_keys = api_keys::of(&mut writing, name).await?;
+    let keys = belongings::of(&mut writing, name, &keys::OF_ACCOUNT).await?;
+    let endpoints = belongings::of(&mut writing, name, &endpoints::OF_ACCOUNT).await?;
+    let api_keys = belongings::of(&mut writing, name, &api_keys::OF_ACCOUNT).await?;
     let deleted = query(statements::ACCOUNT_DELETE)
         .bind(name.as_str())
         .bind(act.at.as_micros())

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::database::Database;
 use super::query::{Transaction, query};
-use super::{accounts, api_keys, endpoints, keys, statements, trail, unavailable};
+use super::{accounts, api_keys, belongings, endpoints, keys, statements, trail, unavailable};
 use crate::audit::{Entry, whole_account_state};
 
 /// Makes the first account, unless there is any.
@@ -67,9 +67,9 @@ async fn state(transaction: &mut Transaction, name: &AccountName) -> Result<Valu
     let Some(account) = accounts::by_name(transaction, name).await? else {
         return Ok(Value::Null);
     };
-    let keys = keys::of(transaction, name).await?;
-    let endpoints = endpoints::of(transaction, name).await?;
-    let api_keys = api_keys::of(transaction, name).await?;
+    let keys = belongings::of(transaction, name, &keys::OF_ACCOUNT).await?;
+    let endpoints = belongings::of(transaction, name, &endpoints::OF_ACCOUNT).await?;
+    let api_keys = belongings::of(transaction, name, &api_keys::OF_ACCOUNT).await?;
     Ok(whole_account_state(&account, &keys, &endpoints, &api_keys))
 }
 

@@ -3,11 +3,16 @@
 use countersign_core::ports::{Act, ApiKeyRecord, NewApiKey, StoreError};
 use countersign_core::{AccountId, AccountName, ApiKeyId, SecretHash, UnixTime};
 
+use super::belongings::Kind;
 use super::database::Database;
 use super::query::{Transaction, query};
 use super::rows::{ApiKeyRow, account_name};
 use super::{accounts, statements, trail, unavailable};
 use crate::audit::{Entry, account_state};
+
+/// The API keys of an account.
+pub(super) const OF_ACCOUNT: Kind<ApiKeyRow, ApiKeyRecord> =
+    Kind { statement: statements::API_KEYS_OF_ACCOUNT, read: ApiKeyRow::record };
 
 /// Gives an account a key.
 pub(super) async fn add(
@@ -76,31 +81,6 @@ pub(super) async fn register(
     trail::record(&mut writing, act, entry).await?;
     writing.commit().await.map_err(unavailable)?;
     Ok(after)
-}
-
-/// The API keys of an account.
-pub(super) async fn list(
-    database: &Database,
-    account: &AccountName,
-) -> Result<Option<Vec<ApiKeyRecord>>, StoreError> {
-    let mut reading = database.read().await.map_err(unavailable)?;
-    match accounts::by_name(&mut reading, account).await? {
-        Some(_) => of(&mut reading, account).await.map(Some),
-        None => Ok(None),
-    }
-}
-
-/// The same within a transaction; none for an account that is not there.
-pub(super) async fn of(
-    transaction: &mut Transaction,
-    account: &AccountName,
-) -> Result<Vec<ApiKeyRecord>, StoreError> {
-    let rows: Vec<ApiKeyRow> = query(statements::API_KEYS_OF_ACCOUNT)
-        .bind(account.as_str())
-        .all(transaction)
-        .await
-        .map_err(unavailable)?;
-    rows.into_iter().map(ApiKeyRow::record).collect()
 }
 
 /// Sets or clears a key's expiry.

@@ -3,11 +3,16 @@
 use countersign_core::AccountName;
 use countersign_core::ports::{Act, JwksEndpoint, StoreError};
 
+use super::belongings::Kind;
 use super::database::Database;
-use super::query::{Transaction, query};
+use super::query::query;
 use super::rows::EndpointRow;
-use super::{accounts, statements, trail, unavailable};
+use super::{belongings, statements, trail, unavailable};
 use crate::audit::Entry;
+
+/// The endpoints of an account.
+pub(super) const OF_ACCOUNT: Kind<EndpointRow, JwksEndpoint> =
+    Kind { statement: statements::ENDPOINTS_OF_ACCOUNT, read: EndpointRow::endpoint };
 
 /// Trusts a URL for an account, or finds it trusted.
 pub(super) async fn add(
@@ -26,7 +31,10 @@ pub(super) async fn add(
         .map_err(unavailable)?;
     let before = match &row {
         Some(_) => None,
-        None => of(&mut writing, account).await?.into_iter().find(|endpoint| endpoint.url == url),
+        None => belongings::of(&mut writing, account, &OF_ACCOUNT)
+            .await?
+            .into_iter()
+            .find(|endpoint| endpoint.url == url),
     };
     let added = row.map(EndpointRow::endpoint).transpose()?;
     let after = added.or_else(|| before.clone()).ok_or(StoreError::NoSuchAccount)?;
@@ -35,31 +43,6 @@ pub(super) async fn add(
     trail::record(&mut writing, act, entry).await?;
     writing.commit().await.map_err(unavailable)?;
     Ok(after)
-}
-
-/// The endpoints of an account.
-pub(super) async fn list(
-    database: &Database,
-    account: &AccountName,
-) -> Result<Option<Vec<JwksEndpoint>>, StoreError> {
-    let mut reading = database.read().await.map_err(unavailable)?;
-    match accounts::by_name(&mut reading, account).await? {
-        Some(_) => of(&mut reading, account).await.map(Some),
-        None => Ok(None),
-    }
-}
-
-/// The same within a transaction; none for an account that is not there.
-pub(super) async fn of(
-    transaction: &mut Transaction,
-    account: &AccountName,
-) -> Result<Vec<JwksEndpoint>, StoreError> {
-    let rows: Vec<EndpointRow> = query(statements::ENDPOINTS_OF_ACCOUNT)
-        .bind(account.as_str())
-        .all(transaction)
-        .await
-        .map_err(unavailable)?;
-    rows.into_iter().map(EndpointRow::endpoint).collect()
 }
 
 /// Trusts a URL no longer.

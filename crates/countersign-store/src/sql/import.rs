@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::database::Database;
 use super::query::{EitherRow, Runs as _, Transaction, query};
-use super::refresh_tokens::{Row, hex};
+use super::refresh_tokens::Row;
 use super::rows::{ApiKeyRow, EndpointRow, RefreshTokenRow};
 use super::{accounts, keys, statements, trail, unavailable};
 use crate::audit::{Entry, account_state};
@@ -28,7 +28,7 @@ pub(super) async fn api_keys(
     mode: ImportMode,
 ) -> Result<Vec<ApiKeyImport>, StoreError> {
     let mut writing = database.write().await.map_err(unavailable)?;
-    let hashes: Value = imported.iter().map(|one| hex(one.key.hash.as_bytes())).collect();
+    let hashes: Value = imported.iter().map(|one| one.key.hash.to_hex()).collect();
     let known: Vec<ApiKeyRow> = run(&mut writing, &statements::API_KEYS_FIND, &hashes).await?;
     let mut known = by_hash(known)?;
 
@@ -96,7 +96,7 @@ pub(super) async fn refresh_tokens(
     mode: ImportMode,
 ) -> Result<Vec<ImportOutcome>, StoreError> {
     let mut writing = database.write().await.map_err(unavailable)?;
-    let hashes: Value = tokens.iter().map(|token| hex(token.hash.as_bytes())).collect();
+    let hashes: Value = tokens.iter().map(|token| token.hash.to_hex()).collect();
     let there: Vec<RefreshTokenRow> =
         run(&mut writing, &statements::REFRESH_TOKENS_FIND, &hashes).await?;
     let there: HashSet<SecretHash> = there
@@ -221,7 +221,7 @@ async fn add_endpoint(
     keep_off: Option<LeftOut>,
 ) -> Result<ImportOutcome, StoreError> {
     let name = &imported.account.name;
-    let there = super::endpoints::of(writing, name).await?;
+    let there = super::belongings::of(writing, name, &super::endpoints::OF_ACCOUNT).await?;
     if there.iter().any(|endpoint| endpoint.url == url) {
         return Ok(ImportOutcome::AlreadyThere);
     }
@@ -273,7 +273,7 @@ fn key_as_json(imported: &ImportedApiKey) -> Value {
     json!({
         "id": key.id.0.simple().to_string(),
         "account": identifier.0.simple().to_string(),
-        "hash": hex(key.hash.as_bytes()),
+        "hash": key.hash.to_hex(),
         "comment": key.comment,
         "created_at": created_at.as_micros(),
         "expires_at": key.expires_at.map(UnixTime::as_micros),

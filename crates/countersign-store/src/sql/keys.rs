@@ -3,11 +3,16 @@
 use countersign_core::ports::{Act, NewPublicKey, PublicKeyRecord, StoreError};
 use countersign_core::{AccountName, UnixTime};
 
+use super::belongings::Kind;
 use super::database::Database;
 use super::query::{Transaction, query};
 use super::rows::KeyRow;
-use super::{accounts, statements, trail, unavailable};
+use super::{statements, trail, unavailable};
 use crate::audit::Entry;
+
+/// The public keys of an account.
+pub(super) const OF_ACCOUNT: Kind<KeyRow, PublicKeyRecord> =
+    Kind { statement: statements::KEYS_OF_ACCOUNT, read: KeyRow::record };
 
 /// Registers a key, or finds it registered.
 pub(super) async fn add(
@@ -54,31 +59,6 @@ pub(super) async fn insert(
         Some(_) => Err(StoreError::KeyRevoked),
         None => Ok((Some(existing.clone()), existing)),
     }
-}
-
-/// The keys of an account.
-pub(super) async fn list(
-    database: &Database,
-    account: &AccountName,
-) -> Result<Option<Vec<PublicKeyRecord>>, StoreError> {
-    let mut reading = database.read().await.map_err(unavailable)?;
-    match accounts::by_name(&mut reading, account).await? {
-        Some(_) => of(&mut reading, account).await.map(Some),
-        None => Ok(None),
-    }
-}
-
-/// The same within a transaction; none for an account that is not there.
-pub(super) async fn of(
-    transaction: &mut Transaction,
-    account: &AccountName,
-) -> Result<Vec<PublicKeyRecord>, StoreError> {
-    let rows: Vec<KeyRow> = query(statements::KEYS_OF_ACCOUNT)
-        .bind(account.as_str())
-        .all(transaction)
-        .await
-        .map_err(unavailable)?;
-    rows.into_iter().map(KeyRow::record).collect()
 }
 
 /// Sets or clears a key's expiry.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::database::Database;
 use super::query::{EitherRow, Query, Transaction, query};
 use super::rows::{ApiKeyRow, EndpointRow, KeyRow, account_name};
-use super::{accounts, api_keys, endpoints, keys, statements, unavailable};
+use super::{accounts, api_keys, belongings, endpoints, keys, statements, unavailable};
 use crate::registry::StoredAccount;
 
 /// One account, by the same queries whether or not it is there.
@@ -19,9 +19,9 @@ pub(super) async fn one(
 ) -> Result<Option<StoredAccount>, StoreError> {
     let mut reading = database.read().await.map_err(unavailable)?;
     let account = accounts::by_name(&mut reading, name).await?;
-    let keys = keys::of(&mut reading, name).await?;
-    let endpoints = endpoints::of(&mut reading, name).await?;
-    let api_keys = api_keys::of(&mut reading, name).await?;
+    let keys = belongings::of(&mut reading, name, &keys::OF_ACCOUNT).await?;
+    let endpoints = belongings::of(&mut reading, name, &endpoints::OF_ACCOUNT).await?;
+    let api_keys = belongings::of(&mut reading, name, &api_keys::OF_ACCOUNT).await?;
     let urls = endpoints.into_iter().map(|endpoint| endpoint.url).collect();
     Ok(account.map(|account| StoredAccount { account, keys, endpoints: urls, api_keys }))
 }

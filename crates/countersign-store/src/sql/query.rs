@@ -5,7 +5,7 @@
 
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
-use sqlx::{Arguments as _, FromRow, Postgres, Sqlite};
+use sqlx::{Arguments, Encode, FromRow, Postgres, Sqlite, Type};
 
 use super::statements::ByDialect;
 
@@ -156,6 +156,22 @@ pub(crate) fn query(sql: &'static str) -> Query {
     Query { sql, values: Vec::new() }
 }
 
+/// Runs the same on whichever database is there.
+macro_rules! run {
+    ($query:expr, $on:expr, $with:path, |$bound:ident, $connection:ident| $run:expr) => {
+        match $on.session() {
+            Session::Sqlite($connection) => {
+                let $bound = $with($query.sql, arguments::<SqliteArguments>($query.values)?);
+                $run
+            }
+            Session::Postgres($connection) => {
+                let $bound = $with($query.sql, arguments::<PgArguments>($query.values)?);
+                $run
+            }
+        }
+    };
+}
+
 impl Query {
     /// Gives the next value.
     pub(crate) fn bind(mut self, value: impl Into<Value>) -> Self {
@@ -165,16 +181,9 @@ impl Query {
 
     /// How many rows it changed.
     pub(crate) async fn execute(self, on: &mut impl Runs) -> Result<u64, sqlx::Error> {
-        match on.session() {
-            Session::Sqlite(connection) => {
-                let query = sqlx::query_with(self.sql, for_sqlite(self.values)?);
-                Ok(query.execute(connection).await?.rows_affected())
-            }
-            Session::Postgres(connection) => {
-                let query = sqlx::query_with(self.sql, for_postgres(self.values)?);
-                Ok(query.execute(connection).await?.rows_affected())
-            }
-        }
+        run!(self, on, sqlx::query_with, |query, connection| {
+            Ok(query.execute(connection).await?.rows_affected())
+        })
     }
 
     /// The one row, if there is one.
@@ -182,63 +191,33 @@ impl Query {
         self,
         on: &mut impl Runs,
     ) -> Result<Option<T>, sqlx::Error> {
-        match on.session() {
-            Session::Sqlite(connection) => {
-                let query = sqlx::query_as_with(self.sql, for_sqlite(self.values)?);
-                query.fetch_optional(connection).await
-            }
-            Session::Postgres(connection) => {
-                let query = sqlx::query_as_with(self.sql, for_postgres(self.values)?);
-                query.fetch_optional(connection).await
-            }
-        }
+        run!(self, on, sqlx::query_as_with, |query, connection| {
+            query.fetch_optional(connection).await
+        })
     }
 
     /// All rows.
     pub(crate) async fn all<T: EitherRow>(self, on: &mut impl Runs) -> Result<Vec<T>, sqlx::Error> {
-        match on.session() {
-            Session::Sqlite(connection) => {
-                let query = sqlx::query_as_with(self.sql, for_sqlite(self.values)?);
-                query.fetch_all(connection).await
-            }
-            Session::Postgres(connection) => {
-                let query = sqlx::query_as_with(self.sql, for_postgres(self.values)?);
-                query.fetch_all(connection).await
-            }
-        }
+        run!(self, on, sqlx::query_as_with, |query, connection| query.fetch_all(connection).await)
     }
 
     /// Whether it returned a row: whether its condition held.
     pub(crate) async fn held(self, on: &mut impl Runs) -> Result<bool, sqlx::Error> {
-        match on.session() {
-            Session::Sqlite(connection) => {
-                let query = sqlx::query_with(self.sql, for_sqlite(self.values)?);
-                Ok(query.fetch_optional(connection).await?.is_some())
-            }
-            Session::Postgres(connection) => {
-                let query = sqlx::query_with(self.sql, for_postgres(self.values)?);
-                Ok(query.fetch_optional(connection).await?.is_some())
-            }
-        }
+        run!(self, on, sqlx::query_with, |query, connection| {
+            Ok(query.fetch_optional(connection).await?.is_some())
+        })
     }
 }
 
-fn for_sqlite(values: Vec<Value>) -> Result<SqliteArguments, sqlx::Error> {
-    let mut arguments = SqliteArguments::default();
-    for value in values {
-        let added = match value {
-            Value::Text(text) => arguments.add(text),
-            Value::Number(number) => arguments.add(number),
-            Value::Bytes(bytes) => arguments.add(bytes),
-            Value::Bool(truth) => arguments.add(truth),
-        };
-        added.map_err(sqlx::Error::Encode)?;
-    }
-    Ok(arguments)
-}
-
-fn for_postgres(values: Vec<Value>) -> Result<PgArguments, sqlx::Error> {
-    let mut arguments = PgArguments::default();
+/// The values as a driver takes them.
+fn arguments<A: Arguments>(values: Vec<Value>) -> Result<A, sqlx::Error>
+where
+    Option<String>: for<'v> Encode<'v, A::Database> + Type<A::Database>,
+    Option<i64>: for<'v> Encode<'v, A::Database> + Type<A::Database>,
+    Option<Vec<u8>>: for<'v> Encode<'v, A::Database> + Type<A::Database>,
+    bool: for<'v> Encode<'v, A::Database> + Type<A::Database>,
+{
+    let mut arguments = A::default();
     for value in values {
         let added = match value {
             Value::Text(text) => arguments.add(text),

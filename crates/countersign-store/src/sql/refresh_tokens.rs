@@ -159,7 +159,7 @@ impl Clerk {
     }
 
     async fn find(&mut self, finds: Vec<Asked<SecretHash, Option<RefreshTokenRecord>>>) {
-        let hashes: Vec<String> = finds.iter().map(|asked| hex(asked.about.as_bytes())).collect();
+        let hashes: Vec<String> = finds.iter().map(|asked| asked.about.to_hex()).collect();
         let rows = self.run::<RefreshTokenRow>(&statements::REFRESH_TOKENS_FIND, &hashes).await;
         let found = rows.and_then(|rows| {
             let records = rows.into_iter().map(RefreshTokenRow::record);
@@ -211,16 +211,10 @@ pub(super) struct Row {
 impl From<&RefreshTokenRecord> for Row {
     fn from(token: &RefreshTokenRecord) -> Self {
         Self {
-            hash: hex(token.hash.as_bytes()),
+            hash: token.hash.to_hex(),
             api_key: token.api_key.0.simple().to_string(),
             created_at: token.created_at.as_micros(),
             expires_at: token.expires_at.as_micros(),
         }
     }
-}
-
-pub(super) fn hex(bytes: &[u8; 32]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }

@@ -16,8 +16,8 @@ use super::query::Transaction;
 const WAIT: Duration = Duration::from_secs(5);
 /// How long to wait before a file that another program sets up is tried again.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
-/// How many connections read. Each takes two MiB, and one answers twenty thousand
-/// questions in a second.
+/// How many connections read: each takes memory also when nobody asks, and requests
+/// are answered from memory.
 const READERS: u32 = 1;
 
 /// What a commit survives. A commit always survives the end of the process,
@@ -34,7 +34,7 @@ pub enum Durability {
 /// An open SQLite file with the schema of this program. Clones share it.
 ///
 /// Writers queue for one connection here instead of retrying against the file's
-/// lock; readers see the last commit and wait for nobody (write-ahead log).
+/// lock; readers see the last commit and wait for no writer (write-ahead log).
 #[derive(Clone, Debug)]
 pub struct SqliteFile {
     options: SqliteConnectOptions,

@@ -1,13 +1,12 @@
 //! `countersign api-key`: keys that are swapped for tokens.
 
-use clap::{ArgGroup, Args, Subcommand};
+use clap::{Args, Subcommand};
 use countersign_core::{AccountName, ApiKeyId};
 use countersign_server::api::{ApiKey, ApiKeys, ChangeApiKey, CreateApiKey, CreatedApiKey, routes};
-use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::commands::block_on;
-use crate::commands::key::validity::{from_now, last_used, state};
+use crate::commands::key::validity::{ExpiryArgs, from_now, last_used, state};
 use crate::config::Span;
 use crate::failure::Failure;
 use crate::operator::OperatorArgs;
@@ -56,18 +55,13 @@ pub(crate) struct ListArgs {
 }
 
 #[derive(Args, Debug)]
-#[command(group = ArgGroup::new("when").required(true))]
 pub(crate) struct ExpireArgs {
     /// The account's name.
     account: AccountName,
     /// The key's id, as `api-key list` shows it.
     id: Uuid,
-    /// Refuse the key after this span; 0s is at once.
-    #[arg(long = "in", value_name = "SPAN", group = "when")]
-    after: Option<Span>,
-    /// Let the key live on without end.
-    #[arg(long, group = "when")]
-    never: bool,
+    #[command(flatten)]
+    expiry: ExpiryArgs,
     #[command(flatten)]
     operator: OperatorArgs,
 }
@@ -128,7 +122,7 @@ async fn list(args: &ListArgs, output: Output) -> Result<(), Failure> {
 }
 
 async fn expire(args: &ExpireArgs, output: Output) -> Result<(), Failure> {
-    let expires_at: Option<Timestamp> = args.after.map(from_now).transpose()?;
+    let expires_at = args.expiry.expires_at()?;
     let api = args.operator.connect().await?;
     let path = routes::api_key(&args.account, ApiKeyId(args.id));
     let key: ApiKey = api.patch(&path, &ChangeApiKey { expires_at }).await?;

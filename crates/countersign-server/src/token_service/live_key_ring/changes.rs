@@ -109,6 +109,7 @@ impl LiveKeyRing {
         }
         let standby = self.sealed(&self.generate().await?);
         self.store.add_signing_key(act, &standby).await?;
-        Ok(self.reload().await?)
+        self.reload().await?;
+        Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! Which routes there are, and what they say when all is well.
 
 use axum::body::Body;
-use countersign_server::key_to_token::{InternalRoutes, TokenRoutes};
+use countersign_server::key_to_token::{Registration, TokenRoutes};
 use countersign_server::{Settings, SettingsError, TokenSettings};
 use http::{Method, Request};
 use serde_json::{Value, json};
@@ -100,7 +100,7 @@ async fn each_part_can_be_switched_off_and_stands_under_the_prefix() {
         };
         TokenWorld::with(On::Sqlite, settings, TokenSettings::default()).await
     };
-    let off = world(TokenRoutes { external: false, internal: InternalRoutes::Off }).await;
+    let off = world(TokenRoutes { external: false, registration: Registration::Off }).await;
     for path in ["/authenticate", "/refresh", "/validate", "/register_key"] {
         assert_eq!(off.post(&format!("/auth{path}"), "{}").await.status, 404, "{path}");
     }
@@ -109,7 +109,7 @@ async fn each_part_can_be_switched_off_and_stands_under_the_prefix() {
     // There it is a route that nobody signed for, and so like one that does not exist.
     assert_eq!(off.register("a key", IDENTIFIER).await.status, 401);
 
-    let on = world(TokenRoutes { external: true, internal: InternalRoutes::AlsoPublic }).await;
+    let on = world(TokenRoutes { external: true, registration: Registration::AlsoPublic }).await;
     let body = json!({ "key": "a key", "identifier": IDENTIFIER });
     assert_eq!(on.post_json("/auth/register_key", &body).await.status, 201);
     assert_eq!(on.post_json("/auth/authenticate", &body).await.status, 200);

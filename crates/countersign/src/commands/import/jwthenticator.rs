@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use countersign_core::ports::{NewApiKey, Random as _, RefreshTokenRecord};
+use countersign_core::ports::{NewApiKey, RefreshTokenRecord};
 use countersign_core::{AccountId, ApiKeyId, ImportedHashError, UnixTime};
 use countersign_store::{
     ForeignApiKey, ForeignDatabase, ForeignRefreshToken, ImportStore as _, ImportedApiKey,
@@ -131,12 +131,10 @@ impl Target {
         let hash = row.key_hash.as_deref().ok_or(Unfit::NoHash)?;
         let identifier = row.identifier.as_deref().ok_or(Unfit::NoIdentifier)?;
         let identifier = Uuid::try_parse(identifier).map_err(|_| Unfit::Identifier)?;
-        let mut id = [0; 16];
-        SystemRandom.fill(&mut id);
         Ok(ImportedApiKey {
             identifier: AccountId(identifier),
             key: NewApiKey {
-                id: ApiKeyId(uuid::Builder::from_random_bytes(id).into_uuid()),
+                id: ApiKeyId::draw(&SystemRandom),
                 hash: self.hasher.imported_api_key(hash)?,
                 comment: format!("key {} of jwthenticator", row.id),
                 expires_at: instant(row.expires_at.as_deref(), "expires_at")?,

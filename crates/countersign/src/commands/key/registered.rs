@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args};
+use clap::Args;
 use countersign_core::AccountName;
 use countersign_server::api::{AddPublicKey, ChangePublicKey, PublicKey, PublicKeys, routes};
 
-use super::validity::{from_now, last_used, state};
+use super::validity::{ExpiryArgs, from_now, last_used, state};
 use crate::commands::block_on;
 use crate::config::Span;
 use crate::failure::Failure;
@@ -46,18 +46,13 @@ pub(crate) struct ListArgs {
 }
 
 #[derive(Args, Debug)]
-#[command(group = ArgGroup::new("when").required(true))]
 pub(crate) struct ExpireArgs {
     /// The account's name.
     account: AccountName,
     /// The key, by any of its fingerprints.
     fingerprint: String,
-    /// Refuse the key after this span; 0s is at once.
-    #[arg(long = "in", value_name = "SPAN", group = "when")]
-    after: Option<Span>,
-    /// Let the key live on without end.
-    #[arg(long, group = "when")]
-    never: bool,
+    #[command(flatten)]
+    expiry: ExpiryArgs,
     #[command(flatten)]
     operator: OperatorArgs,
 }
@@ -116,7 +111,7 @@ pub(crate) fn list(args: &ListArgs, output: Output) -> Result<(), Failure> {
 }
 
 pub(crate) fn expire(args: &ExpireArgs, output: Output) -> Result<(), Failure> {
-    let change = ChangePublicKey { expires_at: args.after.map(from_now).transpose()? };
+    let change = ChangePublicKey { expires_at: args.expiry.expires_at()? };
     block_on(async {
         let api = args.operator.connect().await?;
         let path = routes::key(&args.account, &args.fingerprint);

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use clap::{ArgGroup, Args};
 use countersign_core::ports::Clock as _;
 use countersign_server::api::to_timestamp;
 use countersign_system::SystemClock;
@@ -10,6 +11,28 @@ use jiff::Timestamp;
 use crate::config::Span;
 use crate::failure::Failure;
 use crate::output::instant;
+
+/// When a key expires: one of the two must be said.
+#[derive(Args, Clone, Debug)]
+#[command(group = ArgGroup::new("when").required(true))]
+pub(crate) struct ExpiryArgs {
+    /// Refuse the key after this span; 0s is at once.
+    #[arg(long = "in", value_name = "SPAN", group = "when")]
+    after: Option<Span>,
+    /// Let the key live on without end.
+    #[arg(long, group = "when")]
+    never: bool,
+}
+
+impl ExpiryArgs {
+    /// The instant, if there is one.
+    ///
+    /// # Errors
+    /// As [`from_now`].
+    pub(crate) fn expires_at(&self) -> Result<Option<Timestamp>, Failure> {
+        self.after.map(from_now).transpose()
+    }
+}
 
 /// Whether a key is good, and until when.
 pub(crate) fn state(revoked_at: Option<Timestamp>, expires_at: Option<Timestamp>) -> String {

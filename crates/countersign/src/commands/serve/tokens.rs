@@ -5,7 +5,7 @@ use std::sync::Arc;
 use countersign_core::{
     AccessTokenForm, AccessTokenPolicy, EncryptionKey, IdentifierRule, RsaBits, SigningKey,
 };
-use countersign_server::key_to_token::{InternalRoutes, TokenRoutes};
+use countersign_server::key_to_token::{self, TokenRoutes};
 use countersign_server::{
     LiveKeyRing, MAINTENANCE_INTERVAL, OpenRingError, RingSettings, SigningKeyKind, TokenPorts,
     TokenService, TokenSettings,
@@ -63,10 +63,10 @@ pub(super) fn service(
 pub(super) fn routes(options: &TokenOptions) -> TokenRoutes {
     TokenRoutes {
         external: options.external_api,
-        internal: match options.registration {
-            Registration::Off => InternalRoutes::Off,
-            Registration::Internal => InternalRoutes::Internal,
-            Registration::Public => InternalRoutes::AlsoPublic,
+        registration: match options.registration {
+            Registration::Off => key_to_token::Registration::Off,
+            Registration::Internal => key_to_token::Registration::Internal,
+            Registration::Public => key_to_token::Registration::AlsoPublic,
         },
     }
 }

@@ -24,19 +24,19 @@ pub const IS_KEY_REGISTERED: &str = "/is_key_registered";
 
 /// What these routes work with.
 #[derive(Clone)]
-pub(super) struct InternalState {
+pub(super) struct RegistrationState {
     pub(super) tokens: Arc<TokenService>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
 /// The routes of `jwthenticator`'s "internal API".
-pub(super) fn routes(state: InternalState) -> Router {
-    Registration::router().with_state(state)
+pub(super) fn routes(state: RegistrationState) -> Router {
+    Registered::router().with_state(state)
 }
 
 described! {
     /// The routes of registration.
-    pub(super) Registration for InternalState {
+    pub(super) Registered for RegistrationState {
         REGISTER_KEY => post register_key;
         IS_KEY_REGISTERED => post is_key_registered;
     }
@@ -55,7 +55,7 @@ described! {
     )
 )]
 async fn register_key(
-    State(state): State<InternalState>,
+    State(state): State<RegistrationState>,
     request: Request,
 ) -> Result<Response, BadBody> {
     let client = RequestContext::find(request.extensions()).and_then(|context| context.client);
@@ -85,7 +85,7 @@ async fn register_key(
     )
 )]
 async fn is_key_registered(
-    State(state): State<InternalState>,
+    State(state): State<RegistrationState>,
     request: Request,
 ) -> Result<Response, BadBody> {
     let key = members(request, key).await?.ok_or(BadBody::Malformed)?;
