@@ -50,9 +50,7 @@ pub fn render_json(path: &str, body: &serde_json::Value) -> Vec<u8> {
 pub async fn send_all(address: &str, requests: &Requests) -> anyhow::Result<Duration> {
     let mut connections = Vec::with_capacity(CALLERS);
     for _ in 0..CALLERS {
-        let connection = TcpStream::connect(address).await?;
-        connection.set_nodelay(true)?;
-        connections.push(connection);
+        connections.push(connect(address).await?);
     }
     let next = Arc::new(AtomicUsize::new(0));
     let watch = Stopwatch::start();
@@ -66,6 +64,16 @@ pub async fn send_all(address: &str, requests: &Requests) -> anyhow::Result<Dura
         caller.await??;
     }
     Ok(watch.elapsed())
+}
+
+/// A connection that sends what is written at once.
+///
+/// # Errors
+/// If nobody listens.
+pub async fn connect(address: &str) -> anyhow::Result<TcpStream> {
+    let connection = TcpStream::connect(address).await?;
+    connection.set_nodelay(true)?;
+    Ok(connection)
 }
 
 async fn send_some(

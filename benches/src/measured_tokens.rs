@@ -41,6 +41,8 @@ use crate::tokens::{Counter, account, ed25519};
 
 /// How many accounts there are, each with one API key.
 pub const ACCOUNTS: usize = 1000;
+/// What is asked for, of the empty handler too.
+const PATHS: [&str; 3] = ["/validate_request", "/authenticate", "/refresh"];
 /// The number of the signing key among the derived ones.
 const SIGNING_KEY: usize = usize::MAX;
 /// How many refresh tokens are prepared at the same time.
@@ -219,7 +221,9 @@ fn bare_router(bare: Bare, key: &SigningKey) -> anyhow::Result<Router> {
             axum::response::IntoResponse::into_response(StatusCode::SERVICE_UNAVAILABLE)
         },
     };
-    Ok(layers.observe(layers.limit(Router::new().fallback(any(handler)))))
+    let router =
+        PATHS.iter().fold(Router::new(), |router, path| router.route(path, any(handler.clone())));
+    Ok(layers.observe(layers.limit(router)))
 }
 
 async fn countersign_router(

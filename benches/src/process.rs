@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::Context as _;
 
-/// The core that the measured server runs on.
+/// The core that the measured server runs on, unless it is to have both.
 pub const SERVER_CORE: &str = "0";
 /// The core that the load comes from.
 pub const LOAD_CORE: &str = "1";
@@ -20,14 +20,14 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts this program again with `arguments` on [`SERVER_CORE`] and waits
-    /// until it has printed `addresses` lines.
+    /// Starts this program again with `arguments` on these cores, as `taskset` names
+    /// them, and waits until it has printed `addresses` lines.
     ///
     /// # Errors
     /// If it does not start or stops before that.
-    pub fn start(arguments: &[String], addresses: usize) -> anyhow::Result<Self> {
+    pub fn start(arguments: &[String], cores: &str, addresses: usize) -> anyhow::Result<Self> {
         let mut child = Command::new("taskset")
-            .args(["-c", SERVER_CORE])
+            .args(["-c", cores])
             .arg(std::env::current_exe()?)
             .args(arguments)
             .stdout(Stdio::piped())

@@ -8,8 +8,9 @@ use crate::{run, tools};
 
 const PACKAGE: &str = "countersign-benches";
 
-/// Runs the benchmark of that name, or every one.
-pub(crate) fn run(name: Option<&str>) -> Result<()> {
+/// Runs the benchmark of that name, or every one; of it, the comparisons whose names
+/// contain a text, or all.
+pub(crate) fn run(name: Option<&str>, comparisons: Option<&str>) -> Result<()> {
     let workspace = Workspace::load()?;
     let known = workspace.targets(PACKAGE, "bin");
     let chosen: Vec<&str> = match name {
@@ -24,7 +25,7 @@ pub(crate) fn run(name: Option<&str>) -> Result<()> {
     let postgres = tools::postgres(&workspace)?;
     for bench in chosen {
         let mut cargo = run::cargo();
-        cargo.args(["run", "--release", "-p", PACKAGE, "--bin", bench]);
+        cargo.args(["run", "--release", "-p", PACKAGE, "--bin", bench, "--"]).args(comparisons);
         run::checked(cargo.envs(postgres.variables()))?;
     }
     Ok(())

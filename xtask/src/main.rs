@@ -50,6 +50,8 @@ enum Task {
     Bench {
         /// The benchmark's name; all of them if it is left out.
         name: Option<String>,
+        /// Only its comparisons whose names contain this, for example `RS256`.
+        comparisons: Option<String>,
     },
 }
 
@@ -60,7 +62,7 @@ fn main() -> ExitCode {
         Task::Tools => tools::run(),
         Task::Postgres => postgres::run(),
         Task::FuzzSmoke { runs } => fuzz::smoke(runs),
-        Task::Bench { name } => bench::run(name.as_deref()),
+        Task::Bench { name, comparisons } => bench::run(name.as_deref(), comparisons.as_deref()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 
 use countersign_benches::load::{Requests, render};
 use countersign_benches::measured::{self, Guard, Setup};
-use countersign_benches::process::Server;
+use countersign_benches::process::{SERVER_CORE, Server};
 use countersign_benches::report::{Row, print};
 use countersign_benches::shares::{Shares, half, on_the_load_core};
 use countersign_benches::tokens::{Counter, Scheme, authorization, ed25519, rsa};
@@ -79,7 +79,7 @@ fn against_bare_check(
         key: key.as_ref().map(PrivateKey::public_key).cloned(),
         sample: authorization(0, &key.unwrap_or_else(|| ed25519(0)), &random),
     };
-    let server = Server::start(&setup.to_arguments(directory)?, 2)?;
+    let server = Server::start(&setup.to_arguments(directory)?, SERVER_CORE, 2)?;
     let shares = on_the_load_core(async {
         let mut shares = Shares::default();
         for batch in &batches {
@@ -100,8 +100,8 @@ fn large_against_small(guard: Guard, directory: &std::path::Path) -> anyhow::Res
     let small =
         Setup { guard, accounts: FEW_ACCOUNTS, nonces: 0, key: None, sample: sample.clone() };
     let large = Setup { guard, accounts: MANY_ACCOUNTS, nonces: MANY_NONCES, key: None, sample };
-    let small = Server::start(&small.to_arguments(directory)?, 2)?;
-    let large = Server::start(&large.to_arguments(directory)?, 2)?;
+    let small = Server::start(&small.to_arguments(directory)?, SERVER_CORE, 2)?;
+    let large = Server::start(&large.to_arguments(directory)?, SERVER_CORE, 2)?;
     let shares = on_the_load_core(async {
         let mut shares = Shares::default();
         for (few, many) in few.iter().zip(&many) {

@@ -1,22 +1,29 @@
 //! The key-to-token service against an empty handler behind the same layers, which does
 //! nothing, one bare signature check, or one bare signature.
 
+use std::cell::OnceCell;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use countersign_benches::load::{Requests, exchange, render_bearer, render_json};
+use countersign_benches::load::{Requests, connect, exchange, render_bearer, render_json};
 use countersign_benches::measured_tokens::{
     self, ACCOUNTS, Bare, TokenSetup, access_token, api_key, identifier,
 };
-use countersign_benches::process::Server;
+use countersign_benches::process::{SERVER_CORE, Server};
 use countersign_benches::report::{Row, print};
 use countersign_benches::shares::{Shares, half, on_the_load_core};
 use countersign_testbed::{Durability, Postgres};
 use serde_json::json;
+use tempfile::TempDir;
 
-/// How many pairs are measured.
-const PAIRS: usize = 41;
+/// How many pairs are measured: many short ones say more about the middle than few long
+/// ones where neighbours come and go.
+const PAIRS: usize = 101;
+/// The same for a large store: what it costs comes and goes with what is sorted in.
+const LARGE_PAIRS: usize = 301;
+/// The same where each request takes an RSA signature.
+const RSA_PAIRS: usize = 41;
 /// Requests in one half of a pair.
 const REQUESTS: usize = 4_000;
 /// The same where each takes an RSA signature.
@@ -31,12 +38,11 @@ fn main() -> anyhow::Result<ExitCode> {
     }
     // A word given picks the comparisons whose names contain it.
     let wanted = std::env::args().nth(1).unwrap_or_default();
-    let directory = tempfile::tempdir()?;
-    let postgres = Postgres::of_its_own(Durability::Full)?;
+    let place = Place { directory: tempfile::tempdir()?, postgres: OnceCell::new() };
     let mut rows = Vec::new();
     for comparison in comparisons() {
         if comparison.name.contains(&wanted) {
-            rows.extend(comparison.measure(&postgres, directory.path())?);
+            rows.extend(comparison.measure(&place)?);
         }
     }
     let fast = print("Keys for tokens: share of the baseline's requests (1 = as many)", &rows);
@@ -44,12 +50,33 @@ fn main() -> anyhow::Result<ExitCode> {
     for on_postgres in [false, true] {
         let name = format!("Large store on {}", database_name(on_postgres));
         if name.contains(&wanted) {
-            rows.extend(large_against_small(&name, on_postgres, (&postgres, directory.path()))?);
+            rows.extend(large_against_small(&name, on_postgres, &place)?);
         }
     }
     let title = "A store with a million refresh tokens: its share of an empty one's requests";
     let steady = rows.is_empty() || print(title, &rows);
     Ok(if fast && steady { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Where the measured servers keep what they store.
+struct Place {
+    directory: TempDir,
+    /// Started when the first comparison needs it.
+    postgres: OnceCell<Postgres>,
+}
+
+impl Place {
+    /// The URL of a new database.
+    fn fresh_database(&self) -> anyhow::Result<String> {
+        let postgres = if let Some(postgres) = self.postgres.get() {
+            postgres
+        } else {
+            let started = Postgres::of_its_own(Durability::Full)?;
+            self.postgres.get_or_init(|| started)
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(runtime.block_on(postgres.fresh_database())?.url().to_owned())
+    }
 }
 
 /// What is asked.
@@ -113,13 +140,9 @@ fn comparisons() -> Vec<Comparison> {
 }
 
 impl Comparison {
-    fn measure(
-        &self,
-        postgres: &Postgres,
-        directory: &std::path::Path,
-    ) -> anyhow::Result<Vec<Row>> {
-        let server = start(self, 0, (postgres, directory))?;
-        let count = if self.rsa { RSA_REQUESTS } else { REQUESTS };
+    fn measure(&self, place: &Place) -> anyhow::Result<Vec<Row>> {
+        let server = start(self, 0, place)?;
+        let (pairs, count) = if self.rsa { (RSA_PAIRS, RSA_REQUESTS) } else { (PAIRS, REQUESTS) };
         let shares = on_the_load_core(async {
             let refresh_tokens = match self.question {
                 Question::Refresh => buy(&server.addresses[1]).await?,
@@ -127,7 +150,7 @@ impl Comparison {
             };
             let mut shares = Shares::default();
             // The first pair warms both up.
-            for pair in 0..=PAIRS {
+            for pair in 0..=pairs {
                 let requests = self.requests(pair, count, &refresh_tokens);
                 let bare = half(&server, &server.addresses[0], &requests).await?;
                 let ours = half(&server, &server.addresses[1], &requests).await?;
@@ -167,30 +190,16 @@ impl Comparison {
     }
 }
 
-fn start(
-    comparison: &Comparison,
-    refresh_tokens: usize,
-    (postgres, directory): (&Postgres, &std::path::Path),
-) -> anyhow::Result<Server> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let database = if comparison.on_postgres {
-        Some(runtime.block_on(postgres.fresh_database())?.url().to_owned())
-    } else {
-        None
-    };
-    let setup = TokenSetup {
-        bare: comparison.bare,
-        rsa: comparison.rsa,
-        postgres: database,
-        refresh_tokens,
-        workers: 1,
-    };
-    Server::start(&setup.to_arguments(directory)?, 2)
+fn start(comparison: &Comparison, refresh_tokens: usize, place: &Place) -> anyhow::Result<Server> {
+    let postgres = if comparison.on_postgres { Some(place.fresh_database()?) } else { None };
+    let Comparison { bare, rsa, .. } = *comparison;
+    let setup = TokenSetup { bare, rsa, postgres, refresh_tokens, workers: 1 };
+    Server::start(&setup.to_arguments(place.directory.path())?, SERVER_CORE, 2)
 }
 
 /// A refresh token of each account.
 async fn buy(address: &str) -> anyhow::Result<Vec<String>> {
-    let mut connection = tokio::net::TcpStream::connect(address).await?;
+    let mut connection = connect(address).await?;
     let mut buffer = vec![0; 16 * 1024];
     let mut tokens = Vec::with_capacity(ACCOUNTS);
     for index in 0..ACCOUNTS {
@@ -203,11 +212,7 @@ async fn buy(address: &str) -> anyhow::Result<Vec<String>> {
     Ok(tokens)
 }
 
-fn large_against_small(
-    name: &str,
-    on_postgres: bool,
-    place: (&Postgres, &std::path::Path),
-) -> anyhow::Result<Vec<Row>> {
+fn large_against_small(name: &str, on_postgres: bool, place: &Place) -> anyhow::Result<Vec<Row>> {
     let comparison = Comparison {
         name: name.to_owned(),
         question: Question::Authenticate,
@@ -220,7 +225,7 @@ fn large_against_small(
     let large = start(&comparison, MANY_REFRESH_TOKENS, place)?;
     let shares = on_the_load_core(async {
         let mut shares = Shares::default();
-        for pair in 0..=PAIRS {
+        for pair in 0..=LARGE_PAIRS {
             let requests = comparison.requests(pair, REQUESTS, &[]);
             let base = half(&small, &small.addresses[1], &requests).await?;
             let ours = half(&large, &large.addresses[1], &requests).await?;
