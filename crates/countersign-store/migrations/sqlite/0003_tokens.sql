@@ -19,8 +19,8 @@ CREATE TABLE countersign_api_keys (
 
 CREATE INDEX countersign_api_keys_by_account ON countersign_api_keys (account, sequence);
 
--- A token whose key is gone buys nothing and is deleted when it expires: an index for
--- deleting it with its key would be written at every sale.
+-- A token whose key is gone buys nothing and is deleted after it has expired. Indexes for
+-- finding it by its key or by its expiry would be written at every sale.
 CREATE TABLE countersign_refresh_tokens (
     hash BLOB NOT NULL PRIMARY KEY,
     api_key BLOB NOT NULL,
@@ -28,7 +28,14 @@ CREATE TABLE countersign_refresh_tokens (
     expires_at BIGINT NOT NULL
 ) WITHOUT ROWID;
 
-CREATE INDEX countersign_refresh_tokens_by_expiry ON countersign_refresh_tokens (expires_at);
+-- Batches of tokens on their way into the table above: there, each one touches a page
+-- of its own.
+CREATE TABLE countersign_arrived_refresh_tokens (
+    batch INTEGER NOT NULL PRIMARY KEY,
+    -- For each token its hash, the ids of its key and account, and in 8 bytes each,
+    -- big-endian, when it was made and when it expires.
+    tokens BLOB NOT NULL
+);
 
 -- Access tokens that were revoked by their id, until they have certainly expired.
 CREATE TABLE countersign_revoked_tokens (

@@ -1,10 +1,14 @@
 //! Refresh tokens in a database, written and read in groups.
 //!
 //! A commit, or a question, costs about the same for one token and for a hundred, so one
-//! task takes whatever is waiting and does it in one statement each.
+//! task takes whatever is waiting and does it in one statement each. SQLite gets new
+//! tokens in [batches](arrivals) first.
 
-use std::collections::{HashMap, HashSet};
-use std::time::Duration;
+mod arrivals;
+mod clerk;
+mod line;
+
+use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use countersign_core::ports::{RefreshTokenRecord, RefreshTokenStore, StoreError};
@@ -14,21 +18,19 @@ use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 
 use super::database::Database;
-use super::query::{Connection, Runs as _, query};
-use super::rows::RefreshTokenRow;
+use super::query::query;
 use super::{statements, unavailable};
+use clerk::Clerk;
 
 /// How many errands may wait; more are refused.
 const QUEUE: usize = 4096;
-/// How many are done in one statement.
-const BATCH: usize = 256;
-/// How long a batch may take.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// How many tokens are remembered. A token never changes, so what is remembered stays
 /// true until it expires.
 const REMEMBERED: usize = 65_536;
-/// How many expired tokens are deleted at once.
-const DELETED_AT_ONCE: i64 = 500;
+/// How many tokens are looked at when expired ones are deleted.
+const STRETCH: i64 = 8192;
+/// Greater than every hash.
+const BEYOND_ALL_HASHES: [u8; 33] = [0xff; 33];
 
 /// Refresh tokens in a SQL database.
 #[derive(Debug)]
@@ -36,6 +38,8 @@ pub struct SqlRefreshTokens {
     database: Database,
     queue: mpsc::Sender<Errand>,
     remembered: Cache<SecretHash, RefreshTokenRecord>,
+    /// The hash up to which expired tokens were deleted. It goes round and round.
+    swept: Mutex<Vec<u8>>,
 }
 
 /// What is asked of the task that does all of it.
@@ -43,6 +47,9 @@ pub struct SqlRefreshTokens {
 enum Errand {
     Add(Asked<RefreshTokenRecord, bool>),
     Find(Asked<SecretHash, Option<RefreshTokenRecord>>),
+    /// Sort in whatever has arrived, but for what has expired before; then the sender is
+    /// dropped.
+    Sort(UnixTime, oneshot::Sender<()>),
 }
 
 /// What is asked, and where the answer goes. Nobody may be listening any more.
@@ -58,9 +65,9 @@ impl SqlRefreshTokens {
     pub fn new(database: impl Into<Database>) -> Self {
         let database = database.into();
         let (queue, errands) = mpsc::channel(QUEUE);
-        let clerk = Clerk { database: database.clone(), connection: None };
-        tokio::spawn(clerk.work(errands));
-        Self { database, queue, remembered: Cache::new(REMEMBERED) }
+        tokio::spawn(Clerk::new(database.clone()).work(errands));
+        let (remembered, swept) = (Cache::new(REMEMBERED), Mutex::default());
+        Self { database, queue, remembered, swept }
     }
 
     async fn ask<T>(
@@ -73,6 +80,10 @@ impl SqlRefreshTokens {
         self.queue.try_send(errand(done)).map_err(too_many)?;
         let ended = |_| StoreError::Unavailable("the database's clerk has ended".to_owned());
         outcome.await.map_err(ended)?
+    }
+
+    fn swept(&self) -> std::sync::MutexGuard<'_, Vec<u8>> {
+        self.swept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -100,102 +111,33 @@ impl RefreshTokenStore for SqlRefreshTokens {
         Ok(found)
     }
 
+    /// Looks at the next stretch of all tokens. They lie in the order of their hashes,
+    /// so each stretch has its share of those that have expired.
     async fn delete_expired_refresh_tokens(&self, now: UnixTime) -> Result<bool, StoreError> {
+        let (done, sorted) = oneshot::channel();
+        // If too much is waiting, they are sorted in another time.
+        if self.queue.try_send(Errand::Sort(now, done)).is_ok() {
+            let _ = sorted.await;
+        }
+        let before = self.swept().clone();
         let mut writing = self.database.write().await.map_err(unavailable)?;
+        let last: Option<(Vec<u8>,)> = query(statements::REFRESH_TOKENS_STRETCH)
+            .bind(before.clone())
+            .bind(STRETCH - 1)
+            .optional(&mut writing)
+            .await
+            .map_err(unavailable)?;
         let deleted = query(statements::REFRESH_TOKENS_DELETE_EXPIRED)
+            .bind(before)
+            .bind(last.as_ref().map_or(&BEYOND_ALL_HASHES[..], |(hash,)| hash))
             .bind(now.as_micros())
-            .bind(DELETED_AT_ONCE)
             .execute(&mut writing)
             .await
             .map_err(unavailable)?;
         writing.commit().await.map_err(unavailable)?;
-        Ok(deleted == DELETED_AT_ONCE.cast_unsigned())
-    }
-}
-
-/// Does the errands, one batch at a time, on a connection of its own.
-struct Clerk {
-    database: Database,
-    /// None before the first use and after an error, so that whatever broke the
-    /// connection does not outlast it.
-    connection: Option<Connection>,
-}
-
-impl Clerk {
-    async fn work(mut self, mut errands: mpsc::Receiver<Errand>) {
-        let mut batch = Vec::new();
-        while errands.recv_many(&mut batch, BATCH).await > 0 {
-            // Lets callers that are just arriving join.
-            tokio::task::yield_now().await;
-            while batch.len() < BATCH
-                && let Ok(errand) = errands.try_recv()
-            {
-                batch.push(errand);
-            }
-            let (mut adds, mut finds) = (Vec::new(), Vec::new());
-            for errand in batch.drain(..) {
-                match errand {
-                    Errand::Add(asked) => adds.push(asked),
-                    Errand::Find(asked) => finds.push(asked),
-                }
-            }
-            if !adds.is_empty() {
-                self.add(adds).await;
-            }
-            if !finds.is_empty() {
-                self.find(finds).await;
-            }
-        }
-    }
-
-    async fn add(&mut self, adds: Vec<Asked<RefreshTokenRecord, bool>>) {
-        let tokens: Vec<Row> = adds.iter().map(|asked| (&asked.about).into()).collect();
-        let kept = self.run::<(Vec<u8>,)>(&statements::REFRESH_TOKENS_INSERT, &tokens).await;
-        let kept = kept.map(|rows| rows.into_iter().map(|(hash,)| hash).collect::<HashSet<_>>());
-        for Asked { about: token, done } in adds {
-            let is_kept = |kept: &HashSet<Vec<u8>>| kept.contains(token.hash.as_bytes().as_slice());
-            let _ = done.send(kept.as_ref().map(is_kept).map_err(StoreError::clone));
-        }
-    }
-
-    async fn find(&mut self, finds: Vec<Asked<SecretHash, Option<RefreshTokenRecord>>>) {
-        let hashes: Vec<String> = finds.iter().map(|asked| asked.about.to_hex()).collect();
-        let rows = self.run::<RefreshTokenRow>(&statements::REFRESH_TOKENS_FIND, &hashes).await;
-        let found = rows.and_then(|rows| {
-            let records = rows.into_iter().map(RefreshTokenRow::record);
-            records.map(|record| record.map(|token| (token.hash, token))).collect()
-        });
-        let found: Result<HashMap<SecretHash, RefreshTokenRecord>, StoreError> = found;
-        for Asked { about: hash, done } in finds {
-            let one = found.as_ref().map(|found| found.get(&hash).copied());
-            let _ = done.send(one.map_err(StoreError::clone));
-        }
-    }
-
-    /// Runs a statement for a whole batch.
-    async fn run<T: super::query::EitherRow>(
-        &mut self,
-        statement: &statements::ByDialect,
-        batch: &impl Serialize,
-    ) -> Result<Vec<T>, StoreError> {
-        let batch = serde_json::to_string(batch)
-            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        let work = async {
-            let connection = match &mut self.connection {
-                Some(connection) => connection,
-                none => none.insert(self.database.connect().await?),
-            };
-            let sql = connection.choose(statement);
-            query(sql).bind(batch).all(connection).await
-        };
-        let outcome = match tokio::time::timeout(PATIENCE, work).await {
-            Ok(outcome) => outcome.map_err(unavailable),
-            Err(_) => Err(StoreError::Unavailable("no answer in time".to_owned())),
-        };
-        if outcome.is_err() {
-            self.connection = None;
-        }
-        outcome
+        let is_more_ahead = last.is_some();
+        *self.swept() = last.map(|(hash,)| hash).unwrap_or_default();
+        Ok(deleted > 0 && is_more_ahead)
     }
 }
 

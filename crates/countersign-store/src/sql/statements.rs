@@ -389,10 +389,26 @@ statements! {
         "UPDATE countersign_signing_keys SET sealed = $3 \
          WHERE kid = $1 AND sealed = $2 RETURNING kid";
 
-    /// $1 now, $2 limit.
+    /// The last hash of a stretch: $1 the hash before it, $2 one less than how many.
+    REFRESH_TOKENS_STRETCH =
+        "SELECT hash FROM countersign_refresh_tokens WHERE hash > $1 \
+         ORDER BY hash LIMIT 1 OFFSET $2";
+
+    /// Of one stretch: $1 the hash before it, $2 its last hash, $3 now.
     REFRESH_TOKENS_DELETE_EXPIRED =
-        "DELETE FROM countersign_refresh_tokens WHERE hash IN (\
-         SELECT hash FROM countersign_refresh_tokens WHERE expires_at < $1 LIMIT $2)";
+        "DELETE FROM countersign_refresh_tokens WHERE hash > $1 AND hash <= $2 AND expires_at < $3";
+
+    /// $1 encoded tokens. Its number.
+    ARRIVED_REFRESH_TOKENS_INSERT =
+        "INSERT INTO countersign_arrived_refresh_tokens (tokens) VALUES ($1) RETURNING batch";
+
+    /// The batches in their order.
+    ARRIVED_REFRESH_TOKENS =
+        "SELECT batch, tokens FROM countersign_arrived_refresh_tokens ORDER BY batch";
+
+    /// $1 number of the last batch.
+    ARRIVED_REFRESH_TOKENS_DELETE =
+        "DELETE FROM countersign_arrived_refresh_tokens WHERE batch <= $1";
 
     /// $1 now, $2 actor, $3 address, $4 action, $5 target, $6 before, $7 after.
     AUDIT_INSERT =
@@ -494,6 +510,21 @@ by_dialect! {
          ON CONFLICT DO NOTHING RETURNING hash"
     };
 
+    /// The same without an answer: each row of one wakes a thread.
+    REFRESH_TOKENS_SORT_IN = {
+        sqlite: "INSERT INTO countersign_refresh_tokens (hash, api_key, created_at, expires_at) \
+         SELECT unhex(t.value ->> 'hash'), k.id, t.value ->> 'created_at', t.value ->> 'expires_at' \
+         FROM json_each($1) AS t \
+         CROSS JOIN countersign_api_keys AS k ON k.id = unhex(t.value ->> 'api_key') \
+         WHERE TRUE ON CONFLICT DO NOTHING",
+        postgres: "INSERT INTO countersign_refresh_tokens (hash, api_key, created_at, expires_at) \
+         SELECT decode(t.value ->> 'hash', 'hex'), k.id, \
+           CAST(t.value ->> 'created_at' AS BIGINT), CAST(t.value ->> 'expires_at' AS BIGINT) \
+         FROM jsonb_array_elements(CAST($1 AS JSONB)) AS t \
+         JOIN countersign_api_keys AS k ON k.id = decode(t.value ->> 'api_key', 'hex') \
+         ON CONFLICT DO NOTHING"
+    };
+
     /// Accounts that registrations would have made: $1 a JSON array of them.
     ACCOUNTS_REGISTER = {
         sqlite: "INSERT INTO countersign_accounts (id, name, disabled, created_at, registered) \
@@ -556,6 +587,16 @@ by_dialect! {
            t.value ->> 'after' \
          FROM jsonb_array_elements(CAST($4 AS JSONB)) WITH ORDINALITY AS t (value, place) \
          ORDER BY t.place"
+    };
+
+    /// The ids of the keys that are there, as a JSON array in hexadecimal: $1 such an
+    /// array. NULL or empty if none is.
+    API_KEYS_THERE = {
+        sqlite: "SELECT json_group_array(lower(hex(k.id))) FROM json_each($1) AS t \
+         CROSS JOIN countersign_api_keys AS k ON k.id = unhex(t.value)",
+        postgres: "SELECT CAST(jsonb_agg(encode(k.id, 'hex')) AS TEXT) \
+         FROM jsonb_array_elements_text(CAST($1 AS JSONB)) AS t \
+         JOIN countersign_api_keys AS k ON k.id = decode(t.value, 'hex')"
     };
 
     /// $1 a JSON array of hashes.
@@ -676,6 +717,7 @@ mod tests {
             "SECRETS",
             "TOKENS_REVOKED",
             "TOKENS_REVOKED_FORGET",
+            "ARRIVED_REFRESH_TOKENS",
         ];
         for (name, sql) in for_sqlite().filter(|(name, _)| !about_all.contains(name)) {
             let explain = format!("EXPLAIN QUERY PLAN {sql}");

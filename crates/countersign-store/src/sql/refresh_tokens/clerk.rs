@@ -1,0 +1,132 @@
+//! The task that does what is asked of the refresh tokens.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use countersign_core::SecretHash;
+use countersign_core::ports::{RefreshTokenRecord, StoreError};
+use tokio::sync::mpsc;
+
+use super::arrivals::Arrivals;
+use super::line::Line;
+use super::{Asked, Errand, Row};
+use crate::sql::database::Database;
+use crate::sql::rows::RefreshTokenRow;
+use crate::sql::statements;
+
+/// How many errands are done in one statement.
+const BATCH: usize = 256;
+/// How long nobody asks for anything before other work is done.
+const IDLE: Duration = Duration::from_millis(5);
+
+/// Does the errands, one batch at a time, on a connection of its own.
+pub(super) struct Clerk {
+    line: Line,
+    arrivals: Option<Arrivals>,
+}
+
+impl Clerk {
+    pub(super) fn new(database: Database) -> Self {
+        let arrivals = match database {
+            Database::Sqlite(_) => Some(Arrivals::default()),
+            // Other servers look for each token from now on.
+            Database::Postgres(_) => None,
+        };
+        Self { line: Line::new(database), arrivals }
+    }
+
+    pub(super) async fn work(mut self, mut errands: mpsc::Receiver<Errand>) {
+        let mut batch = Vec::new();
+        while self.wait(&mut errands, &mut batch).await {
+            // Lets callers that are just arriving join.
+            tokio::task::yield_now().await;
+            while batch.len() < BATCH
+                && let Ok(errand) = errands.try_recv()
+            {
+                batch.push(errand);
+            }
+            let is_idle = batch.is_empty();
+            self.run(batch.drain(..)).await;
+            if let Some(arrivals) = &mut self.arrivals {
+                arrivals.sort_some(&mut self.line, is_idle).await;
+            }
+        }
+    }
+
+    /// Waits for errands, but not long if there is other work; whether to go on.
+    async fn wait(&self, errands: &mut mpsc::Receiver<Errand>, batch: &mut Vec<Errand>) -> bool {
+        let arriving = errands.recv_many(batch, BATCH);
+        if self.arrivals.as_ref().is_some_and(Arrivals::are_being_sorted) {
+            tokio::time::timeout(IDLE, arriving).await.is_err() || !batch.is_empty()
+        } else {
+            arriving.await > 0
+        }
+    }
+
+    async fn run(&mut self, errands: impl Iterator<Item = Errand>) {
+        let (mut adds, mut finds) = (Vec::new(), Vec::new());
+        for errand in errands {
+            match errand {
+                Errand::Add(asked) => adds.push(asked),
+                Errand::Find(asked) => finds.push(asked),
+                Errand::Sort(now, done) => {
+                    if let Some(arrivals) = &mut self.arrivals {
+                        arrivals.sort_all(&self.line, now, done).await;
+                    }
+                }
+            }
+        }
+        if !adds.is_empty() {
+            self.add(adds).await;
+        }
+        if !finds.is_empty() {
+            self.find(finds).await;
+        }
+    }
+
+    async fn add(&mut self, adds: Vec<Asked<RefreshTokenRecord, bool>>) {
+        let tokens: Vec<RefreshTokenRecord> = adds.iter().map(|asked| asked.about).collect();
+        let kept = match &mut self.arrivals {
+            Some(arrivals) => arrivals.take_in(&mut self.line, tokens).await,
+            None => keep(&mut self.line, &tokens).await,
+        };
+        for Asked { about: token, done } in adds {
+            let is_kept = |kept: &HashSet<SecretHash>| kept.contains(&token.hash);
+            let _ = done.send(kept.as_ref().map(is_kept).map_err(StoreError::clone));
+        }
+    }
+
+    async fn find(&mut self, finds: Vec<Asked<SecretHash, Option<RefreshTokenRecord>>>) {
+        let hashes: Vec<SecretHash> = finds.iter().map(|asked| asked.about).collect();
+        let found = match &mut self.arrivals {
+            Some(arrivals) => arrivals.find(&mut self.line, &hashes).await,
+            None => find(&mut self.line, &hashes).await,
+        };
+        for Asked { about: hash, done } in finds {
+            let one = found.as_ref().map(|found| found.get(&hash).copied());
+            let _ = done.send(one.map_err(StoreError::clone));
+        }
+    }
+}
+
+/// Puts tokens into the table of all of them; the hashes of those whose keys are there.
+async fn keep(
+    line: &mut Line,
+    tokens: &[RefreshTokenRecord],
+) -> Result<HashSet<SecretHash>, StoreError> {
+    let tokens: Vec<Row> = tokens.iter().map(Row::from).collect();
+    let kept = line.all::<(Vec<u8>,)>(&statements::REFRESH_TOKENS_INSERT, &tokens).await?;
+    let hash = |hash: Vec<u8>| Some(SecretHash::from_bytes(hash.try_into().ok()?));
+    Ok(kept.into_iter().filter_map(|(bytes,)| hash(bytes)).collect())
+}
+
+/// What the table of all tokens has of these.
+pub(super) async fn find(
+    line: &mut Line,
+    hashes: &[SecretHash],
+) -> Result<HashMap<SecretHash, RefreshTokenRecord>, StoreError> {
+    let hashes: Vec<String> = hashes.iter().map(SecretHash::to_hex).collect();
+    let rows = line.all::<RefreshTokenRow>(&statements::REFRESH_TOKENS_FIND, &hashes).await?;
+    let records = rows.into_iter().map(RefreshTokenRow::record);
+    records.map(|record| record.map(|token| (token.hash, token))).collect()
+}
