@@ -177,6 +177,10 @@ impl TokenDirectory for LiveDirectory {
             Ok(self.0.store.is_token_revoked(token_id).await?)
         }
     }
+
+    fn version(&self) -> Option<u64> {
+        self.0.map.version()
+    }
 }
 
 impl Inner {
@@ -200,7 +204,7 @@ impl Inner {
             }
             Ok(None) => {
                 self.forget_endpoints(name);
-                self.map.remove(name.clone());
+                self.map.remove(name);
             }
             Err(error) => {
                 self.map.doubt(name.clone());

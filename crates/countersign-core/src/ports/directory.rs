@@ -177,4 +177,11 @@ pub trait TokenDirectory: Directory {
     /// # Errors
     /// [`DirectoryError`] if the directory cannot be reached.
     async fn is_token_revoked(&self, token_id: Uuid) -> Result<bool, DirectoryError>;
+
+    /// A number that changes whenever one of the answers above may. What was found after
+    /// asking for it holds as long as it is still the same. `None` if that cannot be said
+    /// at the moment, or ever.
+    fn version(&self) -> Option<u64> {
+        None
+    }
 }

@@ -1,13 +1,14 @@
-//! Access tokens whose signature was checked a moment ago.
+//! Access tokens that were shown a moment ago.
 //!
-//! Only the signature is remembered. Whether the token was revoked since, or its
-//! account disabled, is looked up each time.
+//! What is remembered for a while is that the signature is ours. Who the caller is holds
+//! only as long as the directory's answers do: whether the token was revoked since, or its
+//! account disabled, is known at once.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use countersign_core::{Reason, UnixTime, VerifiedAccessToken};
+use countersign_core::{Identity, UnixTime, VerifiedAccessToken};
 use quick_cache::sync::Cache;
 
 /// How many tokens are remembered.
@@ -17,14 +18,16 @@ const LIFETIME: Duration = Duration::from_mins(1);
 
 /// Remembers tokens by the SHA-256 of all of their text. What was refused is not
 /// remembered: strangers could push out what was accepted.
-pub(super) struct VerifiedTokens(Cache<[u8; 32], Remembered>);
+pub(super) struct VerifiedTokens(Cache<[u8; 32], Arc<Remembered>>);
 
-#[derive(Clone)]
-struct Remembered {
-    token: Arc<VerifiedAccessToken>,
-    /// The state of the key ring under which it was checked.
+/// What is known of a token.
+pub(super) struct Remembered {
+    pub(super) token: VerifiedAccessToken,
+    /// The state of the key ring under which its signature was checked.
     generation: u64,
     until: UnixTime,
+    /// Whose it is, and the version of the directory that said so.
+    caller: Option<(u64, Identity)>,
 }
 
 impl Default for VerifiedTokens {
@@ -34,41 +37,83 @@ impl Default for VerifiedTokens {
 }
 
 impl VerifiedTokens {
-    /// The token, from memory if it was checked under the same key ring not long ago.
-    pub(super) fn get_or_verify(
+    /// What stands for the text of a token.
+    pub(super) fn digest(text: &str) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
+        bytes
+    }
+
+    /// What is known of a token, if its signature was checked under the same key ring not
+    /// long ago.
+    pub(super) fn get(
         &self,
-        text: &str,
+        digest: &[u8; 32],
         generation: u64,
         now: UnixTime,
-        verify: impl FnOnce() -> Result<VerifiedAccessToken, Reason>,
-    ) -> Result<Arc<VerifiedAccessToken>, Reason> {
-        let mut key = [0; 32];
-        key.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
-        if let Some(known) = self.0.get(&key)
-            && known.generation == generation
-            && now < known.until
-        {
-            return Ok(known.token);
-        }
-        let token = Arc::new(verify()?);
+    ) -> Option<Arc<Remembered>> {
+        let known = self.0.get(digest)?;
+        (known.generation == generation && now < known.until).then_some(known)
+    }
+
+    /// Remembers a token that was checked just now.
+    pub(super) fn remember(
+        &self,
+        digest: [u8; 32],
+        token: VerifiedAccessToken,
+        generation: u64,
+        now: UnixTime,
+    ) -> Arc<Remembered> {
         let until = (now + LIFETIME).min(token.claims().expires_at);
-        self.0.insert(key, Remembered { token: Arc::clone(&token), generation, until });
-        Ok(token)
+        let known = Arc::new(Remembered { token, generation, until, caller: None });
+        self.0.insert(digest, Arc::clone(&known));
+        known
+    }
+
+    /// Remembers whose a token is as long as the directory is of this version.
+    pub(super) fn remember_caller(
+        &self,
+        digest: [u8; 32],
+        known: &Remembered,
+        version: u64,
+        caller: Identity,
+    ) {
+        let Remembered { token, generation, until, .. } = known;
+        let caller = Some((version, caller));
+        let known =
+            Remembered { token: token.clone(), generation: *generation, until: *until, caller };
+        self.0.insert(digest, Arc::new(known));
+    }
+}
+
+impl Remembered {
+    /// Whose it is, if the directory still has the version that said so.
+    pub(super) fn caller(&self, version: Option<u64>) -> Option<&Identity> {
+        let (then, caller) = self.caller.as_ref()?;
+        (Some(*then) == version).then_some(caller)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
-
+    use countersign_core::ports::{AccountKeys, Random};
     use countersign_core::{
-        AccessTokenPolicy, AccountId, Algorithm, Grant, KeyKind, KeyRing, PrivateKey, SigningKey,
+        AccessTokenPolicy, AccountId, AccountName, Algorithm, Grant, HashingSecret, KeyKind,
+        KeyRing, PrivateKey, SigningKey, TokenIds,
     };
     use uuid::Uuid;
 
     use super::*;
 
     const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
+
+    struct Sevens;
+
+    impl Random for Sevens {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(7);
+        }
+    }
 
     fn verified() -> VerifiedAccessToken {
         let key = PrivateKey::generate(KeyKind::Ed25519).unwrap();
@@ -83,29 +128,40 @@ mod tests {
 
     #[test]
     fn a_token_is_checked_again_after_a_while_and_under_another_ring() {
-        let (cache, token, checks) = (VerifiedTokens::default(), verified(), Cell::new(0));
-        let ask = |text: &str, generation, seconds| {
-            let verify = || {
-                checks.set(checks.get() + 1);
-                Ok(token.clone())
-            };
-            let now = NOW + Duration::from_secs(seconds);
-            cache.get_or_verify(text, generation, now, verify).unwrap();
-            checks.get()
-        };
-        assert_eq!(ask("a", 1, 0), 1);
-        assert_eq!(ask("a", 1, 59), 1);
-        assert_eq!(ask("b", 1, 59), 2, "another text");
-        assert_eq!(ask("a", 2, 59), 3, "another ring");
-        assert_eq!(ask("a", 2, 89), 3);
-        assert_eq!(ask("a", 2, 90), 4, "it has expired");
+        let (cache, at) = (VerifiedTokens::default(), |seconds| NOW + Duration::from_secs(seconds));
+        let (first, other) = (VerifiedTokens::digest("a"), VerifiedTokens::digest("b"));
+        cache.remember(first, verified(), 1, at(0));
+        assert!(cache.get(&first, 1, at(59)).is_some());
+        assert!(cache.get(&other, 1, at(0)).is_none(), "another text");
+        assert!(cache.get(&first, 2, at(0)).is_none(), "another ring");
+        assert!(cache.get(&first, 1, at(60)).is_none());
+        cache.remember(first, verified(), 2, at(59));
+        assert!(cache.get(&first, 2, at(89)).is_some());
+        assert!(cache.get(&first, 2, at(90)).is_none(), "it has expired");
     }
 
     #[test]
-    fn what_was_refused_is_not_remembered() {
-        let cache = VerifiedTokens::default();
-        let refused = cache.get_or_verify("a", 1, NOW, || Err(Reason::SignatureInvalid));
-        assert_eq!(refused, Err(Reason::SignatureInvalid));
-        assert!(cache.get_or_verify("a", 1, NOW, || Ok(verified())).is_ok());
+    fn a_caller_is_known_as_long_as_the_directory_has_the_same_version() {
+        let (cache, digest) = (VerifiedTokens::default(), VerifiedTokens::digest("a"));
+        let known = cache.remember(digest, verified(), 1, NOW);
+        assert!(known.caller(Some(7)).is_none());
+        let account = AccountKeys {
+            id: verified().account(),
+            name: AccountName::new("robot").unwrap(),
+            groups: [].into(),
+            disabled: false,
+            keys: Vec::new(),
+            api_keys: Vec::new(),
+            tokens_revoked_at: None,
+        };
+        let ids = TokenIds::new(&HashingSecret::generate(&Sevens));
+        let caller = known.token.admit(Some(Arc::new(account)), &ids, NOW).unwrap();
+        cache.remember_caller(digest, &known, 7, caller);
+        let known = cache.get(&digest, 1, NOW).unwrap();
+        assert_eq!(known.caller(Some(7)).unwrap().account().as_str(), "robot");
+        assert!(known.caller(Some(8)).is_none(), "something has changed");
+        assert!(known.caller(None).is_none(), "something is changing");
+        let late = NOW + LIFETIME;
+        assert!(cache.get(&digest, 1, late).is_none(), "the time goes on");
     }
 }

@@ -1,7 +1,7 @@
 //! The maps to accounts, and what they may be trusted for.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use countersign_core::ports::{AccountKeys, RegisteredApiKey};
 use countersign_core::{AccountId, AccountName, SecretHash};
@@ -18,6 +18,9 @@ enum Entry {
     /// the map is being filled; afterwards, no entry says the same.
     Gone,
 }
+
+/// The entries, as one user sees them.
+type Pinned<'m> = papaya::HashMapRef<'m, AccountName, Entry, RandomState, papaya::LocalGuard<'m>>;
 
 /// The answer to a lookup.
 pub(super) enum Answer {
@@ -40,6 +43,10 @@ pub(super) struct AccountMap {
     by_id: papaya::HashMap<AccountId, AccountName, RandomState>,
     by_api_key: papaya::HashMap<SecretHash, AccountName, RandomState>,
     complete: AtomicBool,
+    /// How many entries are in doubt.
+    in_doubt: AtomicUsize,
+    /// How many changes there were.
+    changes: AtomicU64,
 }
 
 impl AccountMap {
@@ -82,6 +89,17 @@ impl AccountMap {
         self.complete.load(Ordering::Acquire)
     }
 
+    /// A number that changes with the answers; `None` while some of them are the store's.
+    pub(super) fn version(&self) -> Option<u64> {
+        let is_sure = self.is_complete() && self.in_doubt.load(Ordering::SeqCst) == 0;
+        is_sure.then(|| self.changes.load(Ordering::SeqCst))
+    }
+
+    /// Something has changed beside the accounts that answers depend on.
+    pub(super) fn count_change(&self) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+    }
+
     /// Takes what the filling has read, unless a change has put something there.
     pub(super) fn fill(&self, account: &Arc<AccountKeys>) {
         let entry = Entry::Known(Arc::clone(account));
@@ -100,30 +118,49 @@ impl AccountMap {
     pub(super) fn doubt(&self, name: AccountName) {
         let entries = self.entries.pin();
         let former = entries.get(&name).and_then(Entry::former).cloned();
-        entries.insert(name, Entry::InDoubt(former));
+        self.replace(&entries, name, Entry::InDoubt(former));
     }
 
     /// This is the account of that name now.
     pub(super) fn put(&self, name: AccountName, account: &Arc<AccountKeys>) {
         self.index(account);
         let entries = self.entries.pin();
-        let former = entries.insert(name, Entry::Known(Arc::clone(account)));
+        let former = self.replace(&entries, name, Entry::Known(Arc::clone(account)));
         if let Some(former) = former.and_then(Entry::former) {
             self.unindex(former, Some(account));
         }
     }
 
     /// There is no account of that name now.
-    pub(super) fn remove(&self, name: AccountName) {
+    pub(super) fn remove(&self, name: &AccountName) {
         let entries = self.entries.pin();
-        let former = if self.is_complete() {
-            entries.remove(&name)
-        } else {
-            entries.insert(name, Entry::Gone)
-        };
+        let former = self.replace(&entries, name.clone(), Entry::Gone);
         if let Some(former) = former.and_then(Entry::former) {
             self.unindex(former, None);
         }
+        if self.is_complete() {
+            entries.remove(name);
+        }
+    }
+
+    /// Changes an entry, and counts; what it was before.
+    fn replace<'e>(
+        &self,
+        entries: &'e Pinned<'_>,
+        name: AccountName,
+        entry: Entry,
+    ) -> Option<&'e Entry> {
+        let is_in_doubt = matches!(entry, Entry::InDoubt(_));
+        // Before the store may change, and after the map has.
+        if is_in_doubt {
+            self.in_doubt.fetch_add(1, Ordering::SeqCst);
+        }
+        let former = entries.insert(name, entry);
+        self.count_change();
+        if matches!(former, Some(Entry::InDoubt(_))) {
+            self.in_doubt.fetch_sub(1, Ordering::SeqCst);
+        }
+        former
     }
 
     fn index(&self, account: &AccountKeys) {

@@ -89,6 +89,7 @@ impl ApiKeyStore for LiveDirectory {
         // First here: if the store does not answer, it may have done it all the same,
         // and whoever revokes a token does not want it to be accepted.
         self.0.revoked_tokens.pin().insert(token_id, remember_until);
+        self.0.map.count_change();
         self.0.store.revoke_token(act, token_id, remember_until).await
     }
 
