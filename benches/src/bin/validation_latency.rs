@@ -19,8 +19,8 @@ use serde_json::json;
 const PAIRS: usize = 41;
 /// Who validates.
 const VALIDATORS: usize = 16;
-/// How long each of them waits from one validation to the next: an eighth of what the
-/// server could answer, so that waiting for a processor is not what is measured alone.
+/// From one validation of each of them to the next: far less than the server could
+/// answer, so that it is not already waiting for a processor that is measured alone.
 const PAUSE: Duration = Duration::from_millis(4);
 /// How many each of them asks for in one half of a pair.
 const VALIDATIONS: usize = 125;

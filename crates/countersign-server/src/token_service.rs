@@ -68,7 +68,7 @@ use countersign_core::ports::{
 use countersign_core::{
     API_KEY_PREFIX, AccessTokenPolicy, AccountId, ApiKey, ApiKeyHolder, ApiKeyId,
     AuthenticationError, Grant, GrantError, IdentifierRule, Identity, Reason, RefreshToken,
-    Refusal, UnixTime, header,
+    Refusal, UnixTime, VerifiedAccessToken, header,
 };
 use http::HeaderMap;
 use uuid::Uuid;
@@ -79,7 +79,7 @@ pub use live_key_ring::{
 };
 pub use maintenance::MAINTENANCE_INTERVAL;
 use signing::Signer;
-use verified_tokens::VerifiedTokens;
+use verified_tokens::{Remembered, VerifiedTokens};
 
 /// The scheme word of access tokens and API keys (RFC 6750).
 pub(crate) const BEARER: &str = "Bearer";
@@ -298,26 +298,39 @@ impl TokenService {
         let (ring, generation) = self.ring.current();
         let version = self.ports.directory.version();
         let digest = VerifiedTokens::digest(token);
-        let refused = |reason| refusal(reason, None);
-        let known = if let Some(known) = self.verified.get(&digest, generation, now) {
-            known
-        } else {
-            let verified = self.settings.policy.verify(token, &ring, now).map_err(refused)?;
-            self.verified.remember(digest, verified, generation, now)
-        };
-        if let Some(caller) = known.caller(version) {
-            return Ok(caller.clone());
+        if let Some(known) = self.verified.get(&digest, generation, now) {
+            if let Some(caller) = known.caller(version) {
+                return Ok(caller.clone());
+            }
+            let caller = self.admit(known.token(), now).await?;
+            if version.is_some() {
+                self.verified.insert(digest, known.with_caller(version, caller.clone()));
+            }
+            return Ok(caller);
         }
-        let token = &known.token;
+        let token = self
+            .settings
+            .policy
+            .verify(token, &ring, now)
+            .map_err(|reason| refusal(reason, None))?;
+        let caller = self.admit(&token, now).await?;
+        let known = Remembered::new(token, (generation, version), caller.clone(), now);
+        self.verified.insert(digest, known);
+        Ok(caller)
+    }
+
+    /// Whose a token with a good signature is, by what the directory says now.
+    async fn admit(
+        &self,
+        token: &VerifiedAccessToken,
+        now: UnixTime,
+    ) -> Result<Identity, TokenError> {
         if self.ports.directory.is_token_revoked(token.claims().token_id).await? {
-            return Err(refused(Reason::TokenRevoked));
+            return Err(refusal(Reason::TokenRevoked, None));
         }
         let account = self.ports.directory.find_by_id(token.account()).await?;
-        let caller = token.admit(account, self.ring.token_ids(), now).map_err(refused)?;
-        if let Some(version) = version {
-            self.verified.remember_caller(digest, &known, version, caller.clone());
-        }
-        Ok(caller)
+        let admitted = token.admit(account, self.ring.token_ids(), now);
+        admitted.map_err(|reason| refusal(reason, None))
     }
 
     /// Whoever shows an access token, or an API key that was made by Countersign, as the

@@ -1,5 +1,6 @@
 //! Signs access tokens, where that takes long on threads of its own.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
@@ -56,8 +57,9 @@ impl Signer {
         queue
             .try_send(order)
             .map_err(|error| TokenError::Unavailable(refused(error).to_owned()))?;
-        let ended = |_| TokenError::Unavailable("a signing thread has ended".to_owned());
-        signed.await.map_err(ended)?
+        let unanswered =
+            |_| TokenError::Unavailable("the signing thread gave no answer".to_owned());
+        signed.await.map_err(unanswered)?
     }
 }
 
@@ -96,8 +98,13 @@ fn fulfil(orders: &Mutex<Receiver<Order>>) {
     step_back();
     let next = || orders.lock().unwrap_or_else(PoisonError::into_inner).recv();
     while let Ok(Order { policy, ring, grant, now, done }) = next() {
-        if !done.is_closed() {
-            let _ = done.send(issue(&policy, &ring, &grant, now));
+        if done.is_closed() {
+            continue;
+        }
+        // A defect costs one token, not all later ones.
+        let signing = AssertUnwindSafe(|| issue(&policy, &ring, &grant, now));
+        if let Ok(signed) = catch_unwind(signing) {
+            let _ = done.send(signed);
         }
     }
 }

@@ -22,12 +22,13 @@ pub(super) struct VerifiedTokens(Cache<[u8; 32], Arc<Remembered>>);
 
 /// What is known of a token.
 pub(super) struct Remembered {
-    pub(super) token: VerifiedAccessToken,
+    token: VerifiedAccessToken,
     /// The state of the key ring under which its signature was checked.
     generation: u64,
     until: UnixTime,
-    /// Whose it is, and the version of the directory that said so.
-    caller: Option<(u64, Identity)>,
+    caller: Identity,
+    /// Of the directory that said who the caller is.
+    version: Option<u64>,
 }
 
 impl Default for VerifiedTokens {
@@ -56,41 +57,37 @@ impl VerifiedTokens {
         (known.generation == generation && now < known.until).then_some(known)
     }
 
-    /// Remembers a token that was checked just now.
-    pub(super) fn remember(
-        &self,
-        digest: [u8; 32],
-        token: VerifiedAccessToken,
-        generation: u64,
-        now: UnixTime,
-    ) -> Arc<Remembered> {
-        let until = (now + LIFETIME).min(token.claims().expires_at);
-        let known = Arc::new(Remembered { token, generation, until, caller: None });
-        self.0.insert(digest, Arc::clone(&known));
-        known
-    }
-
-    /// Remembers whose a token is as long as the directory is of this version.
-    pub(super) fn remember_caller(
-        &self,
-        digest: [u8; 32],
-        known: &Remembered,
-        version: u64,
-        caller: Identity,
-    ) {
-        let Remembered { token, generation, until, .. } = known;
-        let caller = Some((version, caller));
-        let known =
-            Remembered { token: token.clone(), generation: *generation, until: *until, caller };
+    /// Remembers a token.
+    pub(super) fn insert(&self, digest: [u8; 32], known: Remembered) {
         self.0.insert(digest, Arc::new(known));
     }
 }
 
 impl Remembered {
+    /// A token whose signature was checked just now.
+    pub(super) fn new(
+        token: VerifiedAccessToken,
+        (generation, version): (u64, Option<u64>),
+        caller: Identity,
+        now: UnixTime,
+    ) -> Self {
+        let until = (now + LIFETIME).min(token.claims().expires_at);
+        Self { token, generation, until, caller, version }
+    }
+
+    /// The same token after the directory was asked again.
+    pub(super) fn with_caller(&self, version: Option<u64>, caller: Identity) -> Self {
+        Self { token: self.token.clone(), caller, version, ..*self }
+    }
+
+    /// What has a good signature.
+    pub(super) fn token(&self) -> &VerifiedAccessToken {
+        &self.token
+    }
+
     /// Whose it is, if the directory still has the version that said so.
     pub(super) fn caller(&self, version: Option<u64>) -> Option<&Identity> {
-        let (then, caller) = self.caller.as_ref()?;
-        (Some(*then) == version).then_some(caller)
+        (version.is_some() && version == self.version).then_some(&self.caller)
     }
 }
 
@@ -126,25 +123,7 @@ mod tests {
         policy.verify(&token, &KeyRing::new(vec![key]).unwrap(), NOW).unwrap()
     }
 
-    #[test]
-    fn a_token_is_checked_again_after_a_while_and_under_another_ring() {
-        let (cache, at) = (VerifiedTokens::default(), |seconds| NOW + Duration::from_secs(seconds));
-        let (first, other) = (VerifiedTokens::digest("a"), VerifiedTokens::digest("b"));
-        cache.remember(first, verified(), 1, at(0));
-        assert!(cache.get(&first, 1, at(59)).is_some());
-        assert!(cache.get(&other, 1, at(0)).is_none(), "another text");
-        assert!(cache.get(&first, 2, at(0)).is_none(), "another ring");
-        assert!(cache.get(&first, 1, at(60)).is_none());
-        cache.remember(first, verified(), 2, at(59));
-        assert!(cache.get(&first, 2, at(89)).is_some());
-        assert!(cache.get(&first, 2, at(90)).is_none(), "it has expired");
-    }
-
-    #[test]
-    fn a_caller_is_known_as_long_as_the_directory_has_the_same_version() {
-        let (cache, digest) = (VerifiedTokens::default(), VerifiedTokens::digest("a"));
-        let known = cache.remember(digest, verified(), 1, NOW);
-        assert!(known.caller(Some(7)).is_none());
+    fn caller() -> Identity {
         let account = AccountKeys {
             id: verified().account(),
             name: AccountName::new("robot").unwrap(),
@@ -155,8 +134,29 @@ mod tests {
             tokens_revoked_at: None,
         };
         let ids = TokenIds::new(&HashingSecret::generate(&Sevens));
-        let caller = known.token.admit(Some(Arc::new(account)), &ids, NOW).unwrap();
-        cache.remember_caller(digest, &known, 7, caller);
+        verified().admit(Some(Arc::new(account)), &ids, NOW).unwrap()
+    }
+
+    #[test]
+    fn a_token_is_checked_again_after_a_while_and_under_another_ring() {
+        let (cache, at) = (VerifiedTokens::default(), |seconds| NOW + Duration::from_secs(seconds));
+        let (first, other) = (VerifiedTokens::digest("a"), VerifiedTokens::digest("b"));
+        cache.insert(first, Remembered::new(verified(), (1, None), caller(), at(0)));
+        assert!(cache.get(&first, 1, at(59)).is_some());
+        assert!(cache.get(&other, 1, at(0)).is_none(), "another text");
+        assert!(cache.get(&first, 2, at(0)).is_none(), "another ring");
+        assert!(cache.get(&first, 1, at(60)).is_none());
+        cache.insert(first, Remembered::new(verified(), (2, None), caller(), at(59)));
+        assert!(cache.get(&first, 2, at(89)).is_some());
+        assert!(cache.get(&first, 2, at(90)).is_none(), "it has expired");
+    }
+
+    #[test]
+    fn a_caller_is_known_as_long_as_the_directory_has_the_same_version() {
+        let (cache, digest) = (VerifiedTokens::default(), VerifiedTokens::digest("a"));
+        let known = Remembered::new(verified(), (1, None), caller(), NOW);
+        assert!(known.caller(None).is_none() && known.caller(Some(7)).is_none());
+        cache.insert(digest, known.with_caller(Some(7), caller()));
         let known = cache.get(&digest, 1, NOW).unwrap();
         assert_eq!(known.caller(Some(7)).unwrap().account().as_str(), "robot");
         assert!(known.caller(Some(8)).is_none(), "something has changed");

@@ -29,7 +29,7 @@ CREATE TABLE countersign_refresh_tokens (
 );
 
 -- Batches of tokens on their way into the table above. Used by SQLite alone: here each
--- token must be seen by other servers at once.
+-- token goes into the table at once.
 CREATE TABLE countersign_arrived_refresh_tokens (
     batch BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     -- For each token its hash, the ids of its key and account, and in 8 bytes each,

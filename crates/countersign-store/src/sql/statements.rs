@@ -115,6 +115,25 @@ macro_rules! key_can_be_spared {
     };
 }
 
+/// Keeps refresh tokens whose keys are there: $1 a JSON array of tokens.
+macro_rules! refresh_tokens_insert {
+    (sqlite) => {
+        "INSERT INTO countersign_refresh_tokens (hash, api_key, created_at, expires_at) \
+         SELECT unhex(t.value ->> 'hash'), k.id, t.value ->> 'created_at', t.value ->> 'expires_at' \
+         FROM json_each($1) AS t \
+         CROSS JOIN countersign_api_keys AS k ON k.id = unhex(t.value ->> 'api_key') \
+         WHERE TRUE ON CONFLICT DO NOTHING"
+    };
+    (postgres) => {
+        "INSERT INTO countersign_refresh_tokens (hash, api_key, created_at, expires_at) \
+         SELECT decode(t.value ->> 'hash', 'hex'), k.id, \
+           CAST(t.value ->> 'created_at' AS BIGINT), CAST(t.value ->> 'expires_at' AS BIGINT) \
+         FROM jsonb_array_elements(CAST($1 AS JSONB)) AS t \
+         JOIN countersign_api_keys AS k ON k.id = decode(t.value ->> 'api_key', 'hex') \
+         ON CONFLICT DO NOTHING"
+    };
+}
+
 statements! {
     /// $1 name.
     ACCOUNT_BY_NAME = concat!(
@@ -495,34 +514,17 @@ by_dialect! {
          AND coalesce(countersign_accounts.last_used_at < u.at, TRUE)"
     };
 
-    /// Keeps tokens whose keys are still there: $1 a JSON array of tokens.
+    /// Keeps tokens whose keys are still there: $1 a JSON array of tokens. The hashes of
+    /// those that were kept.
     REFRESH_TOKENS_INSERT = {
-        sqlite: "INSERT INTO countersign_refresh_tokens (hash, api_key, created_at, expires_at) \
-         SELECT unhex(t.value ->> 'hash'), k.id, t.value ->> 'created_at', t.value ->> 'expires_at' \
-         FROM json_each($1) AS t \
-         CROSS JOIN countersign_api_keys AS k ON k.id = unhex(t.value ->> 'api_key') \
-         WHERE TRUE ON CONFLICT DO NOTHING RETURNING hash",
-        postgres: "INSERT INTO countersign_refresh_tokens (hash, api_key, created_at, expires_at) \
-         SELECT decode(t.value ->> 'hash', 'hex'), k.id, \
-           CAST(t.value ->> 'created_at' AS BIGINT), CAST(t.value ->> 'expires_at' AS BIGINT) \
-         FROM jsonb_array_elements(CAST($1 AS JSONB)) AS t \
-         JOIN countersign_api_keys AS k ON k.id = decode(t.value ->> 'api_key', 'hex') \
-         ON CONFLICT DO NOTHING RETURNING hash"
+        sqlite: concat!(refresh_tokens_insert!(sqlite), " RETURNING hash"),
+        postgres: concat!(refresh_tokens_insert!(postgres), " RETURNING hash")
     };
 
-    /// The same without an answer: each row of one wakes a thread.
+    /// The same without an answer: SQLite's driver wakes a thread for each row of one.
     REFRESH_TOKENS_SORT_IN = {
-        sqlite: "INSERT INTO countersign_refresh_tokens (hash, api_key, created_at, expires_at) \
-         SELECT unhex(t.value ->> 'hash'), k.id, t.value ->> 'created_at', t.value ->> 'expires_at' \
-         FROM json_each($1) AS t \
-         CROSS JOIN countersign_api_keys AS k ON k.id = unhex(t.value ->> 'api_key') \
-         WHERE TRUE ON CONFLICT DO NOTHING",
-        postgres: "INSERT INTO countersign_refresh_tokens (hash, api_key, created_at, expires_at) \
-         SELECT decode(t.value ->> 'hash', 'hex'), k.id, \
-           CAST(t.value ->> 'created_at' AS BIGINT), CAST(t.value ->> 'expires_at' AS BIGINT) \
-         FROM jsonb_array_elements(CAST($1 AS JSONB)) AS t \
-         JOIN countersign_api_keys AS k ON k.id = decode(t.value ->> 'api_key', 'hex') \
-         ON CONFLICT DO NOTHING"
+        sqlite: refresh_tokens_insert!(sqlite),
+        postgres: refresh_tokens_insert!(postgres)
     };
 
     /// Accounts that registrations would have made: $1 a JSON array of them.

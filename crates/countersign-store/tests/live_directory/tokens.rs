@@ -1,6 +1,7 @@
 //! Accounts are found by id and by API key as surely as by name.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use countersign_core::ports::{AccountChange, AdminStore, ApiKeyStore, NewApiKey, TokenDirectory};
 use countersign_core::{AccountId, ApiKeyId, SecretHash, UnixTime};
@@ -8,7 +9,7 @@ use countersign_store::LiveDirectory;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use super::{Flaky, act, complete, create, name};
+use super::{Flaky, act, complete, create, name, until};
 
 fn id(number: u128) -> AccountId {
     AccountId(Uuid::from_u128(number))
@@ -108,4 +109,58 @@ async fn a_revoked_token_is_forgotten_when_it_has_expired() {
         directory.forget_revoked_tokens(UnixTime::from_secs(now)).await.expect("an answer");
         assert_eq!(directory.is_token_revoked(token).await.ok(), Some(revoked));
     }
+}
+
+/// What was found under a version must not be used after anything has changed.
+#[tokio::test(start_paused = true)]
+async fn the_version_changes_with_whatever_changes() {
+    let store = Arc::new(Flaky::new());
+    let directory = complete(&store).await;
+    let mut versions = vec![directory.version().expect("a version")];
+    let mut assert_changed = |what: &str| {
+        let version = directory.version().expect("a version");
+        assert!(!versions.contains(&version), "{what}");
+        versions.push(version);
+    };
+    create(&directory, 1, "robot").await;
+    assert_changed("an account was made");
+    directory.add_api_key(&act(2), &name("robot"), new_key(1)).await.expect("a key");
+    assert_changed("a key was added");
+    directory.revoke_api_key(&act(3), &name("robot"), new_key(1).id).await.expect("an answer");
+    assert_changed("a key was revoked");
+    for change in [AccountChange::RevokeTokens, AccountChange::SetDisabled(true)] {
+        directory.change_account(&act(4), &name("robot"), change).await.expect("it");
+        assert_changed("the account was changed");
+    }
+    directory.register_api_key(&act(5), id(9), new_key(2)).await.expect("a registration");
+    assert_changed("a key was registered");
+    let token = Uuid::from_u128(5);
+    directory.revoke_token(&act(6), token, UnixTime::from_secs(9)).await.expect("an answer");
+    assert_changed("a token was revoked");
+    directory.delete_account(&act(7), &name("robot")).await.expect("a deletion");
+    assert_changed("the account was deleted");
+    found(&directory, &[1, 9], &[1, 2]).await;
+    assert_eq!(directory.version().as_ref(), versions.last(), "nothing changes by looking");
+}
+
+#[tokio::test(start_paused = true)]
+async fn there_is_no_version_while_something_is_in_doubt() {
+    let store = Arc::new(Flaky { pages: Semaphore::new(0), ..Flaky::new() });
+    let directory = LiveDirectory::start(Arc::clone(&store) as Arc<_>, None);
+    assert_eq!(directory.version(), None, "accounts are being read");
+    store.pages.add_permits(1000);
+    directory.completed().await;
+    create(&directory, 1, "robot").await;
+    let before = directory.version().expect("a version");
+
+    // The store has done it, but nobody heard.
+    store.loses_answers.store(true, Ordering::SeqCst);
+    let disable = AccountChange::SetDisabled(true);
+    directory.change_account(&act(2), &name("robot"), disable).await.expect_err("no answer");
+    assert_eq!(directory.version(), None);
+    store.loses_answers.store(false, Ordering::SeqCst);
+    until("it has been looked at again", async || directory.version().is_some()).await;
+    assert_ne!(directory.version(), Some(before));
+    let robot = directory.find_by_id(id(1)).await.expect("an answer").expect("it");
+    assert!(robot.disabled);
 }

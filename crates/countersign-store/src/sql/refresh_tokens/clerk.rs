@@ -22,6 +22,7 @@ const IDLE: Duration = Duration::from_millis(5);
 /// Does the errands, one batch at a time, on a connection of its own.
 pub(super) struct Clerk {
     line: Line,
+    /// On SQLite.
     arrivals: Option<Arrivals>,
 }
 
@@ -29,7 +30,7 @@ impl Clerk {
     pub(super) fn new(database: Database) -> Self {
         let arrivals = match database {
             Database::Sqlite(_) => Some(Arrivals::default()),
-            // Other servers look for each token from now on.
+            // Servers that share the database must find each token from now on.
             Database::Postgres(_) => None,
         };
         Self { line: Line::new(database), arrivals }
