@@ -1,17 +1,21 @@
 //! Signs access tokens, where that takes long on threads of its own.
 
+use std::iter::once;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use countersign_core::{AccessTokenPolicy, Grant, IssueError, KeyRing, KeyType, UnixTime};
-use tokio::sync::oneshot;
+use flume::TrySendError;
+use tokio::sync::{mpsc, oneshot};
 
 use super::TokenError;
 
 /// How many tokens may wait for their signatures; more are refused.
 const QUEUE: usize = 4096;
+/// How many tokens are handed over together while others wait. Each time the runtime has
+/// to be woken, which takes a good part of a signature's time.
+const BATCH: usize = 16;
 /// How much lower the priority of signing threads is, where threads have one of their
 /// own: whoever asks whether a token is good waits for none to be signed, and signing
 /// still gets a quarter of a processor that others want too.
@@ -24,7 +28,7 @@ const NICENESS: i32 = 5;
 /// there are processors. They start with the first such signature.
 #[derive(Default)]
 pub(super) struct Signer {
-    queue: OnceLock<SyncSender<Order>>,
+    orders: OnceLock<flume::Sender<Order>>,
 }
 
 /// A token to be signed, and where it goes. Nobody may be waiting for it any more.
@@ -33,6 +37,12 @@ struct Order {
     ring: Arc<KeyRing>,
     grant: Grant,
     now: UnixTime,
+    done: oneshot::Sender<Result<String, TokenError>>,
+}
+
+/// What came of an order.
+struct Delivery {
+    token: Result<String, TokenError>,
     done: oneshot::Sender<Result<String, TokenError>>,
 }
 
@@ -53,8 +63,8 @@ impl Signer {
             TrySendError::Full(_) => "too many tokens are waiting for their signatures",
             TrySendError::Disconnected(_) => "there are no threads to sign on",
         };
-        let queue = self.queue.get_or_init(start_threads);
-        queue
+        let orders = self.orders.get_or_init(start);
+        orders
             .try_send(order)
             .map_err(|error| TokenError::Unavailable(refused(error).to_owned()))?;
         let unanswered =
@@ -77,35 +87,67 @@ fn issue(
     policy.issue(key, grant, now).map_err(unavailable)
 }
 
-/// They end when the queue is dropped.
-fn start_threads() -> SyncSender<Order> {
-    let (queue, orders) = sync_channel(QUEUE);
-    let orders = Arc::new(Mutex::new(orders));
+/// Starts the threads and the task that hands over what they signed. All end when nobody
+/// orders any more.
+fn start() -> flume::Sender<Order> {
+    let (sender, orders) = flume::bounded(QUEUE);
+    let (signed, deliveries) = mpsc::unbounded_channel();
+    tokio::spawn(hand_over(deliveries));
     let processors = thread::available_parallelism().map_or(1, usize::from);
-    for _ in 0..(processors - 1).max(1) {
-        let orders = Arc::clone(&orders);
+    let threads = (processors - 1).max(1);
+    for _ in 0..threads {
+        let (orders, signed) = (orders.clone(), signed.clone());
         let started = thread::Builder::new()
             .name("countersign-signing".to_owned())
-            .spawn(move || fulfil(&orders));
+            .spawn(move || fulfil(&orders, threads, &signed));
         if let Err(error) = started {
             tracing::error!(%error, "a thread to sign on could not be started");
         }
     }
-    queue
+    sender
 }
 
-fn fulfil(orders: &Mutex<Receiver<Order>>) {
+fn fulfil(
+    orders: &flume::Receiver<Order>,
+    threads: usize,
+    signed: &mpsc::UnboundedSender<Vec<Delivery>>,
+) {
     step_back();
-    let next = || orders.lock().unwrap_or_else(PoisonError::into_inner).recv();
-    while let Ok(Order { policy, ring, grant, now, done }) = next() {
+    while let Ok(first) = orders.recv() {
+        let share = (orders.len() / threads).min(BATCH - 1);
+        let batch = once(first).chain(orders.try_iter().take(share));
+        if let Err(mpsc::error::SendError(batch)) =
+            signed.send(batch.filter_map(Order::fulfil).collect())
+        {
+            // The runtime that the first caller was on is gone.
+            batch.into_iter().for_each(Delivery::hand_over);
+        }
+    }
+}
+
+/// Hands over tokens from within the runtime, where waking who waits for one costs little.
+async fn hand_over(mut deliveries: mpsc::UnboundedReceiver<Vec<Delivery>>) {
+    while let Some(batch) = deliveries.recv().await {
+        batch.into_iter().for_each(Delivery::hand_over);
+    }
+}
+
+impl Order {
+    /// Nothing if nobody waits for it, and if a defect made it panic: that costs one
+    /// token, not all later ones.
+    fn fulfil(self) -> Option<Delivery> {
+        let Self { policy, ring, grant, now, done } = self;
         if done.is_closed() {
-            continue;
+            return None;
         }
-        // A defect costs one token, not all later ones.
         let signing = AssertUnwindSafe(|| issue(&policy, &ring, &grant, now));
-        if let Ok(signed) = catch_unwind(signing) {
-            let _ = done.send(signed);
-        }
+        catch_unwind(signing).ok().map(|token| Delivery { token, done })
+    }
+}
+
+impl Delivery {
+    fn hand_over(self) {
+        let _ = self.done.send(self.token);
     }
 }
 
@@ -114,5 +156,54 @@ fn step_back() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(NICENESS) {
         tracing::debug!(%error, "the priority of a signing thread could not be lowered");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use countersign_core::{AccountId, Algorithm, KeyKind, PrivateKey, RsaBits, SigningKey};
+    use futures_util::future::join_all;
+    use tokio::runtime::Builder;
+    use uuid::Uuid;
+
+    use super::*;
+
+    const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
+
+    fn ring() -> Arc<KeyRing> {
+        let key = PrivateKey::generate(KeyKind::Rsa(RsaBits::B2048)).unwrap();
+        let key = SigningKey::new(key, Algorithm::Rs256, NOW);
+        let key = SigningKey { activated_at: Some(NOW), ..key };
+        Arc::new(KeyRing::new(vec![key]).unwrap())
+    }
+
+    async fn sign(signer: &Signer, ring: &Arc<KeyRing>, number: u128) -> Uuid {
+        let (policy, id) = (AccessTokenPolicy::default(), Uuid::from_u128(number));
+        let grant =
+            Grant { account: AccountId(id), identifier: id, groups: [].into(), token_id: id };
+        let token = signer.sign(&policy, Arc::clone(ring), grant, NOW).await.unwrap();
+        policy.verify(&token, ring, NOW).unwrap().claims().token_id
+    }
+
+    #[tokio::test]
+    async fn each_gets_its_own_token_however_many_wait() {
+        let (signer, ring) = (Signer::default(), ring());
+        let numbers = 0..3 * BATCH as u128 + 1;
+        let signed = join_all(numbers.clone().map(|number| sign(&signer, &ring, number))).await;
+        assert!(signed.into_iter().eq(numbers.map(Uuid::from_u128)));
+    }
+
+    #[test]
+    fn signing_goes_on_when_the_first_runtime_is_gone() {
+        let (signer, ring) = (Signer::default(), ring());
+        for number in 0..2 {
+            let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+            let signing = sign(&signer, &ring, number);
+            let signed = runtime
+                .block_on(async { tokio::time::timeout(Duration::from_secs(60), signing).await });
+            assert_eq!(signed.unwrap(), Uuid::from_u128(number));
+        }
     }
 }
