@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value as Json, json};
+use serde::Serialize;
 use uuid::Uuid;
 
 use crate::json::{Value, WrongType, pick};
@@ -102,6 +102,25 @@ pub struct AccessClaims {
     pub expires_at: UnixTime,
 }
 
+/// What is written into a token.
+#[derive(Serialize)]
+struct Claims<'a> {
+    token_id: Uuid,
+    identifier: Uuid,
+    iat: i64,
+    exp: i64,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    aud: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub: Option<AccountId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jti: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iss: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    groups: &'a [GroupName],
+}
+
 impl AccessTokenPolicy {
     /// Signs a token that is good from `now` on, with the
     /// [active](KeyRing::active) key of a ring.
@@ -118,37 +137,27 @@ impl AccessTokenPolicy {
             return Err(IssueError::AccountUnsaid);
         }
         let private = key.private_key.as_ref().ok_or(SignError::NoPrivateKey)?;
-        let claims = self.claims(grant, now).to_string();
-        let token = jws::write(private, key.algorithm, Some(&key.kid), claims.as_bytes())?;
+        let claims = self.claims(grant, now);
+        let token = jws::write(private, key.algorithm, Some(&key.kid), &claims)?;
         if token.len() > MAX_TOKEN_BYTES {
             return Err(IssueError::TooLong(token.len()));
         }
         Ok(token)
     }
 
-    fn claims(&self, grant: &Grant, now: UnixTime) -> Json {
-        let mut claims = json!({
-            "token_id": grant.token_id,
-            "identifier": grant.identifier,
-            "iat": now.as_secs(),
-            "exp": (now + self.lifetime).as_secs(),
-        });
-        if !self.audience.is_empty() {
-            claims["aud"] = self.audience.clone().into();
+    fn claims<'a>(&'a self, grant: &'a Grant, now: UnixTime) -> Claims<'a> {
+        let is_full = self.form == AccessTokenForm::Full;
+        Claims {
+            token_id: grant.token_id,
+            identifier: grant.identifier,
+            iat: now.as_secs(),
+            exp: (now + self.lifetime).as_secs(),
+            aud: &self.audience,
+            sub: (self.form != AccessTokenForm::Original).then_some(grant.account),
+            jti: is_full.then_some(grant.token_id),
+            iss: self.issuer.as_deref().filter(|_| is_full),
+            groups: if is_full { &grant.groups } else { &[] },
         }
-        if self.form != AccessTokenForm::Original {
-            claims["sub"] = grant.account.to_string().into();
-        }
-        if self.form == AccessTokenForm::Full {
-            claims["jti"] = grant.token_id.to_string().into();
-            if let Some(issuer) = &self.issuer {
-                claims["iss"] = issuer.as_str().into();
-            }
-            if !grant.groups.is_empty() {
-                claims["groups"] = grant.groups.iter().map(GroupName::as_str).collect();
-            }
-        }
-        claims
     }
 
     /// Verifies a token against the keys of a ring. Whether it was revoked, or
@@ -241,6 +250,8 @@ fn seconds(member: Option<Value<'_>>) -> Result<UnixTime, WrongType> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value as Json, json};
+
     use super::*;
     use crate::algorithm::Algorithm;
     use crate::key::{KeyKind, PrivateKey, RsaBits};
@@ -280,7 +291,7 @@ mod tests {
     /// A token with any claims, rightly signed.
     fn signed(key: &SigningKey, claims: &Json) -> String {
         let private = key.private_key.as_ref().unwrap();
-        jws::write(private, key.algorithm, Some(&key.kid), claims.to_string().as_bytes()).unwrap()
+        jws::write(private, key.algorithm, Some(&key.kid), claims).unwrap()
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
 use smallvec::SmallVec;
 
 use crate::algorithm::Algorithm;
@@ -13,6 +14,9 @@ use crate::refusal::Reason;
 
 /// The longest token that is read, in bytes.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
+
+/// How long a token usually is that is written, in bytes.
+const USUAL_BYTES: usize = 768;
 
 /// A compact JWS with its header read, nothing verified.
 pub(crate) struct UnverifiedJws<'a> {
@@ -96,20 +100,32 @@ impl<const N: usize> Part<N> {
     }
 }
 
-/// Writes a compact JWS over a JSON payload.
+/// What is written into a header.
+#[derive(Serialize)]
+struct Header<'a> {
+    alg: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kid: Option<&'a str>,
+    typ: &'a str,
+}
+
+/// Writes a compact JWS over JSON.
 pub(crate) fn write(
     key: &PrivateKey,
     algorithm: Algorithm,
     kid: Option<&str>,
-    payload: &[u8],
+    payload: &impl Serialize,
 ) -> Result<String, SignError> {
-    let header = match kid {
-        Some(kid) => serde_json::json!({"alg": algorithm.name(), "kid": kid, "typ": "JWT"}),
-        None => serde_json::json!({"alg": algorithm.name(), "typ": "JWT"}),
-    };
-    let mut token = URL_SAFE_NO_PAD.encode(header.to_string());
+    let header = Header { alg: algorithm.name(), kid, typ: "JWT" };
+    let mut token = String::with_capacity(USUAL_BYTES);
+    let mut json = Vec::with_capacity(USUAL_BYTES);
+    // Unwrap safety: headers and claims are maps with text keys.
+    serde_json::to_writer(&mut json, &header).expect("a header can be written");
+    URL_SAFE_NO_PAD.encode_string(&json, &mut token);
     token.push('.');
-    URL_SAFE_NO_PAD.encode_string(payload, &mut token);
+    json.clear();
+    serde_json::to_writer(&mut json, payload).expect("claims can be written");
+    URL_SAFE_NO_PAD.encode_string(&json, &mut token);
     let signature = key.sign(algorithm, token.as_bytes())?;
     token.push('.');
     URL_SAFE_NO_PAD.encode_string(signature, &mut token);

@@ -281,12 +281,13 @@ fn tag(key: &hmac::Key, text: &str) -> SecretHash {
 }
 
 fn hex(bytes: &[u8]) -> Zeroizing<String> {
-    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
-    let mut text = Zeroizing::new(String::with_capacity(2 * bytes.len()));
-    for byte in bytes {
-        text.extend([digit(byte >> 4), digit(byte & 15)]);
+    let digit = |value: u8| b"0123456789abcdef"[usize::from(value)];
+    let mut digits = vec![0; 2 * bytes.len()];
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
+        pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
     }
-    text
+    // Unwrap safety: digits are ASCII.
+    Zeroizing::new(String::from_utf8(digits).expect("digits"))
 }
 
 #[cfg(test)]

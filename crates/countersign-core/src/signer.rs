@@ -137,7 +137,7 @@ impl RequestSigner {
     }
 
     fn sign(&self, claims: &serde_json::Value) -> Result<String, SignError> {
-        jws::write(&self.key, self.algorithm, Some(&self.kid), claims.to_string().as_bytes())
+        jws::write(&self.key, self.algorithm, Some(&self.kid), claims)
     }
 }
 

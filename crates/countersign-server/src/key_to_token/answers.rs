@@ -11,12 +11,15 @@ use crate::token_service::TokenError;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+/// How long an answer with tokens usually is, in bytes.
+const USUAL_BYTES: usize = 768;
 
 /// An answer with a JSON body. None may be stored: some are secrets, all depend on now.
 pub(super) fn json_answer(status: StatusCode, body: &impl Serialize) -> Response {
+    let mut json = Vec::with_capacity(USUAL_BYTES);
     // Unwrap safety: these bodies are maps with text keys.
-    let body = serde_json::to_vec(body).expect("a body can be written");
-    let mut response = Response::new(Body::from(body));
+    serde_json::to_writer(&mut json, body).expect("a body can be written");
+    let mut response = Response::new(Body::from(json));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, JSON);
     response.headers_mut().insert(CACHE_CONTROL, NO_STORE);

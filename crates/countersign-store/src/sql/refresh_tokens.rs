@@ -16,6 +16,7 @@ use countersign_core::{SecretHash, UnixTime};
 use quick_cache::sync::Cache;
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
+use uuid::fmt::Simple;
 
 use super::database::Database;
 use super::query::query;
@@ -145,7 +146,7 @@ impl RefreshTokenStore for SqlRefreshTokens {
 #[derive(Serialize)]
 pub(super) struct Row {
     hash: String,
-    api_key: String,
+    api_key: Simple,
     created_at: i64,
     expires_at: i64,
 }
@@ -154,7 +155,7 @@ impl From<&RefreshTokenRecord> for Row {
     fn from(token: &RefreshTokenRecord) -> Self {
         Self {
             hash: token.hash.to_hex(),
-            api_key: token.api_key.0.simple().to_string(),
+            api_key: token.api_key.0.simple(),
             created_at: token.created_at.as_micros(),
             expires_at: token.expires_at.as_micros(),
         }

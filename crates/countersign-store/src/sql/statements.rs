@@ -521,8 +521,8 @@ by_dialect! {
         postgres: concat!(refresh_tokens_insert!(postgres), " RETURNING hash")
     };
 
-    /// The same without an answer: SQLite's driver wakes a thread for each row of one.
-    REFRESH_TOKENS_SORT_IN = {
+    /// The same without an answer, which costs for each row: SQLite's driver wakes a thread.
+    REFRESH_TOKENS_ADD = {
         sqlite: refresh_tokens_insert!(sqlite),
         postgres: refresh_tokens_insert!(postgres)
     };

@@ -183,7 +183,7 @@ impl Sorting {
             // Some may have expired meanwhile.
             let some = some.iter().filter_map(|hash| self.tokens.get(hash));
             let some: Vec<Row> = some.map(Row::from).collect();
-            line.execute(&statements::REFRESH_TOKENS_SORT_IN, &some).await?;
+            line.execute(&statements::REFRESH_TOKENS_ADD, &some).await?;
             return Ok(true);
         }
         let delete = query(statements::ARRIVED_REFRESH_TOKENS_DELETE).bind(self.last);

@@ -39,13 +39,7 @@ impl Clerk {
     pub(super) async fn work(mut self, mut errands: mpsc::Receiver<Errand>) {
         let mut batch = Vec::new();
         while self.wait(&mut errands, &mut batch).await {
-            // Lets callers that are just arriving join.
-            tokio::task::yield_now().await;
-            while batch.len() < BATCH
-                && let Ok(errand) = errands.try_recv()
-            {
-                batch.push(errand);
-            }
+            gather(&mut errands, &mut batch).await;
             let is_idle = batch.is_empty();
             self.run(batch.drain(..)).await;
             if let Some(arrivals) = &mut self.arrivals {
@@ -110,15 +104,36 @@ impl Clerk {
     }
 }
 
-/// Puts tokens into the table of all of them; the hashes of those whose keys are there.
+/// Lets callers that are just arriving join, as long as some are.
+async fn gather(errands: &mut mpsc::Receiver<Errand>, batch: &mut Vec<Errand>) {
+    loop {
+        let before = batch.len();
+        tokio::task::yield_now().await;
+        while batch.len() < BATCH
+            && let Ok(errand) = errands.try_recv()
+        {
+            batch.push(errand);
+        }
+        if batch.len() == before || batch.len() >= BATCH {
+            return;
+        }
+    }
+}
+
+/// Puts tokens into the table of all of them; the hashes of those that are there then.
 async fn keep(
     line: &mut Line,
     tokens: &[RefreshTokenRecord],
 ) -> Result<HashSet<SecretHash>, StoreError> {
-    let tokens: Vec<Row> = tokens.iter().map(Row::from).collect();
-    let kept = line.all::<(Vec<u8>,)>(&statements::REFRESH_TOKENS_INSERT, &tokens).await?;
-    let hash = |hash: Vec<u8>| Some(SecretHash::from_bytes(hash.try_into().ok()?));
-    Ok(kept.into_iter().filter_map(|(bytes,)| hash(bytes)).collect())
+    let rows: Vec<Row> = tokens.iter().map(Row::from).collect();
+    let kept = line.execute(&statements::REFRESH_TOKENS_ADD, &rows).await?;
+    let hashes = || tokens.iter().map(|token| token.hash);
+    if kept == tokens.len() as u64 {
+        return Ok(hashes().collect());
+    }
+    // Keys have been deleted meanwhile, which is rare.
+    let hashes: Vec<SecretHash> = hashes().collect();
+    Ok(find(line, &hashes).await?.into_keys().collect())
 }
 
 /// What the table of all tokens has of these.

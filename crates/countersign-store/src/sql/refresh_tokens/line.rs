@@ -40,14 +40,14 @@ impl Line {
         self.run(async |connection| query.all(connection).await).await
     }
 
-    /// Runs a statement for a whole batch.
+    /// Runs a statement for a whole batch; how many rows it changed.
     pub(super) async fn execute(
         &mut self,
         statement: &ByDialect,
         batch: &impl Serialize,
-    ) -> Result<(), StoreError> {
+    ) -> Result<u64, StoreError> {
         let query = self.about(statement, batch)?;
-        self.run(async |connection| query.execute(connection).await).await.map(drop)
+        self.run(async |connection| query.execute(connection).await).await
     }
 
     /// Does something on the connection.
