@@ -7,8 +7,8 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axum::Router;
 use axum::routing::any;
+use axum::{Router, ServiceExt as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_core::ports::{
@@ -16,7 +16,9 @@ use countersign_core::ports::{
 };
 use countersign_core::{AccountId, Clock as _, PublicKey};
 use countersign_server::layers::{Layers, Limits};
-use countersign_server::{Ports, RequestContexts, Service, Settings, TrustedProxies};
+use countersign_server::{
+    Ports, PublicService, RequestContexts, Service, Settings, TrustedProxies,
+};
 use countersign_store::replay::{
     DurableReplayGuard, JournalBatch, JournalLimits, NonceJournal as _, RecordedUse, ReplayLimits,
     ReplayWheel, SqlJournal,
@@ -118,12 +120,12 @@ pub fn serve((setup, data): (Setup, PathBuf)) -> anyhow::Result<()> {
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async move {
         let bare = bare_router(&setup)?;
-        let ours = countersign_router(&setup, &data).await?;
+        let ours = countersign(&setup, &data).await?;
         let (first, second) = (listen().await?, listen().await?);
         announce(&first)?;
         announce(&second)?;
         let bare = tokio::spawn(async move { axum::serve(first, bare).await });
-        axum::serve(second, ours).await?;
+        axum::serve(second, ours.into_make_service()).await?;
         bare.await??;
         Ok(())
     })
@@ -167,17 +169,15 @@ fn bare_router(setup: &Setup) -> anyhow::Result<Router> {
             }
         }
     };
-    let layers = Layers {
-        contexts: Arc::new(RequestContexts::new(TrustedProxies::default(), &SystemRandom)),
-        limits: Limits::PUBLIC,
-        last_resort: |_| {
-            axum::response::IntoResponse::into_response(StatusCode::SERVICE_UNAVAILABLE)
-        },
-    };
+    let layers = Layers::new(
+        Arc::new(RequestContexts::new(TrustedProxies::default(), &SystemRandom)),
+        Limits::PUBLIC,
+        |_| axum::response::IntoResponse::into_response(StatusCode::SERVICE_UNAVAILABLE),
+    );
     Ok(layers.observe(layers.limit(Router::new().route("/forward-auth", any(check)))))
 }
 
-async fn countersign_router(setup: &Setup, data: &Path) -> anyhow::Result<Router> {
+async fn countersign(setup: &Setup, data: &Path) -> anyhow::Result<PublicService> {
     let store = Arc::new(MemoryStore::default());
     let act = Act { actor: "benchmark".into(), at: NOW, from: None };
     for index in 0..setup.accounts {

@@ -10,8 +10,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use aws_lc_rs::rand::SystemRandom as ProviderRandom;
 use aws_lc_rs::signature::{Ed25519KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
-use axum::Router;
 use axum::routing::any;
+use axum::{Router, ServiceExt as _};
 use countersign_core::ports::{
     Act, AdminStore as _, ApiKeyStore as _, NewAccount, RefreshTokenRecord, RefreshTokenStore as _,
 };
@@ -21,8 +21,8 @@ use countersign_core::{
 };
 use countersign_server::layers::{Layers, Limits};
 use countersign_server::{
-    LiveKeyRing, Ports, RequestContexts, RingSettings, Service, Settings, TokenPorts, TokenService,
-    TokenSettings, TrustedProxies,
+    LiveKeyRing, Ports, PublicService, RequestContexts, RingSettings, Service, Settings,
+    TokenPorts, TokenService, TokenSettings, TrustedProxies,
 };
 use countersign_store::replay::{ReplayLimits, ReplayWheel};
 use countersign_store::{
@@ -151,12 +151,12 @@ pub fn serve((setup, data): (TokenSetup, PathBuf)) -> anyhow::Result<()> {
     runtime.block_on(async move {
         let key = signing_key(setup.rsa);
         let bare = bare_router(setup.bare, &key)?;
-        let ours = countersign_router(&setup, &data, key).await?;
+        let ours = countersign(&setup, &data, key).await?;
         let (first, second) = (listen().await?, listen().await?);
         announce(&first)?;
         announce(&second)?;
         let bare = tokio::spawn(async move { axum::serve(first, bare).await });
-        axum::serve(second, ours).await?;
+        axum::serve(second, ours.into_make_service()).await?;
         bare.await??;
         Ok(())
     })
@@ -214,23 +214,21 @@ fn bare_router(bare: Bare, key: &SigningKey) -> anyhow::Result<Router> {
             if done { StatusCode::OK } else { StatusCode::UNAUTHORIZED }
         }
     };
-    let layers = Layers {
-        contexts: Arc::new(RequestContexts::new(TrustedProxies::default(), &SystemRandom)),
-        limits: Limits::PUBLIC,
-        last_resort: |_| {
-            axum::response::IntoResponse::into_response(StatusCode::SERVICE_UNAVAILABLE)
-        },
-    };
+    let layers = Layers::new(
+        Arc::new(RequestContexts::new(TrustedProxies::default(), &SystemRandom)),
+        Limits::PUBLIC,
+        |_| axum::response::IntoResponse::into_response(StatusCode::SERVICE_UNAVAILABLE),
+    );
     let router =
         PATHS.iter().fold(Router::new(), |router, path| router.route(path, any(handler.clone())));
     Ok(layers.observe(layers.limit(router)))
 }
 
-async fn countersign_router(
+async fn countersign(
     setup: &TokenSetup,
     data: &std::path::Path,
     key: SigningKey,
-) -> anyhow::Result<Router> {
+) -> anyhow::Result<PublicService> {
     let database: Database = if let Some(url) = &setup.postgres {
         PostgresServer::open(&PostgresUrl::parse(url)?, PostgresLimits::default()).await?.into()
     } else {

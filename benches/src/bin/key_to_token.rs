@@ -169,7 +169,8 @@ impl Comparison {
             let index = number % ACCOUNTS;
             match self.question {
                 Question::ValidateSeen => {
-                    render_bearer("/validate_request", &access_token(index, number as u128))
+                    // The one that each account has at the time.
+                    render_bearer("/validate_request", &access_token(index, index as u128))
                 }
                 Question::ValidateNew => {
                     let number = (pair * count + number) as u128;

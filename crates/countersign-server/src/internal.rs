@@ -94,7 +94,7 @@ pub fn router(state: InternalState) -> Router {
     let clock = Arc::clone(&state.clock);
     let registration =
         state.tokens.clone().map(|tokens| state.token_routes.on_internal_listener(tokens, clock));
-    let layers = Layers { contexts: state.contexts, limits: state.limits, last_resort };
+    let layers = Layers::new(state.contexts, state.limits, last_resort);
     let gatekeeper = Gatekeeper {
         challenge: crate::challenge(state.authenticator.policy()),
         authenticator: state.authenticator,

@@ -20,10 +20,10 @@ use utoipa::openapi::OpenApi;
 use crate::identity_headers::IdentityHeaders;
 use crate::openapi;
 use crate::token_service::TokenService;
-pub(crate) use external::there;
 pub use external::{
     AUTHENTICATE, HEALTH, JWKS, REFRESH, ROOT, VALIDATE, VALIDATE_REQUEST, WELL_KNOWN_JWKS,
 };
+pub(crate) use external::{ExternalState, there, validate_request};
 pub use registration::{IS_KEY_REGISTERED, REGISTER_KEY};
 
 /// Which of the routes there are, and where.

@@ -2,6 +2,7 @@
 //! span, and no more than so many are handled at a time, none longer than so long.
 
 use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
+use futures_util::FutureExt as _;
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -46,39 +48,65 @@ pub enum Failure {
 /// The layers of one listener.
 #[derive(Clone)]
 pub struct Layers {
-    /// Makes ids and finds out where requests come from.
-    pub contexts: Arc<RequestContexts>,
-    /// How much may go on at one time.
-    pub limits: Limits,
-    /// The answer to a request that no handler answered.
-    pub last_resort: fn(Failure) -> Response,
+    contexts: Arc<RequestContexts>,
+    gate: Gate,
 }
 
 impl Layers {
+    /// Layers that let so much go on at one time.
+    ///
+    /// `contexts` makes ids and finds out where requests come from; `last_resort` is the
+    /// answer to a request that no handler answered.
+    pub fn new(
+        contexts: Arc<RequestContexts>,
+        limits: Limits,
+        last_resort: fn(Failure) -> Response,
+    ) -> Self {
+        let permits = Arc::new(Semaphore::new(limits.concurrent_requests));
+        let gate = Gate { permits, timeout: limits.request_timeout, last_resort };
+        Self { contexts, gate }
+    }
+
     /// Limits these routes. Routes for probes stay outside, so that a busy
     /// server does not pass for a dead one.
     pub fn limit(&self, routes: Router) -> Router {
-        let gate = Gate {
-            permits: Arc::new(Semaphore::new(self.limits.concurrent_requests)),
-            timeout: self.limits.request_timeout,
-            last_resort: self.last_resort,
-        };
-        routes.layer(from_fn_with_state(gate, Gate::pass))
+        routes.layer(from_fn_with_state(self.gate.clone(), pass))
     }
 
     /// Catches panics of these routes and gives each request its id and span.
     pub fn observe(&self, routes: Router) -> Router {
-        let last_resort = self.last_resort;
-        let caught = move |_: Box<dyn Any + Send>| {
-            // The message stays out: it may quote what a caller sent. The panic
-            // hook has printed the place.
-            tracing::error!("a handler panicked");
-            last_resort(Failure::Panicked)
-        };
+        let last_resort = self.gate.last_resort;
         routes
-            .layer(CatchPanicLayer::custom(caught))
+            .layer(CatchPanicLayer::custom(move |panic| panicked(last_resort, panic)))
             .layer(from_fn_with_state(Arc::clone(&self.contexts), request_context::establish))
     }
+
+    /// All of them around a handler that no router has to find.
+    pub(crate) async fn around<F: Future<Output = Response>>(
+        &self,
+        route: &str,
+        request: Request,
+        handler: impl FnOnce(Request) -> F,
+    ) -> Response {
+        let guarded = async |request| {
+            AssertUnwindSafe(self.gate.pass(request, handler))
+                .catch_unwind()
+                .await
+                .unwrap_or_else(|panic| panicked(self.gate.last_resort, panic))
+        };
+        self.contexts.establish(Some(route), request, guarded).await
+    }
+}
+
+/// The message stays out of the log: it may quote what a caller sent. The panic hook has
+/// printed the place.
+fn panicked(last_resort: fn(Failure) -> Response, _: Box<dyn Any + Send>) -> Response {
+    tracing::error!("a handler panicked");
+    last_resort(Failure::Panicked)
+}
+
+async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    gate.pass(request, |request| next.run(request)).await
 }
 
 #[derive(Clone)]
@@ -89,14 +117,18 @@ struct Gate {
 }
 
 impl Gate {
-    async fn pass(State(gate): State<Self>, request: Request, next: Next) -> Response {
-        let Ok(_permit) = gate.permits.try_acquire() else {
+    async fn pass<F: Future<Output = Response>>(
+        &self,
+        request: Request,
+        next: impl FnOnce(Request) -> F,
+    ) -> Response {
+        let Ok(_permit) = self.permits.try_acquire() else {
             tracing::warn!("too many requests at once, this one is turned away");
-            return (gate.last_resort)(Failure::Overloaded);
+            return (self.last_resort)(Failure::Overloaded);
         };
-        tokio::time::timeout(gate.timeout, next.run(request)).await.unwrap_or_else(|_| {
-            tracing::error!(limit = ?gate.timeout, "a request took too long");
-            (gate.last_resort)(Failure::TimedOut)
+        tokio::time::timeout(self.timeout, next(request)).await.unwrap_or_else(|_| {
+            tracing::error!(limit = ?self.timeout, "a request took too long");
+            (self.last_resort)(Failure::TimedOut)
         })
     }
 }

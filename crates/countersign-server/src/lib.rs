@@ -1,10 +1,10 @@
-//! Countersign's HTTP service as axum routers: the endpoint that gateways ask,
-//! and administration.
+//! Countersign's HTTP service: the endpoint that gateways ask, and administration.
 //!
-//! [`Service`] makes two routers from [`Ports`] and [`Settings`]: the public one
-//! for gateways, the internal one for operators. Nothing here opens a socket;
-//! the program that does puts a [`PeerAddress`] into each request and may serve
-//! the routers beside its own routes.
+//! [`Service`] makes two [`tower`] services from [`Ports`] and [`Settings`]: a
+//! [`PublicService`] for gateways and callers, an [`axum`] router for operators.
+//! Nothing here opens a socket; the program that does puts a [`PeerAddress`] into
+//! each request and may serve both beside its own routes, for example as a
+//! router's [`fallback_service`](axum::Router::fallback_service).
 //!
 //! ```
 //! use std::sync::Arc;
@@ -82,6 +82,7 @@ use http::HeaderValue;
 
 pub use identity_headers::{IdentityHeaders, IdentityHeadersError};
 pub use peer::{PeerAddress, TrustedProxies};
+pub use public::PublicService;
 pub use readiness::{CheckOutcome, GuardCheck, Readiness, ReadinessCheck, StoreCheck};
 pub use request_context::{RequestContexts, X_REQUEST_ID};
 pub use request_keys::{REQUEST_KEYS, RequestKeys};

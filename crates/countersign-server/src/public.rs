@@ -11,6 +11,7 @@
 //! A token is good once: a gateway must not ask a second time for one request.
 
 mod documented;
+mod door;
 mod forward_auth;
 mod url_prefix;
 
@@ -18,12 +19,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::response::{IntoResponse, Response};
-use axum::routing::any;
 use countersign_core::{Authenticator, Clock};
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, RETRY_AFTER};
 use utoipa::OpenApi as _;
 
+pub use door::PublicService;
 pub use forward_auth::FORWARD_AUTH;
 pub use url_prefix::{UrlPrefix, UrlPrefixError};
 
@@ -66,9 +67,14 @@ pub struct PublicState {
 }
 
 /// The public routes.
-pub fn router(state: PublicState) -> Router {
-    let layers =
-        Layers { contexts: state.contexts, limits: state.limits, last_resort: unavailable };
+pub fn service(state: PublicState) -> PublicService {
+    let layers = Layers::new(Arc::clone(&state.contexts), state.limits, unavailable);
+    let door = door::Door::new(&state, layers.clone());
+    PublicService::new(door, router(state, &layers))
+}
+
+/// What is not answered at the door.
+fn router(state: PublicState, layers: &Layers) -> Router {
     let has_tokens = state.tokens.is_some();
     let (headers, url_prefix) = (state.identity_headers.clone(), state.url_prefix.clone());
     let document = move || {
@@ -86,17 +92,9 @@ pub fn router(state: PublicState) -> Router {
     let token_routes = state.tokens.clone().map(|tokens| {
         state.token_routes.on_public_listener(tokens, state.identity_headers.clone(), state.clock)
     });
-    let forward_auth =
-        forward_auth::ForwardAuth::new(state.authenticator, state.tokens, state.identity_headers);
-    let endpoint = any(forward_auth::handle).with_state(Arc::new(forward_auth));
-    // Envoy appends the original path; Caddy appends the original query.
-    let gateway = Router::new()
-        .route(FORWARD_AUTH, endpoint.clone())
-        .route(&format!("{FORWARD_AUTH}/"), endpoint.clone())
-        .route(&format!("{FORWARD_AUTH}/{{*original}}"), endpoint);
     let described = token_routes.unwrap_or_default().merge(description.unwrap_or_default());
     let routes = layers
-        .limit(gateway.merge(described))
+        .limit(described)
         .merge(request_keys::Published::router().with_state(state.request_keys))
         .merge(health::routes(state.readiness));
     layers.observe(state.url_prefix.nest(routes, root))

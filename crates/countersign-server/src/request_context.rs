@@ -46,6 +46,36 @@ impl RequestContexts {
         Self { trusted_proxies, prefix: u64::from_be_bytes(prefix), next: AtomicU64::new(0) }
     }
 
+    /// Gives the request its context, runs it in a span, and tells the caller the id.
+    ///
+    /// The span names the route, not the path or the query: those are the original
+    /// request's when a gateway asks, and may carry anybody's secrets.
+    pub(crate) async fn establish<F: Future<Output = Response>>(
+        &self,
+        route: Option<&str>,
+        mut request: Request,
+        next: impl FnOnce(Request) -> F,
+    ) -> Response {
+        conceal_credentials(&mut request);
+        let context = self.of(&request);
+        let span = tracing::debug_span!(
+            "request",
+            id = context.id(),
+            method = %request.method(),
+            route,
+            client = context.client.map(tracing::field::display),
+        );
+        let id = context.id.clone();
+        request.extensions_mut().insert(context);
+        let mut response = if span.is_disabled() {
+            next(request).await
+        } else {
+            next(request).instrument(span).await
+        };
+        response.headers_mut().insert(X_REQUEST_ID.clone(), id);
+        response
+    }
+
     fn of(&self, request: &Request) -> RequestContext {
         let peer = request.extensions().get::<PeerAddress>();
         let peer = peer.map(|PeerAddress(address)| address.ip().to_canonical());
@@ -64,7 +94,7 @@ impl RequestContexts {
 }
 
 impl RequestContext {
-    /// The context that [`establish`] left.
+    /// The context that [`RequestContexts::establish`] left.
     pub(crate) fn find(extensions: &Extensions) -> Option<&Self> {
         extensions.get()
     }
@@ -75,33 +105,15 @@ impl RequestContext {
     }
 }
 
-/// Gives the request its context, runs it in a span, and tells the caller the id.
-///
-/// The span names the route, not the path or the query: those are the original
-/// request's when a gateway asks, and may carry anybody's secrets.
+/// Does so around what a router has found.
 pub(crate) async fn establish(
     State(contexts): State<Arc<RequestContexts>>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
-    conceal_credentials(&mut request);
-    let context = contexts.of(&request);
-    let span = tracing::debug_span!(
-        "request",
-        id = context.id(),
-        method = %request.method(),
-        route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str),
-        client = context.client.map(tracing::field::display),
-    );
-    let id = context.id.clone();
-    request.extensions_mut().insert(context);
-    let mut response = if span.is_disabled() {
-        next.run(request).await
-    } else {
-        next.run(request).instrument(span).await
-    };
-    response.headers_mut().insert(X_REQUEST_ID.clone(), id);
-    response
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map(MatchedPath::as_str);
+    contexts.establish(route, request, |request| next.run(request)).await
 }
 
 /// From here on the Debug output of the headers shows `Sensitive` instead.

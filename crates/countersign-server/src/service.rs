@@ -13,7 +13,7 @@ use crate::key_to_token::TokenRoutes;
 use crate::late_routes::late;
 use crate::layers::Limits;
 use crate::peer::TrustedProxies;
-use crate::public::{self, PublicState, UrlPrefix};
+use crate::public::{self, PublicService, PublicState, UrlPrefix};
 use crate::readiness::{Readiness, ReadinessCheck};
 use crate::request_context::RequestContexts;
 use crate::request_keys::RequestKeys;
@@ -188,9 +188,9 @@ impl Service {
         Ok(Self { public, internal })
     }
 
-    /// The routes of the public listener.
-    pub fn public(&self) -> Router {
-        public::router(self.public.clone())
+    /// What answers on the public listener.
+    pub fn public(&self) -> PublicService {
+        public::service(self.public.clone())
     }
 
     /// The routes of the internal listener.

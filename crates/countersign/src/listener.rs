@@ -9,7 +9,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use countersign_server::PeerAddress;
 use hyper::body::Incoming;
@@ -23,7 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-use tower::Service as _;
+use tower::Service;
 
 use crate::config::Limits;
 use crate::failure::Failure;
@@ -42,11 +41,23 @@ pub(crate) struct Listener {
     tls: Option<TlsAcceptor>,
 }
 
+/// What answers the requests of a listener.
+pub(crate) trait Answers: Clone + Send + Sync + 'static
+where
+    Self: Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>,
+{
+}
+
+impl<A: Clone + Send + Sync + 'static> Answers for A where
+    A: Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>
+{
+}
+
 /// What every connection of a listener shares.
-struct Connections {
+struct Connections<A> {
     http: auto::Builder<TokioExecutor>,
     tls: Option<TlsAcceptor>,
-    router: Router,
+    answers: A,
     header_timeout: Duration,
 }
 
@@ -91,7 +102,7 @@ impl Listener {
     /// the number of connections that did not in time.
     pub(crate) async fn serve(
         self,
-        router: Router,
+        answers: impl Answers,
         limits: Limits,
         stop: CancellationToken,
     ) -> usize {
@@ -100,7 +111,7 @@ impl Listener {
         let connections = Arc::new(Connections {
             http: http(limits),
             tls: self.tls,
-            router,
+            answers,
             header_timeout: limits.header_timeout,
         });
         loop {
@@ -171,7 +182,7 @@ fn http(limits: Limits) -> auto::Builder<TokioExecutor> {
     builder
 }
 
-impl Connections {
+impl<A: Answers> Connections<A> {
     async fn serve(&self, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
         // Small answers must not wait for the acknowledgement of the last one.
         let _ = stream.set_nodelay(true);
@@ -195,7 +206,7 @@ impl Connections {
         let first_request = Notify::new();
         let service = service_fn(|request| {
             first_request.notify_one();
-            answer(self.router.clone(), request, peer)
+            answer(self.answers.clone(), request, peer)
         });
         let connection = self.http.serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(watcher.watch(connection));
@@ -216,10 +227,10 @@ impl Connections {
 }
 
 async fn answer(
-    mut router: Router,
+    mut answers: impl Answers,
     mut request: Request<Incoming>,
     peer: SocketAddr,
 ) -> Result<Response<Body>, Infallible> {
     request.extensions_mut().insert(PeerAddress(peer));
-    router.call(request.map(Body::new)).await
+    answers.call(request.map(Body::new)).await
 }

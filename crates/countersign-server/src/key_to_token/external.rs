@@ -43,9 +43,9 @@ const HEADERS: usize = 12;
 
 /// What these routes work with.
 #[derive(Clone)]
-pub(super) struct ExternalState {
-    pub(super) tokens: Arc<TokenService>,
-    pub(super) identity_headers: IdentityHeaders,
+pub(crate) struct ExternalState {
+    pub(crate) tokens: Arc<TokenService>,
+    pub(crate) identity_headers: IdentityHeaders,
 }
 
 described! {
@@ -206,7 +206,10 @@ async fn validate(
     ),
     security(("access_token" = []))
 )]
-async fn validate_request(State(state): State<Arc<ExternalState>>, request: Request) -> Response {
+pub(crate) async fn validate_request(
+    State(state): State<Arc<ExternalState>>,
+    request: Request,
+) -> Response {
     let (head, body) = request.into_parts();
     let mut response = match header::token(&head.headers, BEARER) {
         Ok(token) => match state.tokens.validate(&token).await {

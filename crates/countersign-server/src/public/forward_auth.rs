@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::response::Response;
 use countersign_core::{AuthenticationError, Authenticator, Identity, Reason, Refusal};
 use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -45,6 +45,35 @@ impl ForwardAuth {
         let bearer = tokens.is_some().then_some(HeaderValue::from_static(BEARER));
         let challenges = bearer.into_iter().chain([crate::challenge(authenticator.policy())]);
         Self { challenges: challenges.collect(), authenticator, tokens, identity_headers }
+    }
+
+    /// Answers whatever the method, the path and the body are.
+    pub(super) async fn answer(&self, request: Request) -> Response {
+        let (head, body) = request.into_parts();
+        let context = RequestContext::find(&head.extensions);
+        let client = context.and_then(|context| context.client);
+        let result = self.authenticate(&head.headers, client).await;
+        let mut response = match &result {
+            Ok(identity) => {
+                tracing::debug!(account = %identity.account(), "allowed");
+                self.allowed(identity)
+            }
+            Err(AuthenticationError::Refused(refusal)) => {
+                log_refusal(refusal, context, client);
+                self.refused()
+            }
+            Err(AuthenticationError::Busy(refusal)) => {
+                log_refusal(refusal, context, client);
+                self.unavailable()
+            }
+            Err(AuthenticationError::Unavailable(cause)) => {
+                let request_id = context.map(RequestContext::id);
+                tracing::error!(request_id, cause, "cannot authenticate at the moment");
+                self.unavailable()
+            }
+        };
+        unread_body::settle(&head, body, &mut response).await;
+        response
     }
 
     /// The scheme of the one `Authorization` header says what it is.
@@ -87,35 +116,6 @@ impl ForwardAuth {
         response.headers_mut().insert(RETRY_AFTER, RETRY_SOON);
         response
     }
-}
-
-/// The one handler, for every method.
-pub(super) async fn handle(State(endpoint): State<Arc<ForwardAuth>>, request: Request) -> Response {
-    let (head, body) = request.into_parts();
-    let context = RequestContext::find(&head.extensions);
-    let client = context.and_then(|context| context.client);
-    let result = endpoint.authenticate(&head.headers, client).await;
-    let mut response = match &result {
-        Ok(identity) => {
-            tracing::debug!(account = %identity.account(), "allowed");
-            endpoint.allowed(identity)
-        }
-        Err(AuthenticationError::Refused(refusal)) => {
-            log_refusal(refusal, context, client);
-            endpoint.refused()
-        }
-        Err(AuthenticationError::Busy(refusal)) => {
-            log_refusal(refusal, context, client);
-            endpoint.unavailable()
-        }
-        Err(AuthenticationError::Unavailable(cause)) => {
-            let request_id = context.map(RequestContext::id);
-            tracing::error!(request_id, cause, "cannot authenticate at the moment");
-            endpoint.unavailable()
-        }
-    };
-    unread_body::settle(&head, body, &mut response).await;
-    response
 }
 
 /// The reason is for the operator; the request's id is what a refused caller can

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
-use crate::support::{Answer, INSTANCE, World, answer, from_peer};
+use crate::support::{Answer, INSTANCE, World, answer, public_from};
 use axum::body::Body;
 use countersign_core::ports::{AccountChange, AdminStore as _};
 use countersign_core::{
@@ -290,7 +290,7 @@ async fn the_last_use_is_noted_with_the_clients_address() {
             .header("x-forwarded-for", forwarded)
             .body(Body::empty())
             .unwrap();
-        let router = from_peer(world.service.public(), peer);
+        let router = public_from(&world.service, peer);
         assert_eq!(answer(router, request).await.status, StatusCode::OK);
         world.directory.uses.lock().unwrap().pop().unwrap().from.unwrap().to_string()
     };

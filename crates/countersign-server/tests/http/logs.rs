@@ -21,7 +21,7 @@ use tracing_subscriber::fmt::writer::OptionalWriter;
 use crate::support::http2;
 use crate::support::ports::TestRandom;
 use crate::support::raw::{Connection, serve};
-use crate::support::{World, answer, from_peer};
+use crate::support::{World, answer, public_from};
 
 thread_local! {
     /// Where this thread's log goes, and down to which level.
@@ -109,7 +109,7 @@ async fn a_refusal_is_logged_with_its_reason_and_the_id_that_the_caller_was_told
     let request = Request::get("/forward-auth?password=secret")
         .header("authorization", &token)
         .header("x-forwarded-for", "203.0.113.9");
-    let router = from_peer(world.service.public(), "127.0.0.1:4711");
+    let router = public_from(&world.service, "127.0.0.1:4711");
     let refused = answer(router, request.body(Body::empty()).unwrap()).await;
     let text = log.text();
     let line = text.trim_end();
@@ -144,11 +144,11 @@ async fn a_claimed_account_cannot_forge_log_lines() {
 /// Whatever handles a request may print its headers.
 #[tokio::test]
 async fn credentials_are_marked_as_secret_before_anything_sees_them() {
-    let layers = Layers {
-        contexts: Arc::new(RequestContexts::new(TrustedProxies::default(), &TestRandom::default())),
-        limits: Limits::PUBLIC,
-        last_resort: |_| Response::default(),
-    };
+    let layers = Layers::new(
+        Arc::new(RequestContexts::new(TrustedProxies::default(), &TestRandom::default())),
+        Limits::PUBLIC,
+        |_| Response::default(),
+    );
     let print = |headers: HeaderMap| async move { format!("{headers:?}") };
     let router = layers.observe(layers.limit(Router::new().route("/", get(print))));
     let request = Request::get("/")

@@ -115,7 +115,7 @@ async fn a_gateway_may_name_the_request_but_a_stranger_may_not() {
     let world = World::new();
     let id = async |peer: &str, id: &str| {
         let request = Request::get("/health/live").header("x-request-id", id);
-        let router = crate::support::from_peer(world.service.public(), peer);
+        let router = crate::support::public_from(&world.service, peer);
         let answer = answer(router, request.body(Body::empty()).unwrap()).await;
         answer.header("x-request-id").to_owned()
     };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
+use axum::Router;
 use countersign_core::ports::ReplayGuard;
 use countersign_server::{Ports, Service, Settings};
 use countersign_store::LiveDirectory;
@@ -37,7 +38,8 @@ async fn a_token_fired_64_times_at_once_is_accepted_once_in_each_of_1000_rounds(
     let world = World::new();
     let signer = world.account("worker", &[]).await;
     let tokens: Vec<_> = (0..ROUNDS).map(|_| world.authorization(&signer)).collect();
-    let address = serve(production_service(&world).await.public()).await;
+    let service = production_service(&world).await;
+    let address = serve(Router::new().fallback_service(service.public())).await;
     let tokens: Arc<[String]> = tokens.into();
     let accepted: Arc<[AtomicUsize]> = (0..ROUNDS).map(|_| AtomicUsize::new(0)).collect();
     let start = Arc::new(Barrier::new(CALLERS));

@@ -100,7 +100,7 @@ impl World {
 
     /// The public routes as a peer with the usual address sees them.
     pub(crate) fn public(&self) -> Router {
-        from_peer(self.service.public(), PEER)
+        public_from(&self.service, PEER)
     }
 
     /// The internal routes, asked from the usual address.
@@ -153,6 +153,11 @@ pub(crate) fn signed(
         .header("authorization", authorization)
         .header("content-type", "application/json");
     request.body(Body::from(body.to_owned())).unwrap()
+}
+
+/// The public routes as that peer sees them.
+pub(crate) fn public_from(service: &Service, peer: &str) -> Router {
+    from_peer(Router::new().fallback_service(service.public()), peer)
 }
 
 pub(crate) fn from_peer(router: Router, peer: &str) -> Router {

@@ -20,6 +20,7 @@ use countersign_store::{Durability, LiveDirectory, SqlStore, SqliteFile};
 use countersign_system::SystemRandom;
 use countersign_vectors::{Expected, Step, TestAccount, Topic};
 
+use crate::support::public_from;
 use crate::support::raw::{Connection, RawAnswer, serve};
 
 const INSTANCE: &str = "instance-of-the-vectors";
@@ -81,8 +82,7 @@ impl Server {
         if let Some(address) = self.listeners.get(audiences) {
             return *address;
         }
-        let peer = Extension(PeerAddress("192.0.2.7:4711".parse().unwrap()));
-        let address = serve(self.service(audiences).public().layer(peer)).await;
+        let address = serve(public_from(&self.service(audiences), "192.0.2.7:4711")).await;
         self.listeners.insert(audiences.to_vec(), address);
         address
     }

@@ -118,6 +118,17 @@ async fn each_part_can_be_switched_off_and_stands_under_the_prefix() {
         assert_eq!(on.get(root, &[]).await.status, 200);
     }
     assert_eq!(on.get("/", &[]).await.status, 404);
+    let forward_auth = ["/auth/forward-auth", "/auth/forward-auth/", "/auth/forward-auth/a/b?c"];
+    for path in forward_auth {
+        assert_eq!(on.get(path, &[]).await.status, 401, "{path}");
+    }
+    assert_eq!(on.get("/auth/validate_request", &[]).await.status, 403);
+    for path in ["/forward-auth", "/validate_request", "/auth/forward-authx"] {
+        assert_eq!(on.get(path, &[]).await.status, 404, "{path}");
+    }
+    for path in ["/auth/validate_request/", "/auth/auth/validate_request"] {
+        assert_eq!(on.get(path, &[]).await.status, 404, "{path}");
+    }
 }
 
 #[tokio::test]

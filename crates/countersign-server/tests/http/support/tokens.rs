@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::ports::{TestClock, TestGuard, TestRandom};
-use super::{Answer, HOST, INSTANCE, PEER, answer, from_peer};
+use super::{Answer, HOST, INSTANCE, PEER, answer, from_peer, public_from};
 
 /// Whose key it is in most tests.
 pub(crate) const IDENTIFIER: &str = "3fa85f64-5717-4562-b3fc-2c963f66afa6";
@@ -109,7 +109,7 @@ impl TokenWorld {
     }
 
     pub(crate) fn public(&self) -> Router {
-        from_peer(self.service.public(), PEER)
+        public_from(&self.service, PEER)
     }
 
     pub(crate) fn internal(&self) -> Router {

@@ -2,12 +2,11 @@
 
 use std::path::PathBuf;
 
-use axum::Router;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Limits, Settings};
 use crate::failure::Failure;
-use crate::listener::Listener;
+use crate::listener::{Answers, Listener};
 use crate::tls::Tls;
 
 /// Both listeners, bound, and the TLS they share.
@@ -37,8 +36,8 @@ impl Listeners {
     /// Serves until `stop`, then drains; how many connections were cut off.
     pub(super) async fn serve(
         self,
-        public: Router,
-        internal: Router,
+        public: impl Answers,
+        internal: impl Answers,
         limits: Limits,
         stop: &CancellationToken,
     ) -> usize {
