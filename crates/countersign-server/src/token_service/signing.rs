@@ -191,8 +191,8 @@ mod tests {
     async fn each_gets_its_own_token_however_many_wait() {
         let (signer, ring) = (Signer::default(), ring());
         let numbers = 0..3 * BATCH as u128 + 1;
-        let signed = join_all(numbers.clone().map(|number| sign(&signer, &ring, number))).await;
-        assert!(signed.into_iter().eq(numbers.map(Uuid::from_u128)));
+        let tokens = join_all(numbers.clone().map(|number| sign(&signer, &ring, number))).await;
+        assert!(tokens.into_iter().eq(numbers.map(Uuid::from_u128)));
     }
 
     #[test]
@@ -200,10 +200,11 @@ mod tests {
         let (signer, ring) = (Signer::default(), ring());
         for number in 0..2 {
             let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-            let signing = sign(&signer, &ring, number);
-            let signed = runtime
-                .block_on(async { tokio::time::timeout(Duration::from_secs(60), signing).await });
-            assert_eq!(signed.unwrap(), Uuid::from_u128(number));
+            let token = runtime.block_on(async {
+                let patience = Duration::from_mins(1);
+                tokio::time::timeout(patience, sign(&signer, &ring, number)).await
+            });
+            assert_eq!(token.unwrap(), Uuid::from_u128(number));
         }
     }
 }
