@@ -45,6 +45,10 @@ pub const ACCOUNTS: usize = 1000;
 const PATHS: [&str; 3] = ["/validate_request", "/authenticate", "/refresh"];
 /// The number of the signing key among the derived ones.
 const SIGNING_KEY: usize = usize::MAX;
+/// The SQLite database in the data directory.
+const SQLITE_FILE: &str = "countersign.db";
+/// What was written to it last.
+const SQLITE_LOG: &str = "countersign.db-wal";
 /// How many refresh tokens are prepared at the same time.
 const PREPARED_AT_ONCE: usize = 2048;
 
@@ -70,6 +74,8 @@ pub struct TokenSetup {
     pub postgres: Option<String>,
     /// How many refresh tokens are stored beforehand.
     pub refresh_tokens: usize,
+    /// The data directory of a server that has stopped, to begin with what it had on SQLite.
+    pub copy_of: Option<PathBuf>,
     /// How many workers it has.
     pub workers: usize,
 }
@@ -232,7 +238,12 @@ async fn countersign(
     let database: Database = if let Some(url) = &setup.postgres {
         PostgresServer::open(&PostgresUrl::parse(url)?, PostgresLimits::default()).await?.into()
     } else {
-        let file = data.join("countersign.db");
+        let file = data.join(SQLITE_FILE);
+        if let Some(original) = &setup.copy_of {
+            for name in [SQLITE_FILE, SQLITE_LOG] {
+                std::fs::copy(original.join(name), data.join(name))?;
+            }
+        }
         SqliteFile::open(&file, Durability::ProcessCrash).await?.into()
     };
     let store = SqlStore::new(database.clone());
@@ -252,7 +263,9 @@ async fn countersign(
         random: random.clone(),
     };
     let tokens = TokenService::new(ports, Arc::new(ring.await?), TokenSettings::default());
-    prepare(&directory, &tokens, &refresh_tokens, setup.refresh_tokens).await?;
+    if setup.copy_of.is_none() {
+        prepare(&directory, &tokens, &refresh_tokens, setup.refresh_tokens).await?;
+    }
     let ports = Ports {
         directory: Arc::new(directory.clone()),
         guard: Arc::new(ReplayWheel::new(ReplayLimits::default(), clock.clone(), &SystemRandom)),
@@ -300,6 +313,10 @@ async fn prepare(
         for added in adding.collect::<Vec<_>>() {
             anyhow::ensure!(added.await??, "the key is there");
         }
+    }
+    // This sorts in what has just arrived; twice, because some may be on their way.
+    for _ in 0..2 {
+        refresh_tokens.delete_expired_refresh_tokens(NOW).await?;
     }
     Ok(())
 }

@@ -7,6 +7,11 @@ use crate::pairs::Ratios;
 use crate::process::{BOTH_CORES, LOAD_CORE, Server, move_to_cores};
 use crate::report::{Limit, Row};
 
+/// How long a server is watched to see whether it rests.
+const A_WHILE: Duration = Duration::from_millis(500);
+/// How much CPU time a resting server uses in [`A_WHILE`] at the most, in nanoseconds.
+const RESTING_NANOS: u64 = 5_000_000;
+
 /// Both ways to look at the same pairs: our share of the baseline.
 #[derive(Default)]
 pub struct Shares {
@@ -28,6 +33,48 @@ pub async fn half(server: &Server, address: &str, requests: &Requests) -> anyhow
     let before = server.cpu_nanos()?;
     let elapsed = send_all(address, requests).await?;
     Ok(Half { elapsed, cpu_nanos: server.cpu_nanos()? - before })
+}
+
+/// Sends these requests to two servers by turns, many times over, and waits until both
+/// rest.
+///
+/// What disturbs this machine lasts longer than a turn, and so meets both. Each server is
+/// charged all that it did meanwhile, also what it put off until nobody asked.
+///
+/// # Errors
+/// If an answer is not 200.
+pub async fn by_turns(
+    servers: [(&Server, &str); 2],
+    requests: &Requests,
+    turns: usize,
+) -> anyhow::Result<[Half; 2]> {
+    let mut halves = [(); 2].map(|()| Half { elapsed: Duration::ZERO, cpu_nanos: 0 });
+    let mut before = [0; 2];
+    for ((server, _), before) in servers.iter().zip(&mut before) {
+        *before = server.cpu_nanos()?;
+    }
+    for _ in 0..turns {
+        for ((_, address), half) in servers.iter().zip(&mut halves) {
+            half.elapsed += send_all(address, requests).await?;
+        }
+    }
+    for (((server, _), half), before) in servers.iter().zip(&mut halves).zip(before) {
+        half.cpu_nanos = at_rest(server).await? - before;
+    }
+    Ok(halves)
+}
+
+/// The CPU time that a server has used when it does nothing any more.
+async fn at_rest(server: &Server) -> anyhow::Result<u64> {
+    let mut used = server.cpu_nanos()?;
+    loop {
+        tokio::time::sleep(A_WHILE).await;
+        let now = server.cpu_nanos()?;
+        if now - used < RESTING_NANOS {
+            return Ok(now);
+        }
+        used = now;
+    }
 }
 
 /// Runs the load on a core of its own, and gives the other back afterwards for

@@ -2,6 +2,7 @@
 //! nothing, one bare signature check, or one bare signature.
 
 use std::cell::OnceCell;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use countersign_benches::measured_tokens::{
 };
 use countersign_benches::process::{SERVER_CORE, Server};
 use countersign_benches::report::{Row, print};
-use countersign_benches::shares::{Shares, half, on_the_load_core};
+use countersign_benches::shares::{Shares, by_turns, half, on_the_load_core};
 use countersign_testbed::{Durability, Postgres};
 use serde_json::json;
 use tempfile::TempDir;
@@ -20,8 +21,13 @@ use tempfile::TempDir;
 /// How many pairs are measured: many short ones say more about the middle than few long
 /// ones where neighbours come and go.
 const PAIRS: usize = 101;
-/// The same for a large store: what it costs comes and goes with what is sorted in.
-const LARGE_PAIRS: usize = 301;
+/// The same for a large store on SQLite: few, because each is one whole round of what
+/// happens there, [`TURNS`] of [`TURN_REQUESTS`], after which all new tokens are sorted in.
+const ROUNDS: usize = 13;
+/// How many turns one round has: more than 131,072 requests.
+const TURNS: usize = 132;
+/// How many requests one turn has.
+const TURN_REQUESTS: usize = 1_000;
 /// The same where each request takes an RSA signature.
 const RSA_PAIRS: usize = 41;
 /// Requests in one half of a pair.
@@ -141,6 +147,11 @@ fn comparisons() -> Vec<Comparison> {
 }
 
 impl Comparison {
+    fn setup(&self) -> TokenSetup {
+        let Self { bare, rsa, .. } = *self;
+        TokenSetup { bare, rsa, postgres: None, refresh_tokens: 0, copy_of: None, workers: 1 }
+    }
+
     fn measure(&self, place: &Place) -> anyhow::Result<Vec<Row>> {
         let server = start(self, 0, place)?;
         let (pairs, count) = if self.rsa { (RSA_PAIRS, RSA_REQUESTS) } else { (PAIRS, REQUESTS) };
@@ -194,9 +205,15 @@ impl Comparison {
 
 fn start(comparison: &Comparison, refresh_tokens: usize, place: &Place) -> anyhow::Result<Server> {
     let postgres = if comparison.on_postgres { Some(place.fresh_database()?) } else { None };
-    let Comparison { bare, rsa, .. } = *comparison;
-    let setup = TokenSetup { bare, rsa, postgres, refresh_tokens, workers: 1 };
-    Server::start(&setup.to_arguments(place.directory.path())?, SERVER_CORE, 2)
+    let setup = TokenSetup { postgres, refresh_tokens, ..comparison.setup() };
+    start_with(&setup, place).map(|(server, _)| server)
+}
+
+/// Starts a server; its data directory too.
+fn start_with(setup: &TokenSetup, place: &Place) -> anyhow::Result<(Server, PathBuf)> {
+    let arguments = setup.to_arguments(place.directory.path())?;
+    let data = Path::new(&arguments[1]).parent().context("a directory")?.to_owned();
+    Ok((Server::start(&arguments, SERVER_CORE, 2)?, data))
 }
 
 /// A refresh token of each account.
@@ -223,11 +240,20 @@ fn large_against_small(name: &str, on_postgres: bool, place: &Place) -> anyhow::
         on_postgres,
         limit: 0.90,
     };
-    let small = start(&comparison, 0, place)?;
-    let large = start(&comparison, MANY_REFRESH_TOKENS, place)?;
-    let shares = on_the_load_core(async {
+    let shares = if on_postgres {
+        large_against_small_in_pairs(&comparison, place)?
+    } else {
+        large_against_small_in_rounds(&comparison, place)?
+    };
+    Ok(shares.rows(name, comparison.limit))
+}
+
+fn large_against_small_in_pairs(comparison: &Comparison, place: &Place) -> anyhow::Result<Shares> {
+    let small = start(comparison, 0, place)?;
+    let large = start(comparison, MANY_REFRESH_TOKENS, place)?;
+    on_the_load_core(async {
         let mut shares = Shares::default();
-        for pair in 0..=LARGE_PAIRS {
+        for pair in 0..=PAIRS {
             let requests = comparison.requests(pair, REQUESTS, &[]);
             let base = half(&small, &small.addresses[1], &requests).await?;
             let ours = half(&large, &large.addresses[1], &requests).await?;
@@ -236,6 +262,31 @@ fn large_against_small(name: &str, on_postgres: bool, place: &Place) -> anyhow::
             }
         }
         Ok(shares)
-    })?;
-    Ok(shares.rows(name, comparison.limit))
+    })
+}
+
+/// Each round begins with the same two stores, so that the small one stays small.
+fn large_against_small_in_rounds(comparison: &Comparison, place: &Place) -> anyhow::Result<Shares> {
+    let prepared = |refresh_tokens| {
+        let setup = TokenSetup { refresh_tokens, ..comparison.setup() };
+        start_with(&setup, place).map(|(_, data)| data)
+    };
+    let (small, large) = (prepared(0)?, prepared(MANY_REFRESH_TOKENS)?);
+    let copy = |original: &Path| {
+        let setup = TokenSetup { copy_of: Some(original.to_owned()), ..comparison.setup() };
+        start_with(&setup, place)
+    };
+    let requests = comparison.requests(0, TURN_REQUESTS, &[]);
+    let mut shares = Shares::default();
+    for _ in 0..ROUNDS {
+        let ((small, small_data), (large, large_data)) = (copy(&small)?, copy(&large)?);
+        let servers = [&small, &large].map(|server| (server, server.addresses[1].as_str()));
+        let [base, ours] = on_the_load_core(by_turns(servers, &requests, TURNS))?;
+        shares.add(&base, &ours);
+        drop((small, large));
+        for data in [small_data, large_data] {
+            std::fs::remove_dir_all(data)?;
+        }
+    }
+    Ok(shares)
 }

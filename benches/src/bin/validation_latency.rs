@@ -40,6 +40,7 @@ fn main() -> anyhow::Result<ExitCode> {
         rsa: true,
         postgres: None,
         refresh_tokens: 0,
+        copy_of: None,
         workers: 2,
     };
     let server = Server::start(&setup.to_arguments(directory.path())?, BOTH_CORES, 2)?;
