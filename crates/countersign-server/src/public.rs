@@ -11,8 +11,8 @@
 //! A token is good once: a gateway must not ask a second time for one request.
 
 mod documented;
-mod door;
 mod forward_auth;
+mod gateways;
 mod url_prefix;
 
 use std::sync::Arc;
@@ -24,9 +24,11 @@ use http::StatusCode;
 use http::header::{CACHE_CONTROL, RETRY_AFTER};
 use utoipa::OpenApi as _;
 
-pub use door::PublicService;
 pub use forward_auth::FORWARD_AUTH;
+pub use gateways::PublicService;
 pub use url_prefix::{UrlPrefix, UrlPrefixError};
+
+use gateways::GatewayRoutes;
 
 use crate::health;
 use crate::identity_headers::IdentityHeaders;
@@ -66,14 +68,14 @@ pub struct PublicState {
     pub openapi: bool,
 }
 
-/// The public routes.
+/// What answers on the public listener.
 pub fn service(state: PublicState) -> PublicService {
     let layers = Layers::new(Arc::clone(&state.contexts), state.limits, unavailable);
-    let door = door::Door::new(&state, layers.clone());
-    PublicService::new(door, router(state, &layers))
+    let gateways = GatewayRoutes::new(&state, layers.clone());
+    PublicService::new(gateways, router(state, &layers))
 }
 
-/// What is not answered at the door.
+/// What gateways do not ask with every request.
 fn router(state: PublicState, layers: &Layers) -> Router {
     let has_tokens = state.tokens.is_some();
     let (headers, url_prefix) = (state.identity_headers.clone(), state.url_prefix.clone());

@@ -5,6 +5,7 @@ mod audit;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod endpoint_keys;
+mod gather;
 mod import;
 mod jwks;
 mod live_directory;

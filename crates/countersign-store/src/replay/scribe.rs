@@ -12,6 +12,7 @@ use tokio::time::MissedTickBehavior;
 use super::journal::{JournalBatch, JournalError, NonceJournal, RecordedUse, Recovered};
 use super::limits::JournalLimits;
 use super::wheel::ReplayWheel;
+use crate::gather::gather;
 
 /// The shortest interval at which the wheel is swept.
 const SHORTEST_SWEEP: Duration = Duration::from_millis(1);
@@ -72,7 +73,7 @@ impl Scribe {
                     if count == 0 {
                         return;
                     }
-                    self.gather(&mut queue, &mut gathered).await;
+                    gather(&mut queue, &mut gathered, self.limits.batch).await;
                     self.write(&mut gathered).await;
                 }
                 _ = ticks.tick() => {
@@ -82,20 +83,6 @@ impl Scribe {
                 }
             }
             while self.prune().await && queue.is_empty() {}
-        }
-    }
-
-    /// Lets callers that are just arriving join the batch, for as long as more
-    /// of them do. A commit costs about the same for one use and for many, and
-    /// on one core the writer would else run after every single one.
-    async fn gather(&self, queue: &mut mpsc::Receiver<Waiting>, gathered: &mut Vec<Waiting>) {
-        while gathered.len() < self.limits.batch {
-            tokio::task::yield_now().await;
-            if queue.is_empty() {
-                return;
-            }
-            let room = self.limits.batch - gathered.len();
-            queue.recv_many(gathered, room).await;
         }
     }
 

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use super::arrivals::Arrivals;
 use super::line::Line;
 use super::{Asked, Errand, Row};
+use crate::gather::gather;
 use crate::sql::database::Database;
 use crate::sql::rows::RefreshTokenRow;
 use crate::sql::statements;
@@ -39,7 +40,7 @@ impl Clerk {
     pub(super) async fn work(mut self, mut errands: mpsc::Receiver<Errand>) {
         let mut batch = Vec::new();
         while self.wait(&mut errands, &mut batch).await {
-            gather(&mut errands, &mut batch).await;
+            gather(&mut errands, &mut batch, BATCH).await;
             let is_idle = batch.is_empty();
             self.run(batch.drain(..)).await;
             if let Some(arrivals) = &mut self.arrivals {
@@ -100,22 +101,6 @@ impl Clerk {
         for Asked { about: hash, done } in finds {
             let one = found.as_ref().map(|found| found.get(&hash).copied());
             let _ = done.send(one.map_err(StoreError::clone));
-        }
-    }
-}
-
-/// Lets callers that are just arriving join, as long as some are.
-async fn gather(errands: &mut mpsc::Receiver<Errand>, batch: &mut Vec<Errand>) {
-    loop {
-        let before = batch.len();
-        tokio::task::yield_now().await;
-        while batch.len() < BATCH
-            && let Ok(errand) = errands.try_recv()
-        {
-            batch.push(errand);
-        }
-        if batch.len() == before || batch.len() >= BATCH {
-            return;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Where requests to the public listener come in.
+//! What gateways ask with every request, answered before the router.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -22,17 +22,17 @@ use crate::layers::Layers;
 /// What answers on the public listener.
 ///
 /// Gateways ask one thing with each request that they get: may it pass? That is answered
-/// at the door, behind the [layers](crate::layers) of all routes. Everything else goes on
+/// first, behind the [layers](crate::layers) of all routes. Everything else goes on
 /// to the router, which would take as long to find the answer as the answer takes.
 #[derive(Clone)]
 pub struct PublicService {
-    door: Arc<Door>,
+    gateways: Arc<GatewayRoutes>,
     router: Router,
 }
 
 impl PublicService {
-    pub(super) fn new(door: Door, router: Router) -> Self {
-        Self { door: Arc::new(door), router }
+    pub(super) fn new(gateways: GatewayRoutes, router: Router) -> Self {
+        Self { gateways: Arc::new(gateways), router }
     }
 }
 
@@ -46,10 +46,10 @@ impl Service<Request> for PublicService {
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        match self.door.question(&request) {
+        match self.gateways.question(&request) {
             Some(question) => {
-                let door = Arc::clone(&self.door);
-                Either::Left(Box::pin(async move { Ok(door.answer(question, request).await) }))
+                let gateways = Arc::clone(&self.gateways);
+                Either::Left(Box::pin(async move { Ok(gateways.answer(question, request).await) }))
             }
             None => Either::Right(self.router.call(request)),
         }
@@ -57,7 +57,7 @@ impl Service<Request> for PublicService {
 }
 
 /// Knows what gateways ask, and answers it.
-pub(super) struct Door {
+pub(super) struct GatewayRoutes {
     layers: Layers,
     forward_auth: Route<ForwardAuth>,
     /// If there is that route.
@@ -76,7 +76,7 @@ enum Question {
     ValidateRequest(Arc<ExternalState>),
 }
 
-impl Door {
+impl GatewayRoutes {
     pub(super) fn new(state: &PublicState, layers: Layers) -> Self {
         let (prefix, headers) = (&state.url_prefix, &state.identity_headers);
         let (authenticator, tokens) = (Arc::clone(&state.authenticator), state.tokens.clone());
