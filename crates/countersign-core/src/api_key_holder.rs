@@ -127,7 +127,7 @@ impl ApiKeyHolder {
 
     /// The caller, where the key itself is its credential.
     pub fn identity(self) -> Identity {
-        Identity::proved(self.account, Credential::ApiKey(self.key))
+        Identity::proved(&self.account, Credential::ApiKey(self.key))
     }
 }
 

@@ -11,7 +11,9 @@ use crate::decoy::Decoys;
 use crate::header;
 use crate::identity::Identity;
 use crate::policy::Policy;
-use crate::ports::{Clock, Directory, DirectoryError, GuardError, LastUse, ReplayGuard};
+use crate::ports::{
+    Clock, Credential, Directory, DirectoryError, GuardError, LastUse, ReplayGuard,
+};
 use crate::refusal::{Reason, Refusal};
 use crate::token::{UnverifiedToken, Verification};
 
@@ -179,6 +181,8 @@ impl Authenticator {
             }
             refuse(reason)
         })?;
+        let id = verified.account_id();
+        let key = verified.key().clone();
         let identity =
             verified.spend(&*self.guard, &self.policy).await.map_err(|error| match error {
                 GuardError::Replayed => refuse(Reason::Replayed).into(),
@@ -187,9 +191,9 @@ impl Authenticator {
                 unavailable => AuthenticationError::Unavailable(unavailable.to_string()),
             })?;
         self.directory.used(LastUse {
-            id: identity.account_id(),
+            id,
             account: claimed,
-            credential: identity.credential().clone(),
+            credential: Credential::PublicKey(key),
             at: now,
             from,
         });

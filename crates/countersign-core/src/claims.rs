@@ -1,6 +1,7 @@
 //! The claims of a signed request and their window.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 use std::time::Duration;
 
 use smallvec::SmallVec;
@@ -112,6 +113,8 @@ pub struct SignedRequestClaims {
     issued_at: Option<Decimal>,
     audience: Option<Vec<String>>,
     binding: Option<Box<RequestBinding>>,
+    /// All of them, as they were signed.
+    json: Arc<str>,
 }
 
 /// The members that are read; tokens may have others.
@@ -149,6 +152,8 @@ impl SignedRequestClaims {
             issued_at: iat.map(Value::number).transpose().map_err(malformed)?,
             audience: aud.map(Value::strings).transpose().map_err(malformed)?,
             binding: read_binding([htm, htu, body_sha256]).map(Box::new),
+            // What was read as an object is UTF-8.
+            json: std::str::from_utf8(payload).map_err(|_| Reason::ClaimsMalformed)?.into(),
         })
     }
 
@@ -175,6 +180,11 @@ impl SignedRequestClaims {
     /// The request it was made for (`htm`, `htu`, `body_sha256`), if it says so.
     pub fn binding(&self) -> Option<&RequestBinding> {
         self.binding.as_deref()
+    }
+
+    /// The claims as they were signed, a JSON object.
+    pub(crate) fn into_json(self) -> Arc<str> {
+        self.json
     }
 
     /// Checks everything that depends on the time: the window around `time`,

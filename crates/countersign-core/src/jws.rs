@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use smallvec::SmallVec;
 
-use crate::algorithm::Algorithm;
+use crate::algorithm::{Algorithm, JwsAlgorithm};
 use crate::json::{Value, pick};
 use crate::key::{PrivateKey, SignError};
 use crate::names::MAX_LABEL_BYTES;
@@ -19,8 +19,12 @@ pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 const USUAL_BYTES: usize = 768;
 
 /// A compact JWS with its header read, nothing verified.
-pub(crate) struct UnverifiedJws<'a> {
-    pub(crate) algorithm: Algorithm,
+///
+/// Which algorithms there are depends on what it will be verified with, and is part
+/// of the type: a token made with a shared secret is never read as one that could be
+/// verified with a public key, nor the other way round.
+pub(crate) struct UnverifiedJws<'a, A = Algorithm> {
+    pub(crate) algorithm: A,
     pub(crate) kid: Option<Box<str>>,
     payload: &'a [u8],
     /// What the signature is over.
@@ -30,7 +34,7 @@ pub(crate) struct UnverifiedJws<'a> {
     pub(crate) signature: SmallVec<[u8; 96]>,
 }
 
-impl<'a> UnverifiedJws<'a> {
+impl<'a, A: JwsAlgorithm> UnverifiedJws<'a, A> {
     pub(crate) fn parse(token: &'a str) -> Result<Self, Reason> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Reason::TokenTooLong);
@@ -58,14 +62,14 @@ impl<'a> UnverifiedJws<'a> {
     }
 }
 
-fn read_header(json: &[u8]) -> Result<(Algorithm, Option<Box<str>>), Reason> {
+fn read_header<A: JwsAlgorithm>(json: &[u8]) -> Result<(A, Option<Box<str>>), Reason> {
     let [alg, kid, crit, b64] =
         pick(json, &["alg", "kid", "crit", "b64"]).ok_or(Reason::TokenMalformed)?;
     if crit.is_some() || b64.is_some() {
         return Err(Reason::CriticalHeader);
     }
     let name = alg.and_then(|alg| alg.string().ok()).ok_or(Reason::TokenMalformed)?;
-    let algorithm = Algorithm::from_name(&name).ok_or(Reason::AlgorithmUnsupported)?;
+    let algorithm = A::from_name(&name).ok_or(Reason::AlgorithmUnsupported)?;
     let kid = match kid.map(Value::string) {
         None => None,
         Some(Ok(kid)) if !kid.is_empty() && kid.len() <= MAX_LABEL_BYTES => Some(kid.into()),
@@ -86,7 +90,7 @@ impl<const N: usize> Part<N> {
         Self { usual: [0; N], long: Vec::new() }
     }
 
-    fn decode(&mut self, base64url: &[u8]) -> Result<&[u8], Reason> {
+    pub(crate) fn decode(&mut self, base64url: &[u8]) -> Result<&[u8], Reason> {
         let length = base64::decoded_len_estimate(base64url.len());
         let into = if length <= N {
             &mut self.usual[..length]
@@ -109,14 +113,24 @@ struct Header<'a> {
     typ: &'a str,
 }
 
-/// Writes a compact JWS over JSON.
+/// Writes a compact JWS over JSON, signed with a private key.
 pub(crate) fn write(
     key: &PrivateKey,
     algorithm: Algorithm,
     kid: Option<&str>,
     payload: &impl Serialize,
 ) -> Result<String, SignError> {
-    let header = Header { alg: algorithm.name(), kid, typ: "JWT" };
+    write_with(algorithm.name(), kid, payload, |input| key.sign(algorithm, input))
+}
+
+/// Writes a compact JWS over JSON, signed by `sign`.
+pub(crate) fn write_with<S: AsRef<[u8]>, E>(
+    algorithm: &str,
+    kid: Option<&str>,
+    payload: &impl Serialize,
+    sign: impl FnOnce(&[u8]) -> Result<S, E>,
+) -> Result<String, E> {
+    let header = Header { alg: algorithm, kid, typ: "JWT" };
     let mut token = String::with_capacity(USUAL_BYTES);
     let mut json = Vec::with_capacity(USUAL_BYTES);
     // Unwrap safety: headers and claims are maps with text keys.
@@ -126,7 +140,7 @@ pub(crate) fn write(
     json.clear();
     serde_json::to_writer(&mut json, payload).expect("claims can be written");
     URL_SAFE_NO_PAD.encode_string(&json, &mut token);
-    let signature = key.sign(algorithm, token.as_bytes())?;
+    let signature = sign(token.as_bytes())?;
     token.push('.');
     URL_SAFE_NO_PAD.encode_string(signature, &mut token);
     Ok(token)

@@ -11,6 +11,7 @@ mod access_token;
 mod algorithm;
 mod api_key_holder;
 mod authenticator;
+mod bearer;
 mod claims;
 mod crypto;
 mod decimal;
@@ -18,6 +19,8 @@ mod decoy;
 mod encryption;
 pub mod header;
 mod identity;
+mod identity_headers;
+mod issuer;
 mod json;
 mod jwk_set;
 mod jws;
@@ -28,24 +31,29 @@ mod policy;
 pub mod ports;
 mod refusal;
 mod secret;
+mod shared_secret;
 mod signer;
 mod time;
 mod token;
 mod token_id;
+mod trusted_keys;
 mod verified_access_token;
 
 pub use access_token::{
     AccessClaims, AccessTokenForm, AccessTokenPolicy, DEFAULT_ACCESS_TOKEN_LIFETIME, Grant,
     IssueError,
 };
-pub use algorithm::{Algorithm, KeyType};
+pub use algorithm::{Algorithm, HmacAlgorithm, KeyType, TokenAlgorithm};
 pub use api_key_holder::{ApiKeyHolder, GrantError, IdentifierRule};
 pub use authenticator::{AuthenticationError, Authenticator};
+pub use bearer::{BearerPolicy, Check, DEFAULT_ACCOUNT_CLAIM, RemoteError, VerifiedBearerToken};
 pub use claims::{NonceClaim, RequestBinding, SignedRequestClaims, TimeClaim};
 pub use crypto::{AwsLc, SignatureVerifier};
 pub use decoy::Decoys;
 pub use encryption::{ENCRYPTION_KEY_BYTES, EncryptionKey, EncryptionKeyError, OpenError, Sealed};
 pub use identity::{Identity, Method};
+pub use identity_headers::{IdentityHeaders, IdentityHeadersError};
+pub use issuer::{DEFAULT_TOKEN_LIFETIME, Issuer, MintError};
 pub use jwk_set::{
     JwkSet, JwkSetError, MAX_JWK_SET_BYTES, MAX_JWK_SET_KEYS, SkipReason, SkippedJwk,
 };
@@ -70,8 +78,12 @@ pub use secret::{
     API_KEY_PREFIX, ApiKey, ApiKeyError, HashingSecret, ImportedHashError, MAX_API_KEY_BYTES,
     RefreshToken, RefreshTokenError, SecretHash, SecretHasher,
 };
+pub use shared_secret::{
+    MAX_SHARED_SECRET_BYTES, MIN_SHARED_SECRET_BYTES, SharedSecret, SharedSecretError,
+};
 pub use signer::{BoundTo, RequestSigner};
 pub use time::UnixTime;
 pub use token::{CHECKS_WITHOUT_KID, UnverifiedToken, Verification, VerifiedToken};
 pub use token_id::TokenIds;
+pub use trusted_keys::TrustedKeys;
 pub use verified_access_token::VerifiedAccessToken;

@@ -11,6 +11,7 @@ mod environment;
 mod refresh_tokens;
 mod replay;
 mod signing_keys;
+mod trusted_keys;
 
 pub use administration::{
     Account, AccountChange, AccountFilter, Act, AdminStore, AuditRecord, EndpointStatus,
@@ -25,3 +26,4 @@ pub use environment::{Clock, Random};
 pub use refresh_tokens::{RefreshTokenRecord, RefreshTokenStore};
 pub use replay::{GuardError, NONCE_RETENTION_MARGIN, ReplayGuard, ReplayKey, Spend};
 pub use signing_keys::{Resealed, SecretName, SigningKeyRecord, SigningKeyStore};
+pub use trusted_keys::{TokenValidator, TrustedKeySource, ValidatorError};

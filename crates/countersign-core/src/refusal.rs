@@ -67,6 +67,12 @@ reasons! {
     AudienceOther = "audience_other",
     /// `iss` names another issuer.
     IssuerOther = "issuer_other",
+    /// A claim that the policy requires is missing.
+    ClaimMissing = "claim_missing",
+    /// The claim that names the account is missing or no account name.
+    AccountClaim = "account_claim",
+    /// The claim that lists groups has another form, or a name that no group can have.
+    GroupsClaim = "groups_claim",
     /// The token was made for another method, URI or body, or for none where
     /// that is required.
     BindingOther = "binding_other",
@@ -94,6 +100,8 @@ reasons! {
     IdentifierOther = "identifier_other",
     /// The access token was revoked, or all of its account.
     TokenRevoked = "token_revoked",
+    /// Whoever knows the service's accounts does not let this one in.
+    AccountBlocked = "account_blocked",
     /// The token was used before.
     Replayed = "replayed",
     /// The account has spent so many nonces lately that it must wait.

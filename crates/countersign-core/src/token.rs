@@ -13,6 +13,7 @@ use crate::decoy::Decoys;
 use crate::identity::Identity;
 use crate::jws::{Part, UnverifiedJws};
 use crate::key::PublicKey;
+use crate::names::AccountId;
 use crate::policy::{Binding, Policy};
 use crate::ports::{
     AccountKeys, Credential, GuardError, RegisteredKey, ReplayGuard, ReplayKey, Spend,
@@ -201,6 +202,16 @@ impl<'a> UnverifiedToken<'a> {
 }
 
 impl VerifiedToken {
+    /// Whose it is.
+    pub fn account_id(&self) -> AccountId {
+        self.account.id
+    }
+
+    /// The key that signed it.
+    pub fn key(&self) -> &PublicKey {
+        &self.key
+    }
+
     /// The claims, now proved to be the account's.
     pub fn claims(&self) -> &SignedRequestClaims {
         &self.claims
@@ -222,6 +233,7 @@ impl VerifiedToken {
             tolerance: policy.tolerance,
         };
         guard.spend(spend).await?;
-        Ok(Identity::proved(self.account, Credential::PublicKey(self.key)))
+        let identity = Identity::proved(&self.account, Credential::PublicKey(self.key));
+        Ok(identity.with_claims(self.claims.into_json()))
     }
 }

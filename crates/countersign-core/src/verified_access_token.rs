@@ -67,7 +67,7 @@ impl VerifiedAccessToken {
             return Err(Reason::KeyRevoked);
         }
         let credential = Credential::AccessToken(token_id);
-        Ok(Identity::proved(account, credential).with_identifier(identifier))
+        Ok(Identity::proved(&account, credential).with_identifier(identifier))
     }
 }
 

@@ -17,9 +17,9 @@ use countersign_core::Clock;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
-use crate::identity_headers::IdentityHeaders;
 use crate::openapi;
 use crate::token_service::TokenService;
+use countersign_core::IdentityHeaders;
 pub use external::{
     AUTHENTICATE, HEALTH, JWKS, REFRESH, ROOT, VALIDATE, VALIDATE_REQUEST, WELL_KNOWN_JWKS,
 };

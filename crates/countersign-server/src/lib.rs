@@ -62,7 +62,6 @@
 
 pub mod api;
 pub mod health;
-mod identity_headers;
 pub mod internal;
 pub mod key_to_token;
 mod late_routes;
@@ -80,7 +79,7 @@ mod unread_body;
 use countersign_core::Policy;
 use http::HeaderValue;
 
-pub use identity_headers::{IdentityHeaders, IdentityHeadersError};
+pub use countersign_core::{IdentityHeaders, IdentityHeadersError};
 pub use peer::{PeerAddress, TrustedProxies};
 pub use public::PublicService;
 pub use readiness::{CheckOutcome, GuardCheck, Readiness, ReadinessCheck, StoreCheck};

@@ -31,7 +31,6 @@ pub use url_prefix::{UrlPrefix, UrlPrefixError};
 use gateways::GatewayRoutes;
 
 use crate::health;
-use crate::identity_headers::IdentityHeaders;
 use crate::key_to_token::{self, TokenRoutes};
 use crate::layers::{Failure, Layers, Limits};
 use crate::openapi;
@@ -39,6 +38,7 @@ use crate::readiness::Readiness;
 use crate::request_context::RequestContexts;
 use crate::request_keys::{self, RequestKeys};
 use crate::token_service::TokenService;
+use countersign_core::IdentityHeaders;
 
 /// What the public routes work with.
 #[derive(Clone)]

@@ -7,7 +7,6 @@ use countersign_core::ports::{AdminStore, Directory, ReplayGuard};
 use countersign_core::{Authenticator, Binding, Clock, Policy, PublicKey, Random};
 use http::HeaderName;
 
-use crate::identity_headers::{IdentityHeaders, IdentityHeadersError};
 use crate::internal::{self, AllowedHosts, InternalState, JwksUrlRule, Scheme};
 use crate::key_to_token::TokenRoutes;
 use crate::late_routes::late;
@@ -18,6 +17,7 @@ use crate::readiness::{Readiness, ReadinessCheck};
 use crate::request_context::RequestContexts;
 use crate::request_keys::RequestKeys;
 use crate::token_service::{BEARER, TokenService};
+use countersign_core::{IdentityHeaders, IdentityHeadersError};
 
 /// What the service needs from the world.
 #[derive(Clone)]

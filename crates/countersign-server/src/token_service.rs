@@ -40,7 +40,7 @@
 //! let identifier = random_account_id(&*random);
 //! service.register(&act, &key, identifier).await?;
 //! let session = service.authenticate(key.reveal(), identifier.0, None).await?;
-//! assert_eq!(service.validate(&session.jwt).await?.account_id(), identifier);
+//! assert_eq!(service.validate(&session.jwt).await?.account_id(), Some(identifier));
 //!
 //! // Later: another token for the refresh token, perhaps of another signing key.
 //! service.ring().rotate(&act, Rotation::Compromised).await?;

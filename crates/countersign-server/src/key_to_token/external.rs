@@ -14,11 +14,11 @@ use http::{Extensions, HeaderValue, StatusCode};
 use super::answers::{empty, failed, json_answer, result};
 use super::fields::{BadBody, Fields, members};
 use super::wire::{self, Nothing, Outcome, TokenPair};
-use crate::identity_headers::IdentityHeaders;
 use crate::openapi::{KeySet, described};
 use crate::request_context::RequestContext;
 use crate::token_service::{BEARER, TokenError, TokenService};
 use crate::unread_body;
+use countersign_core::IdentityHeaders;
 
 /// The path that says that the service is there.
 pub const ROOT: &str = "/";

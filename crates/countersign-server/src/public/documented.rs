@@ -11,8 +11,8 @@ use utoipa::openapi::{
 };
 
 use super::{FORWARD_AUTH, UrlPrefix};
-use crate::identity_headers::IdentityHeaders;
 use crate::openapi::{header, operations, response};
+use countersign_core::IdentityHeaders;
 
 /// The name of signed requests.
 const SIGNED_REQUEST: &str = "signed_request";

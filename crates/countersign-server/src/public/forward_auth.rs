@@ -14,10 +14,10 @@ use countersign_core::{AuthenticationError, Authenticator, Identity, Reason, Ref
 use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use crate::identity_headers::IdentityHeaders;
 use crate::request_context::RequestContext;
 use crate::token_service::{BEARER, TokenService};
 use crate::unread_body;
+use countersign_core::IdentityHeaders;
 
 /// The path of the endpoint; whatever follows it is ignored.
 pub const FORWARD_AUTH: &str = "/forward-auth";

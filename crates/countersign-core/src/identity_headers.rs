@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use countersign_core::ports::Credential;
-use countersign_core::{AccountId, AccountName, GroupName, Identity, Method};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
+
+use crate::identity::{Identity, Method};
+use crate::names::{AccountId, AccountName, GroupName};
+use crate::ports::Credential;
 
 /// What is encoded in an account's name: control characters, every byte that is
 /// not ASCII, and `%` itself, without which `gr%C3%BC` and `grü` would become
@@ -85,7 +87,7 @@ impl IdentityHeaders {
             header::TRANSFER_ENCODING,
             header::UPGRADE,
             header::WWW_AUTHENTICATE,
-            crate::request_context::X_REQUEST_ID.clone(),
+            HeaderName::from_static("x-request-id"),
         ];
         let mut seen = HashSet::new();
         for name in self.names() {
@@ -100,25 +102,32 @@ impl IdentityHeaders {
     }
 
     /// Says who the caller is.
-    pub(crate) fn say(&self, identity: &Identity, headers: &mut HeaderMap) {
+    pub fn say(&self, identity: &Identity, headers: &mut HeaderMap) {
         headers.insert(self.account.clone(), account(identity.account()));
-        headers.insert(self.account_id.clone(), account_id(identity.account_id()));
+        headers.insert(self.account_id.clone(), identity.account_id().map_or(EMPTY, account_id));
         headers.insert(self.groups.clone(), groups(identity.groups()));
         headers.insert(self.method.clone(), method(identity.method()));
-        headers.insert(self.credential.clone(), credential(identity.credential()));
+        headers.insert(self.credential.clone(), identity.credential().map_or(EMPTY, credential));
         let identifier = identity.claimed_identifier().map_or(EMPTY, uuid);
         headers.insert(self.identifier.clone(), identifier);
     }
 
     /// Says that the caller is nobody.
-    pub(crate) fn say_nobody(&self, headers: &mut HeaderMap) {
+    pub fn say_nobody(&self, headers: &mut HeaderMap) {
         for name in self.names() {
             headers.insert(name.clone(), EMPTY);
         }
     }
 
+    /// Takes away what a client sent, so that nobody passes for another.
+    pub fn strip(&self, headers: &mut HeaderMap) {
+        for name in self.names() {
+            headers.remove(name);
+        }
+    }
+
     /// The headers, and what each says.
-    pub(crate) fn described(&self) -> [(&HeaderName, &'static str); 6] {
+    pub fn described(&self) -> [(&HeaderName, &'static str); 6] {
         [
             (&self.account, "The account's name; `%` and what is not ASCII is percent-encoded."),
             (&self.account_id, "The account's id."),
@@ -178,7 +187,7 @@ fn method(method: Method) -> HeaderValue {
         Method::SignedRequest => HeaderValue::from_static("signed-request"),
         Method::AccessToken => HeaderValue::from_static("access-token"),
         Method::ApiKey => HeaderValue::from_static("api-key"),
-        other => ascii(other.to_string()),
+        Method::BearerToken => HeaderValue::from_static("bearer-token"),
     }
 }
 
