@@ -1,130 +1,222 @@
-//! The layer: from the `Authorization` header to an identity in the extensions.
+//! The layers that say who calls: from the `Authorization` header to an identity in
+//! the request's extensions.
 
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use countersign_core::{AuthenticationError, Authenticator, Identity};
-use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, Request, Response, StatusCode};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Request, Response};
+use http_body::Body;
+use http_body_util::{Either, Full};
+use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 
-/// How long a caller should wait before it tries again, in seconds, when a
-/// dependency of authentication is down.
-const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
+use crate::answers::{Denial, GuardedBody, is_grpc};
+use crate::identity::{Identity, Nobody};
+use crate::judgement::Judgement;
+use crate::policy::Policy;
 
 /// The address a request came from, for the record of a key's last use. A
 /// server that knows it puts it into the request's extensions.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientAddress(pub IpAddr);
 
-/// What happens to a request without a good token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Anonymous {
-    /// 401 with the challenge.
-    Refused,
-    /// It goes on without an identity, as in `asymmetric_jwt_auth`.
-    Allowed,
-}
-
-/// Authenticates requests before they reach a service.
+/// A layer through which only callers get that prove who they are; the others are
+/// answered 401 and how to prove it.
 #[derive(Clone)]
-pub struct AuthenticateLayer {
-    authenticator: Arc<Authenticator>,
-    anonymous: Anonymous,
-}
+pub struct RequireAuth(Gate);
 
-impl AuthenticateLayer {
-    /// Only callers that prove who they are get through.
-    pub fn required(authenticator: Arc<Authenticator>) -> Self {
-        Self { authenticator, anonymous: Anonymous::Refused }
-    }
+/// A layer through which every caller gets; those that prove who they are have an
+/// [`Identity`]. A token that is no good makes its caller nobody.
+#[derive(Clone)]
+pub struct AllowAnonymous(Gate);
 
-    /// Every caller gets through; those that prove who they are have an
-    /// [`Identity`]. A token that is no good makes the caller nobody.
-    pub fn optional(authenticator: Arc<Authenticator>) -> Self {
-        Self { authenticator, anonymous: Anonymous::Allowed }
+impl RequireAuth {
+    /// Asks this policy.
+    pub fn new(policy: Policy) -> Self {
+        Self(Gate { policy, lets_nobody_in: false })
     }
 }
 
-impl<S> Layer<S> for AuthenticateLayer {
+impl AllowAnonymous {
+    /// Asks this policy.
+    pub fn new(policy: Policy) -> Self {
+        Self(Gate { policy, lets_nobody_in: true })
+    }
+}
+
+impl<S> Layer<S> for RequireAuth {
     type Service = Authenticate<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Authenticate { inner, layer: self.clone() }
+        Authenticate { inner, gate: self.0.clone() }
     }
 }
 
-/// A service behind [`AuthenticateLayer`].
+impl<S> Layer<S> for AllowAnonymous {
+    type Service = Authenticate<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Authenticate { inner, gate: self.0.clone() }
+    }
+}
+
+/// A service behind [`RequireAuth`] or [`AllowAnonymous`].
 #[derive(Clone)]
 pub struct Authenticate<S> {
     inner: S,
-    layer: AuthenticateLayer,
+    gate: Gate,
 }
 
-/// The answer to come.
-pub type ResponseFuture<B, E> = Pin<Box<dyn Future<Output = Result<Response<B>, E>> + Send>>;
+/// What is done about a judgement.
+#[derive(Clone)]
+struct Gate {
+    policy: Policy,
+    lets_nobody_in: bool,
+}
+
+/// What becomes of a request at the gate.
+enum Passage<B> {
+    /// It goes on, with what is known of its caller.
+    On(Request<B>),
+    /// It does not; this is the answer.
+    Denied(Response<Bytes>),
+}
+
+impl Gate {
+    /// What becomes of a request on which there is this judgement.
+    fn pass<B>(&self, mut request: Request<B>, judgement: Judgement) -> Passage<B> {
+        // Whoever said before who calls, it was not this layer.
+        request.extensions_mut().remove::<Identity>();
+        request.extensions_mut().remove::<Nobody>();
+        let names = &self.policy.inner().identity_headers;
+        names.strip(request.headers_mut());
+        let policy = self.policy.clone();
+        let denial = match judgement {
+            Judgement::Known(identity) => {
+                if policy.inner().tells_upstreams {
+                    names.say(&identity, request.headers_mut());
+                }
+                request.extensions_mut().insert(Identity::new(identity, policy));
+                return Passage::On(request);
+            }
+            Judgement::Nobody { sent_a_token } if self.lets_nobody_in => {
+                request.extensions_mut().insert(Nobody { policy, sent_a_token });
+                return Passage::On(request);
+            }
+            Judgement::Nobody { sent_a_token } => Denial::Unauthenticated { sent_a_token },
+            Judgement::Unavailable => Denial::Unavailable,
+        };
+        Passage::Denied(policy.deny(denial, is_grpc(request.headers())))
+    }
+}
 
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for Authenticate<S>
 where
-    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone + Send + 'static,
-    S::Future: Send,
-    ReqBody: Send + 'static,
-    ResBody: Default,
+    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
+    ResBody: Body<Data = Bytes>,
 {
-    type Response = S::Response;
+    type Response = Response<GuardedBody<ResBody>>;
     type Error = S::Error;
-    type Future = ResponseFuture<ResBody, S::Error>;
+    type Future = AuthenticateFuture<S, ReqBody>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        if let Some(judgement) = self.gate.policy.judge_at_once(request.headers()) {
+            let passage = self.gate.pass(request, judgement);
+            return AuthenticateFuture { state: State::after(passage, &mut self.inner) };
+        }
         // The service that was polled ready is the one to call; its clone is not ready yet.
         let clone = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, clone);
-        let AuthenticateLayer { authenticator, anonymous } = self.layer.clone();
-        Box::pin(async move {
-            // Whoever put an identity there before, it was not this layer.
-            request.extensions_mut().remove::<Identity>();
-            let from = request.extensions().get::<ClientAddress>().map(|address| address.0);
-            match authenticator.authenticate(request.headers(), from).await {
-                Ok(identity) => {
-                    request.extensions_mut().insert(identity);
-                }
-                Err(AuthenticationError::Busy(_) | AuthenticationError::Unavailable(_)) => {
-                    return Ok(unavailable());
-                }
-                Err(AuthenticationError::Refused(_)) if anonymous == Anonymous::Allowed => {}
-                Err(AuthenticationError::Refused(_)) => return Ok(challenge(&authenticator)),
-            }
-            inner.call(request).await
-        })
+        let service = std::mem::replace(&mut self.inner, clone);
+        let (head, body) = request.into_parts();
+        let policy = self.gate.policy.clone();
+        let judging = Box::pin(async move {
+            let judgement = policy.judge(&head).await;
+            (head, judgement)
+        });
+        let rest = Some((service, self.gate.clone(), body));
+        AuthenticateFuture { state: State::Judged { judging, rest } }
     }
 }
 
-/// The one answer to every refused credential (RFC 9110 section 15.5.2).
-fn challenge<B: Default>(authenticator: &Authenticator) -> Response<B> {
-    let mut response = answer(StatusCode::UNAUTHORIZED);
-    if let Ok(scheme) = HeaderValue::from_str(&authenticator.policy().scheme) {
-        response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
+pin_project! {
+    /// The answer to come. Dropping it ends whatever it waits for.
+    pub struct AuthenticateFuture<S, B>
+    where
+        S: Service<Request<B>>,
+    {
+        #[pin]
+        state: State<S, B>,
     }
-    response
 }
 
-/// A dependency is down: the credential may be good, so the caller may retry.
-fn unavailable<B: Default>() -> Response<B> {
-    let mut response = answer(StatusCode::SERVICE_UNAVAILABLE);
-    response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
-    response
+pin_project! {
+    #[project = StateProjection]
+    enum State<S, B>
+    where
+        S: Service<Request<B>>,
+    {
+        /// Somebody is asked who calls.
+        Judged {
+            judging: Pin<Box<dyn Future<Output = (Parts, Judgement)> + Send>>,
+            rest: Option<(S, Gate, B)>,
+        },
+        /// The request has gone on.
+        Passed { #[pin] future: S::Future },
+        /// It has not.
+        Denied { answer: Option<Response<Bytes>> },
+    }
 }
 
-fn answer<B: Default>(status: StatusCode) -> Response<B> {
-    let mut response = Response::new(B::default());
-    *response.status_mut() = status;
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+impl<S: Service<Request<B>>, B> State<S, B> {
+    fn after(passage: Passage<B>, service: &mut S) -> Self {
+        match passage {
+            Passage::On(request) => Self::Passed { future: service.call(request) },
+            Passage::Denied(answer) => Self::Denied { answer: Some(answer) },
+        }
+    }
+}
+
+impl<S, ReqBody, ResBody> Future for AuthenticateFuture<S, ReqBody>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    ResBody: Body<Data = Bytes>,
+{
+    type Output = Result<Response<GuardedBody<ResBody>>, S::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            let mut this = self.as_mut().project();
+            let next = match this.state.as_mut().project() {
+                StateProjection::Passed { future } => {
+                    let response = ready!(future.poll(context))?;
+                    return Poll::Ready(Ok(response.map(Either::Left)));
+                }
+                StateProjection::Denied { answer } => {
+                    let answer = answer.take().expect("not polled after it was ready");
+                    return Poll::Ready(Ok(denied(answer)));
+                }
+                StateProjection::Judged { judging, rest } => {
+                    let (head, judgement) = ready!(judging.as_mut().poll(context));
+                    let (mut service, gate, body) =
+                        rest.take().expect("not polled after it was ready");
+                    let passage = gate.pass(Request::from_parts(head, body), judgement);
+                    State::after(passage, &mut service)
+                }
+            };
+            this.state.set(next);
+        }
+    }
+}
+
+/// An answer of the layer's own.
+pub(crate) fn denied<B: Body<Data = Bytes>>(answer: Response<Bytes>) -> Response<GuardedBody<B>> {
+    answer.map(|body| Either::Right(Full::new(body)))
 }

@@ -1,0 +1,54 @@
+//! Taking requests that callers sign themselves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_core::ports::{Directory, ReplayGuard};
+use countersign_core::{Algorithm, Policy};
+
+/// Takes one-time tokens that callers sign with their own private keys, as
+/// `asymmetric_jwt_auth` does: `Authorization: JWT <token>`.
+///
+/// Accounts and their public keys come from a [`Directory`]; a [`ReplayGuard`] makes
+/// each token work once.
+#[derive(Clone)]
+pub struct SignedRequests {
+    pub(crate) directory: Arc<dyn Directory>,
+    pub(crate) guard: Arc<dyn ReplayGuard>,
+    pub(crate) policy: Policy,
+}
+
+impl SignedRequests {
+    /// Takes signed requests of these accounts.
+    pub fn of(directory: Arc<dyn Directory>, guard: Arc<dyn ReplayGuard>) -> Self {
+        Self { directory, guard, policy: Policy::default() }
+    }
+
+    /// The same under another scheme word than `JWT`.
+    #[must_use]
+    pub fn scheme(mut self, scheme: impl Into<String>) -> Self {
+        self.policy.scheme = scheme.into();
+        self
+    }
+
+    /// The same with another window than 20 seconds either way.
+    #[must_use]
+    pub fn tolerance(mut self, tolerance: Duration) -> Self {
+        self.policy.tolerance = tolerance;
+        self
+    }
+
+    /// The same with these algorithms alone.
+    #[must_use]
+    pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        self.policy.algorithms = algorithms.into_iter().collect();
+        self
+    }
+
+    /// The same, which also takes tokens that are meant for this name (`aud`) alone.
+    #[must_use]
+    pub fn audience(mut self, name: impl Into<String>) -> Self {
+        self.policy.audiences.push(name.into());
+        self
+    }
+}
