@@ -12,6 +12,7 @@ mod live_directory;
 mod memory;
 mod registry;
 pub mod replay;
+#[cfg(feature = "sql")]
 mod sql;
 
 pub use endpoint_keys::{ChangeListener, EndpointKeys, merge_keys};
@@ -26,6 +27,7 @@ pub use jwks::{
 pub use live_directory::{LiveDirectory, Progress};
 pub use memory::MemoryStore;
 pub use registry::{CredentialUse, RegistryStore, RevokedToken, StoredAccount, UsedCredential};
+#[cfg(feature = "sql")]
 pub use sql::{
     Database, Durability, ForeignAccount, ForeignApiKey, ForeignDatabase, ForeignEndpoint,
     ForeignError, ForeignPublicKey, ForeignRefreshToken, OpenError, PostgresLimits, PostgresServer,

@@ -23,11 +23,13 @@ mod limits;
 mod scribe;
 mod shares;
 mod slot;
+#[cfg(feature = "sql")]
 mod sql;
 mod wheel;
 
 pub use durable::{DurableReplayGuard, OpenError};
 pub use journal::{JournalBatch, JournalError, NonceJournal, RecordedUse, Recovered};
 pub use limits::{JournalLimits, ReplayLimits};
+#[cfg(feature = "sql")]
 pub use sql::SqlJournal;
 pub use wheel::ReplayWheel;

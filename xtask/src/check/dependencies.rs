@@ -7,29 +7,46 @@ use crate::run;
 /// A package, and the crates that must never be among its dependencies.
 struct Rule {
     package: &'static str,
+    features: Features,
     never: &'static [&'static str],
     because: &'static str,
+}
+
+/// Which of a package's features are switched on.
+#[derive(Clone, Copy)]
+enum Features {
+    All,
+    None,
 }
 
 const IO: &[&str] = &["tokio", "sqlx", "reqwest", "hyper", "axum", "async-std", "smol"];
 const DATABASE: &[&str] =
     &["sqlx", "libsqlite3-sys", "rusqlite", "tokio-postgres", "postgres", "redis", "fred"];
 
-const RULES: [Rule; 3] = [
+const RULES: [Rule; 4] = [
     Rule {
         package: "countersign-core",
+        features: Features::All,
         never: IO,
         because: "the protocol does no I/O and chooses no runtime",
     },
     Rule {
         package: "countersign-core",
+        features: Features::All,
         never: DATABASE,
         because: "a service that only verifies compiles no database driver",
     },
     Rule {
         package: "countersign-tower",
+        features: Features::All,
         never: DATABASE,
         because: "a service that only verifies compiles no database driver",
+    },
+    Rule {
+        package: "countersign-store",
+        features: Features::None,
+        never: DATABASE,
+        because: "a service that only verifies fetches keys without a database driver",
     },
 ];
 
@@ -37,7 +54,7 @@ const RULES: [Rule; 3] = [
 pub(super) fn check() -> Result<Vec<String>> {
     let mut findings = Vec::new();
     for rule in &RULES {
-        let dependencies = dependencies(rule.package)?;
+        let dependencies = dependencies(rule.package, rule.features)?;
         for name in rule.never.iter().filter(|name| dependencies.iter().any(|d| forbidden(d, name)))
         {
             findings.push(format!("{} depends on {name}: {}", rule.package, rule.because));
@@ -51,15 +68,19 @@ fn forbidden(dependency: &str, name: &str) -> bool {
     dependency.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
-/// All normal dependencies, direct or not, with every feature switched on.
-fn dependencies(package: &str) -> Result<Vec<String>> {
+/// All normal dependencies, direct or not, with these features switched on.
+fn dependencies(package: &str, features: Features) -> Result<Vec<String>> {
+    let features = match features {
+        Features::All => "--all-features",
+        Features::None => "--no-default-features",
+    };
     let tree = run::capture(run::cargo().args([
         "tree",
         "--locked",
         "--package",
         package,
         "--edges=normal",
-        "--all-features",
+        features,
         "--prefix=none",
         "--format={p}",
     ]))?;
