@@ -1,7 +1,8 @@
-//! The keys that accounts publish themselves, fetched over HTTPS.
+//! Keys that are published elsewhere, fetched over HTTPS.
 //!
 //! An account may be trusted through the URL of a JWK set instead of, or beside,
-//! keys registered for it. [`RemoteJwks`] keeps those sets at hand:
+//! keys registered for it. [`RemoteJwks`] keeps those sets at hand, and [`JwksKeys`]
+//! the one of a token issuer, for a service that takes its tokens:
 //!
 //! - A set is fetched when its endpoint is added and when a server starts, then
 //!   every five minutes. **A request never waits for a fetch**: until a set is
@@ -18,6 +19,8 @@
 mod address;
 mod book;
 mod fetch;
+mod issuer_keys;
+mod published;
 mod refresh;
 mod schedule;
 mod url;
@@ -29,6 +32,7 @@ use countersign_core::{AccountId, Clock, Random};
 
 pub use address::ForbiddenAddress;
 pub use fetch::{FetchError, FetchJwks, FetchLimits, HttpFetcher};
+pub use issuer_keys::JwksKeys;
 pub use schedule::JwksSchedule;
 pub use url::{JwksRules, JwksUrl, JwksUrlError, MAX_JWKS_URL_BYTES};
 

@@ -1,5 +1,5 @@
 //! Adapters for the ports of `countersign-core`: stores, spent nonces and the
-//! JWKS that accounts publish.
+//! JWKS that accounts and token issuers publish.
 
 mod audit;
 #[cfg(feature = "conformance")]
@@ -21,8 +21,8 @@ pub use import::{
     ImportedApiKey, LeftOut,
 };
 pub use jwks::{
-    FetchError, FetchJwks, FetchLimits, ForbiddenAddress, HttpFetcher, JwksRules, JwksSchedule,
-    JwksUrl, JwksUrlError, MAX_JWKS_URL_BYTES, RemoteJwks,
+    FetchError, FetchJwks, FetchLimits, ForbiddenAddress, HttpFetcher, JwksKeys, JwksRules,
+    JwksSchedule, JwksUrl, JwksUrlError, MAX_JWKS_URL_BYTES, RemoteJwks,
 };
 pub use live_directory::{LiveDirectory, Progress};
 pub use memory::MemoryStore;

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use countersign_core::ports::{EndpointStatus, RegisteredKey};
-use countersign_core::{AccountId, JwkSet, PublicJwk, UnixTime};
+use countersign_core::{AccountId, JwkSet, UnixTime};
 use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::{info, warn};
 
 use super::fetch::FetchError;
+use super::published::Published;
+use super::refresh::Record;
 use super::url::{JwksUrl, JwksUrlError};
 use crate::endpoint_keys::ChangeListener;
 
@@ -32,9 +33,7 @@ struct Pages {
 struct Endpoint {
     /// Those who are trusted through it; never empty.
     accounts: HashSet<AccountId>,
-    /// What it published last.
-    keys: Vec<PublicJwk>,
-    status: EndpointStatus,
+    published: Published,
     wake: Arc<Notify>,
     /// `None` if the URL is not allowed. Ends with the endpoint.
     _refreshing: Option<AbortOnDropHandle<()>>,
@@ -92,8 +91,9 @@ impl Book {
         let pages = self.pages();
         let mut keys: Vec<RegisteredKey> = Vec::new();
         for endpoint in pages.endpoints_of(account) {
-            let expires_at = endpoint.status.fetched_at.map(|at| at + self.keys_hold_for);
-            for jwk in &endpoint.keys {
+            let expires_at =
+                endpoint.published.status().fetched_at.map(|at| at + self.keys_hold_for);
+            for jwk in endpoint.published.keys() {
                 let kid = jwk.kid.as_deref();
                 let known = keys.iter_mut().find(|known| {
                     known.key == jwk.key
@@ -121,7 +121,7 @@ impl Book {
     }
 
     pub(super) fn status(&self, url: &str) -> Option<EndpointStatus> {
-        self.pages().endpoints.get(url).map(|endpoint| endpoint.status.clone())
+        self.pages().endpoints.get(url).map(|endpoint| endpoint.published.status().clone())
     }
 
     pub(super) fn tell(&self, listener: ChangeListener) {
@@ -129,17 +129,21 @@ impl Book {
         *place = Some(Arc::new(listener));
     }
 
-    /// Writes down how a fetch that began at `at` ended, and tells the listener
-    /// whose keys it concerns.
-    pub(super) fn record(&self, url: &JwksUrl, at: UnixTime, fetched: Result<JwkSet, FetchError>) {
+    /// Nothing panics while it holds the lock, so what a poisoned one guards is whole.
+    fn pages(&self) -> MutexGuard<'_, Pages> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Record for Book {
+    /// Tells the listener, too, whose keys it concerns.
+    fn record(&self, url: &JwksUrl, at: UnixTime, fetched: Result<JwkSet, FetchError>) {
         let concerned: Vec<AccountId> = {
             let mut pages = self.pages();
             // Gone in the meantime: nobody is trusted through it any more.
             let Some(endpoint) = pages.endpoints.get_mut(url.as_str()) else { return };
-            endpoint.status.attempted_at = Some(at);
-            match fetched {
-                Ok(set) => endpoint.replace(url, at, set),
-                Err(error) => return endpoint.keep(url, &error),
+            if !endpoint.published.record(url, at, fetched) {
+                return;
             }
             endpoint.accounts.iter().copied().collect()
         };
@@ -150,11 +154,6 @@ impl Book {
                 listener(account);
             }
         }
-    }
-
-    /// Nothing panics while it holds the lock, so what a poisoned one guards is whole.
-    fn pages(&self) -> MutexGuard<'_, Pages> {
-        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -170,39 +169,9 @@ impl Endpoint {
         let error = refreshing.as_ref().err().map(ToString::to_string);
         Self {
             accounts: HashSet::new(),
-            keys: Vec::new(),
-            status: EndpointStatus { error, ..EndpointStatus::default() },
+            published: Published::not_yet(error),
             wake,
             _refreshing: refreshing.ok(),
         }
-    }
-
-    fn replace(&mut self, url: &JwksUrl, at: UnixTime, set: JwkSet) {
-        let names = |keys: &[PublicJwk]| -> Vec<String> {
-            keys.iter().map(|jwk| jwk.key.fingerprints().openssh()).collect()
-        };
-        let (before, now) = (names(&self.keys), names(&set.keys));
-        let added: Vec<_> = now.iter().filter(|key| !before.contains(key)).collect();
-        let removed: Vec<_> = before.iter().filter(|key| !now.contains(key)).collect();
-        if !added.is_empty() || !removed.is_empty() {
-            info!(%url, ?added, ?removed, "the keys of a JWKS endpoint changed");
-        }
-        let skipped: Vec<String> = set.skipped.iter().map(ToString::to_string).collect();
-        if !skipped.is_empty() && skipped != self.status.skipped {
-            warn!(%url, ?skipped, "a JWKS endpoint has keys that cannot be used");
-        }
-        if self.status.error.is_some() {
-            info!(%url, "a JWKS endpoint can be fetched again");
-        }
-        self.keys = set.keys;
-        self.status.fetched_at = Some(at);
-        self.status.keys = self.keys.len();
-        self.status.skipped = skipped;
-        self.status.error = None;
-    }
-
-    fn keep(&mut self, url: &JwksUrl, error: &FetchError) {
-        warn!(%url, %error, keys = self.keys.len(), "a JWKS endpoint cannot be fetched");
-        self.status.error = Some(error.to_string());
     }
 }

@@ -1,4 +1,4 @@
-//! The keys that accounts publish themselves: when they are fetched, from whom,
+//! The keys that accounts and token issuers publish: when they are fetched, from whom,
 //! and what becomes of the accounts' tokens.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
@@ -6,5 +6,6 @@
 mod accounts;
 mod http;
 mod https;
+mod issuer_keys;
 mod schedule;
 mod support;
