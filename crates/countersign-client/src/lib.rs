@@ -69,6 +69,7 @@ mod retry;
 mod service;
 mod session;
 mod signer;
+mod validator;
 
 pub use access_token::{AccessToken, AccessTokenError};
 pub use authorize::AuthorizeRequests;

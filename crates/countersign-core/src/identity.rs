@@ -52,12 +52,20 @@ pub struct Identity {
 #[derive(Clone, Debug)]
 enum Proof {
     /// A credential of an account that we keep.
-    Kept { id: AccountId, credential: Credential, identifier: Option<Uuid> },
+    Kept(Kept),
     /// A token of an issuer that the service trusts.
     Bearer,
     /// A test that says so.
     #[cfg(feature = "testing")]
     Test,
+}
+
+/// What is known of an account that we keep.
+#[derive(Clone, Debug)]
+struct Kept {
+    id: AccountId,
+    credential: Credential,
+    identifier: Option<Uuid>,
 }
 
 impl Identity {
@@ -66,7 +74,7 @@ impl Identity {
         Self {
             account: account.name.clone(),
             groups: Arc::clone(&account.groups),
-            proof: Proof::Kept { id: account.id, credential, identifier: None },
+            proof: Proof::Kept(Kept { id: account.id, credential, identifier: None }),
             claims: None,
         }
     }
@@ -91,8 +99,8 @@ impl Identity {
     /// The same with the identifier that the caller claims, which need not be its
     /// account's id.
     pub(crate) fn with_identifier(mut self, claimed: Uuid) -> Self {
-        if let Proof::Kept { identifier, .. } = &mut self.proof {
-            *identifier = Some(claimed);
+        if let Proof::Kept(kept) = &mut self.proof {
+            kept.identifier = Some(claimed);
         }
         self
     }
@@ -114,10 +122,7 @@ impl Identity {
     /// The account's immutable id, if it is an account that Countersign keeps and not
     /// one that another issuer names.
     pub fn account_id(&self) -> Option<AccountId> {
-        match self.proof {
-            Proof::Kept { id, .. } => Some(id),
-            _ => None,
-        }
+        self.kept().map(|kept| kept.id)
     }
 
     /// The account's name.
@@ -147,25 +152,23 @@ impl Identity {
 
     /// What proved it, if it is a credential that Countersign keeps.
     pub fn credential(&self) -> Option<&Credential> {
-        match &self.proof {
-            Proof::Kept { credential, .. } => Some(credential),
-            _ => None,
-        }
+        self.kept().map(|kept| &kept.credential)
     }
 
     /// The identifier that the caller claims, for routing: of an access token that
     /// Countersign signed. Under a compatibility setting it may be anything.
     pub fn claimed_identifier(&self) -> Option<Uuid> {
-        match self.proof {
-            Proof::Kept { identifier, .. } => identifier,
-            _ => None,
-        }
+        self.kept().and_then(|kept| kept.identifier)
     }
 
     /// The payload of the token that proved it, a JSON object, if there is one: of a
     /// signed request or of a bearer token.
     pub fn claims(&self) -> Option<&str> {
         self.claims.as_deref()
+    }
+
+    fn kept(&self) -> Option<&Kept> {
+        if let Proof::Kept(kept) = &self.proof { Some(kept) } else { None }
     }
 }
 

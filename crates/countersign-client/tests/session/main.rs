@@ -11,4 +11,5 @@ mod single_flight;
 mod start;
 mod support;
 mod tls;
+mod validator;
 mod wire;
