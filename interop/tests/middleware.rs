@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use countersign_client::Service;
 use countersign_store::{HttpFetcher, JwksKeys, JwksRules, JwksUrl};
 use countersign_system::{SystemClock, SystemRandom};
@@ -81,7 +81,7 @@ async fn a_service_takes_a_servers_tokens_by_its_key_set_and_by_asking_it() -> R
 
         // A revocation holds on the next request where the server is asked, and is not
         // written in the token.
-        server.run(&["token", "revoke", &token]).context("revoke")?;
+        server.run(&["token", "revoke", "--account", IDENTIFIER])?;
         assert_eq!(outcome(&asking, &token).await?, Err(401), "{algorithm}");
         assert_eq!(outcome(&by_keys, &token).await?.as_deref(), Ok(IDENTIFIER), "{algorithm}");
     }

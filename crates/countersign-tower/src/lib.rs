@@ -29,6 +29,7 @@
 //! - [`BearerTokens`] takes JWTs of an issuer, verified with a shared secret, with
 //!   public keys, or by somebody who can tell.
 //! - Groups come from a claim or from the service itself: [`PolicyBuilder::groups`].
+//! - [`PolicySettings`] reads a policy from a configuration file (feature `settings`).
 //! - Which principals may pass a route is said with [`require_group`], [`require_any`]
 //!   and [`acl!`].
 //!
@@ -47,6 +48,8 @@ mod identity;
 mod judgement;
 mod policy;
 mod principal;
+#[cfg(feature = "settings")]
+mod settings;
 mod signed_requests;
 
 pub use acl::{Acl, Effect, Rule};
@@ -62,4 +65,6 @@ pub use groups::{GroupSource, GroupsUnavailable, Membership};
 pub use identity::Identity;
 pub use policy::{Policy, PolicyBuilder, PolicyError, Scheme};
 pub use principal::{Principal, effective_principals};
+#[cfg(feature = "settings")]
+pub use settings::{PolicySettings, SettingsError};
 pub use signed_requests::SignedRequests;

@@ -9,5 +9,6 @@ mod every_source;
 mod extractors;
 mod identity_headers;
 mod policies;
+mod settings;
 mod signed_requests;
 mod support;
