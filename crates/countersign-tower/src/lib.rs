@@ -29,7 +29,7 @@
 //! - [`BearerTokens`] takes JWTs of an issuer, verified with a shared secret, with
 //!   public keys, or by somebody who can tell.
 //! - Groups come from a claim or from the service itself: [`PolicyBuilder::groups`].
-//! - [`PolicySettings`] reads a policy from a configuration file (feature `settings`).
+//! - `PolicySettings` reads a policy from a configuration file (feature `settings`).
 //! - Which principals may pass a route is said with [`require_group`], [`require_any`]
 //!   and [`acl!`].
 //!

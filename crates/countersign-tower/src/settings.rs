@@ -45,8 +45,8 @@ use crate::policy::{Policy, PolicyBuilder, PolicyError};
 /// ```
 ///
 /// Instead of `shared_secret_file`, one of the other things to verify tokens with may be
-/// set: `shared_secret`, `public_key_files`, `jwks_url`, `countersign_url`. Lists may also be one text, with commas between the names, as environment variables
-/// have them.
+/// set: `shared_secret`, `public_key_files`, `jwks_url`, `countersign_url`. Lists may
+/// also be one text, with commas between the names, as environment variables have them.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PolicySettings {
