@@ -71,6 +71,7 @@ macro_rules! acl {
     (@rules [$($rules:expr,)*] $effect:ident group $name:expr $(, $($rest:tt)*)?) => {
         $crate::acl!(@rules [$($rules,)* $crate::acl!(@rule $effect, Group($name)),] $($($rest)*)?)
     };
+    // Unwrap safety: the names are the service's own, not a caller's; the panic is documented.
     (@rule $effect:ident, $principal:ident $(($name:expr))?) => {
         $crate::Rule {
             effect: $crate::acl!(@effect $effect),

@@ -199,6 +199,7 @@ where
                     let response = ready!(future.poll(context))?;
                     return Poll::Ready(Ok(response.map(Either::Left)));
                 }
+                // Unwrap safety, here and below: a future is not polled again after it was ready.
                 StateProjection::Denied { answer } => {
                     let answer = answer.take().expect("not polled after it was ready");
                     return Poll::Ready(Ok(denied(answer)));

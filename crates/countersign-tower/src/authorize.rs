@@ -31,6 +31,7 @@ pub fn require_group(name: &str) -> Authorize {
 /// # Panics
 /// If one of them is no name that a group can have.
 pub fn require_any<'a>(names: impl IntoIterator<Item = &'a str>) -> Authorize {
+    // Unwrap safety: the names are the service's own, not a caller's; the panic is documented.
     let rule = |name: &str| Rule {
         effect: Effect::Allow,
         principal: Principal::Group(name.parse().expect("a name that a group can have")),
@@ -140,6 +141,7 @@ where
                 Poll::Ready(Ok(response.map(Either::Left)))
             }
             StateProjection::Denied { answer } => {
+                // Unwrap safety: a future is not polled again after it was ready.
                 let answer = answer.take().expect("not polled after it was ready");
                 Poll::Ready(Ok(denied(answer)))
             }
