@@ -27,7 +27,10 @@ pub(crate) fn pick<'a, const N: usize>(
 }
 
 /// All members of a JSON object, each name once.
-pub(crate) struct Members<'a>(SmallVec<[(Cow<'a, str>, Value<'a>); 4]>);
+pub(crate) struct Members<'a>(List<'a>);
+
+/// In place for as many members as tokens usually have.
+type List<'a> = SmallVec<[(Cow<'a, str>, Value<'a>); 8]>;
 
 impl<'a> Members<'a> {
     /// Reads an object; `None` if the text is anything else.
@@ -101,7 +104,7 @@ impl<'a> Value<'a> {
 /// the others.
 struct Object<'a, const N: usize> {
     picked: [Option<Value<'a>>; N],
-    others: SmallVec<[(Cow<'a, str>, Value<'a>); 4]>,
+    others: List<'a>,
 }
 
 impl<'a, const N: usize> Object<'a, N> {
