@@ -30,6 +30,7 @@ mod names;
 mod policy;
 pub mod ports;
 mod refusal;
+mod reported_identity;
 mod secret;
 mod shared_secret;
 mod signer;
@@ -74,6 +75,7 @@ pub use names::{
 pub use policy::{Binding, DEFAULT_SCHEME, DEFAULT_TOLERANCE, Policy};
 pub use ports::{Clock, Random};
 pub use refusal::{Reason, Refusal};
+pub use reported_identity::{IdentityHeaderMalformed, ReportedIdentity};
 pub use secret::{
     API_KEY_PREFIX, ApiKey, ApiKeyError, HashingSecret, ImportedHashError, MAX_API_KEY_BYTES,
     RefreshToken, RefreshTokenError, SecretHash, SecretHasher,
