@@ -1,6 +1,8 @@
 //! Adapters for the ports of `countersign-core`: stores, spent nonces and the
 //! JWKS that accounts and token issuers publish.
 
+#[cfg(feature = "account-file")]
+mod account_file;
 mod audit;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -15,6 +17,8 @@ pub mod replay;
 #[cfg(feature = "sql")]
 mod sql;
 
+#[cfg(feature = "account-file")]
+pub use account_file::{AccountFile, AccountFileError};
 pub use endpoint_keys::{ChangeListener, EndpointKeys, merge_keys};
 pub use import::{
     AccountImport, ApiKeyImport, ImportMode, ImportOutcome, ImportStore, ImportedAccount,
