@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// How long a program may take to become ready, on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -61,6 +62,14 @@ impl Process {
     pub fn output(&self) -> String {
         let bytes = fs::read(&self.log).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Sends it the signal that tells programs to read their files again.
+    ///
+    /// # Errors
+    /// If the operating system refuses.
+    pub fn hang_up(&self) -> Result<()> {
+        Ok(kill_process(Pid::from_child(&self.child), Signal::HUP)?)
     }
 
     /// Ends the program at once, as `kill -9` does, and waits until it is gone.

@@ -42,9 +42,12 @@ const LEEWAY: Duration = Duration::from_secs(5);
 
 type Answer = std::future::Ready<Result<Response<Full<Bytes>>, Infallible>>;
 
+/// What makes the rows of one comparison.
+type Measure = fn() -> Vec<Row>;
+
 fn main() -> ExitCode {
     let wanted = std::env::args().nth(1).unwrap_or_default();
-    let comparisons: [(&str, fn() -> Vec<Row>); 3] = [
+    let comparisons: [(&str, Measure); 3] = [
         ("HS256", || vec![with_secret()]),
         ("EdDSA", || with_key("EdDSA", &ed25519(0))),
         ("RS512", || with_key("RS512", &rsa())),
