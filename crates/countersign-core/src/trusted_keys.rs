@@ -41,7 +41,8 @@ impl TrustedKeys {
     /// Whether one of the keys made a signature.
     ///
     /// A `kid` means the keys of that name. Keys that have none, such as those from
-    /// files, may be meant by any. At most [`CHECKS_WITHOUT_KID`] keys are tried.
+    /// files, may be meant by any; if none of them is, the key is unknown, and a newer
+    /// set may have it. At most [`CHECKS_WITHOUT_KID`] keys are tried.
     pub(crate) fn verify(
         &self,
         algorithm: Algorithm,
@@ -57,8 +58,13 @@ impl TrustedKeys {
         if tried.any(|candidate| candidate.key.verify(algorithm, message, signature)) {
             return Ok(());
         }
-        let left_out = candidates.len() > CHECKS_WITHOUT_KID;
-        Err(if left_out { Reason::KidRequired } else { Reason::SignatureInvalid })
+        Err(if candidates.len() > CHECKS_WITHOUT_KID {
+            Reason::KidRequired
+        } else if kid.is_some_and(|kid| !candidates.iter().any(|jwk| is_called(jwk, kid))) {
+            Reason::KeyUnknown
+        } else {
+            Reason::SignatureInvalid
+        })
     }
 
     fn candidates(
@@ -78,9 +84,17 @@ impl TrustedKeys {
             return named;
         }
         let nameless = || fitting().filter(|jwk| jwk.kid.is_none());
-        let meant: SmallVec<_> =
-            nameless().filter(|jwk| jwk.key.fingerprints().matches(kid)).collect();
+        let meant: SmallVec<_> = nameless().filter(|jwk| is_called(jwk, kid)).collect();
         if meant.is_empty() { nameless().collect() } else { meant }
+    }
+}
+
+/// Whether a `kid` means this key for certain. One without a name is called by its
+/// fingerprints.
+fn is_called(jwk: &PublicJwk, kid: &str) -> bool {
+    match &jwk.kid {
+        Some(name) => name == kid,
+        None => jwk.key.fingerprints().matches(kid),
     }
 }
 
@@ -143,6 +157,8 @@ mod tests {
             [&a, &b].map(|pair| pair.public_key().clone()).into_iter().collect();
         assert_eq!(checked(&keys, &b, Some("spring")), Ok(()));
         assert_eq!(checked(&keys, &b, None), Ok(()));
+        assert_eq!(checked(&keys, &pair(), Some("spring")), Err(Reason::KeyUnknown));
+        assert_eq!(checked(&keys, &pair(), None), Err(Reason::SignatureInvalid));
         let fingerprint = a.public_key().fingerprints().jwk_thumbprint();
         assert_eq!(checked(&keys, &a, Some(&fingerprint)), Ok(()));
         assert_eq!(checked(&keys, &b, Some(&fingerprint)), Err(Reason::SignatureInvalid));
