@@ -3,7 +3,7 @@
 
 pub mod seeds;
 
-use countersign_core::{PrivateKey, PublicJwk, PublicKey, Random};
+use countersign_core::{Clock, PrivateKey, PublicJwk, PublicKey, Random, UnixTime};
 
 /// The same bytes every time, so that a found input fails again.
 pub struct Fixed;
@@ -11,6 +11,15 @@ pub struct Fixed;
 impl Random for Fixed {
     fn fill(&self, bytes: &mut [u8]) {
         bytes.fill(7);
+    }
+}
+
+/// Always the instant at which the seeds' tokens were made.
+pub struct FixedClock;
+
+impl Clock for FixedClock {
+    fn now(&self) -> UnixTime {
+        seeds::NOW
     }
 }
 

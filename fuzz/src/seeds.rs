@@ -1,13 +1,17 @@
 //! Inputs to begin with. RSA keys are made anew for each run, the others are
 //! always the same.
 
+use std::sync::LazyLock;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign_core::{
-    AccountName, Clock, KeyKind, Passphrase, PrivateKey, RequestSigner, RsaBits, UnixTime,
+    AccountName, HmacAlgorithm, Issuer, KeyKind, Passphrase, PrivateKey, RequestSigner, RsaBits,
+    SharedSecret, UnixTime,
 };
+use serde_json::json;
 
-use crate::Fixed;
+use crate::{Fixed, FixedClock};
 
 /// The instant at which the seeds' tokens were made.
 pub const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
@@ -15,13 +19,9 @@ pub const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 /// The passphrase of the seeds that are encrypted.
 pub const PASSPHRASE: &str = "passphrase";
 
-struct FixedClock;
-
-impl Clock for FixedClock {
-    fn now(&self) -> UnixTime {
-        NOW
-    }
-}
+/// The secret that makes bearer tokens, and whose they are.
+pub const SECRET: &[u8] = b"a shared secret that no fuzzer guesses";
+pub const ACCOUNT: &str = "worker";
 
 /// One key of each type.
 pub fn private_keys() -> Vec<PrivateKey> {
@@ -95,4 +95,39 @@ pub fn headers() -> Vec<Vec<u8>> {
     ["JWT abc.def.ghi", "jwt   token=\"abc.def.ghi\"", "JWT realm=x, token=abc.def , a=\"\\\"\""]
         .map(|header| header.as_bytes().to_vec())
         .into()
+}
+
+/// Every token that was issued.
+pub fn bearer_tokens() -> &'static [String] {
+    static TOKENS: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let secret = SharedSecret::new(SECRET).expect("long enough");
+        let issuer = Issuer::with_secret(secret, HmacAlgorithm::Hs256);
+        let claims = [json!({}), json!({"groups": ["ops"]})];
+        claims.iter().map(|claims| issuer.issue(ACCOUNT, claims, NOW).expect("a token")).collect()
+    });
+    &TOKENS
+}
+
+/// Their bearers, in each spelling.
+pub fn bearer_headers() -> Vec<Vec<u8>> {
+    let spelled = bearer_tokens().iter().flat_map(|token| {
+        [
+            format!("JWT {token}"),
+            format!("jwt token=\"{token}\""),
+            format!("JWT realm=x , token={token}"),
+        ]
+    });
+    spelled.map(String::into_bytes).collect()
+}
+
+/// Claims in many forms, good and bad.
+pub fn bearer_claims() -> Vec<Vec<u8>> {
+    [
+        r#"{"sub":"worker","exp":1800000900}"#,
+        r#"{"sub":"gr\u00fc","exp":1.80000001e9,"nbf":1,"iat":1800000000,"groups":["ops","a:b"]}"#,
+        r#"{"exp":1800000900,"sub":"worker","aud":[],"groups":"ops","other":{"a":[null,"\\"]}}"#,
+        r#"{"sub":"worker","exp":"1800000900","aud":["billing"]}"#,
+    ]
+    .map(|claims| claims.as_bytes().to_vec())
+    .into()
 }
