@@ -8,6 +8,7 @@ mod bearer_tokens;
 mod every_source;
 mod extractors;
 mod identity_headers;
+mod log;
 mod policies;
 mod settings;
 mod signed_requests;

@@ -1,6 +1,7 @@
 //! Requests that callers sign themselves.
 
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use countersign_core::ports::AccountKeys;
 use countersign_core::{Clock as _, Method};
@@ -104,6 +105,29 @@ async fn a_token_works_once_whatever_the_concurrency() {
         accepted += usize::from(call.await.unwrap().is_ok());
     }
     assert_eq!(accepted, 1);
+}
+
+/// A caller that goes away while the guard is asked leaves nothing behind.
+#[tokio::test]
+async fn a_request_that_is_dropped_does_not_reach_the_service() {
+    let (policy, signer) = policy(Guard::Stuck);
+    let called = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&called);
+    // As many requests at once as one: a place that is not given back would be missed.
+    let service = tower::ServiceBuilder::new()
+        .concurrency_limit(1)
+        .layer(AllowAnonymous::new(policy))
+        .service(tower::service_fn(move |request| {
+            seen.store(true, Ordering::Relaxed);
+            who(request)
+        }));
+    let header = signer.authorization(&Fixed, &Fixed).unwrap();
+    {
+        let mut asking = std::pin::pin!(answer(service.clone(), with_authorization(Some(&header))));
+        assert!(futures_util::poll!(asking.as_mut()).is_pending());
+    }
+    assert!(!called.load(Ordering::Relaxed));
+    assert_eq!(answer(service, with_authorization(None)).await.body(), "nobody");
 }
 
 #[tokio::test]

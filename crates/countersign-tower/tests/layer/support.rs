@@ -51,10 +51,11 @@ impl Directory for OneAccount {
     }
 }
 
-/// Remembers every use for ever, or is down.
+/// Remembers every use for ever, is down, or never answers.
 pub(crate) enum Guard {
     Up(Mutex<HashSet<ReplayKey>>),
     Down,
+    Stuck,
 }
 
 #[async_trait]
@@ -64,6 +65,7 @@ impl ReplayGuard for Guard {
             Self::Up(uses) if uses.lock().unwrap().insert(spend.key) => Ok(()),
             Self::Up(_) => Err(GuardError::Replayed),
             Self::Down => Err(GuardError::Unavailable("stopped by the test".into())),
+            Self::Stuck => std::future::pending().await,
         }
     }
 }
