@@ -55,7 +55,7 @@ fn an_api_key_from_creation_to_revocation() {
 }
 
 #[test]
-fn tokens_are_revoked_by_id_and_by_account() {
+fn tokens_are_revoked_by_id_by_themselves_and_by_account() {
     let sandbox = Sandbox::new();
     let server = sandbox.serve(&[]);
     sandbox.ok(&["account", "create", "robot"]);
@@ -67,11 +67,18 @@ fn tokens_are_revoked_by_id_and_by_account() {
     let jti = inspected["claims"]["jti"].as_str().unwrap();
     sandbox.ok(&["token", "revoke", jti]);
     assert_eq!((validates(&server, &first), validates(&server, &second)), (false, true));
+    let (third, _) = server.authenticate(key.trim(), &robot);
+    sandbox.ok(&["token", "revoke", &third]);
+    assert_eq!((validates(&server, &second), validates(&server, &third)), (true, false));
     sandbox.ok(&["token", "revoke", "--account", "robot"]);
     assert!(!validates(&server, &second));
     sandbox.fails(3, &["token", "revoke", "--account", "nobody"]);
     sandbox.fails(2, &["token", "revoke"]);
-    sandbox.fails(2, &["token", "revoke", "x"]);
+    // What cannot be read is not repeated: it may be a token.
+    for unreadable in ["secret", "secret.secret", "e30.e30.secret"] {
+        let error = sandbox.fails(2, &["token", "revoke", unreadable]);
+        assert!(!error.contains("secret"), "{error}");
+    }
 
     // A restart forgets none of it.
     server.stop();
