@@ -1,15 +1,13 @@
 //! Libraries with which services judge tokens by a key set that they fetch.
 
-use std::fs;
 use std::process::Command;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::environment::{repository, tool};
-use crate::process::capture_with_input;
+use crate::process::converse;
 
 /// A library, driven by a script of ours in its language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,12 +54,7 @@ impl JwksReader {
     /// # Errors
     /// If the library was not fetched, or the script fails.
     pub fn judge(self, presented: &[Presented]) -> Result<Vec<Verdict>> {
-        let directory = TempDir::new()?;
-        let input = directory.path().join("presented.json");
-        fs::write(&input, serde_json::to_string(presented)?)?;
-        let printed = capture_with_input(&mut self.command()?, &input)?;
-        let verdicts: Vec<Verdict> =
-            serde_json::from_str(&printed).with_context(|| format!("{self:?}: {printed:?}"))?;
+        let verdicts: Vec<Verdict> = converse(&mut self.command()?, presented)?;
         ensure!(verdicts.len() == presented.len(), "{self:?} judged {} tokens", verdicts.len());
         Ok(verdicts)
     }

@@ -1,12 +1,15 @@
 //! Programs that run beside a test, and programs that run once.
 
 use std::fs::{self, File};
+use std::io::Seek as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// How long a program may take to become ready, on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -116,13 +119,19 @@ pub fn capture(command: &mut Command) -> Result<String> {
     output(command.stdin(Stdio::null()))
 }
 
-/// The same with a file as the program's input.
+/// Runs a program that reads JSON and prints JSON.
 ///
 /// # Errors
-/// As [`capture`], and if the file cannot be read.
-pub fn capture_with_input(command: &mut Command, input: &Path) -> Result<String> {
-    let file = File::open(input).with_context(|| format!("cannot read {}", input.display()))?;
-    output(command.stdin(file))
+/// As [`capture`], and if what it prints is something else.
+pub fn converse<T: DeserializeOwned>(
+    command: &mut Command,
+    input: &(impl Serialize + ?Sized),
+) -> Result<T> {
+    let mut file = tempfile::tempfile()?;
+    serde_json::to_writer(&file, input)?;
+    file.rewind()?;
+    let printed = output(command.stdin(file))?;
+    serde_json::from_str(&printed).with_context(|| format!("it printed {printed:?}"))
 }
 
 fn output(command: &mut Command) -> Result<String> {

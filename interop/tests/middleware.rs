@@ -1,18 +1,14 @@
 //! A Rust service that takes the access tokens of a real server, by its key set and by
 //! asking it.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use anyhow::Result;
 use countersign_client::Service;
 use countersign_store::{HttpFetcher, JwksKeys, JwksRules, JwksUrl};
 use countersign_system::{SystemClock, SystemRandom};
-use countersign_tower::{BearerTokens, Identity, Policy, RequireAuth};
-use http::header::AUTHORIZATION;
-use http::{Request, Response};
-use interop::Countersign;
-use tower::{Layer as _, ServiceExt as _};
+use countersign_tower::{BearerTokens, Policy};
+use interop::{Countersign, Guarded};
 
 const IDENTIFIER: &str = "5d8f6a3a-2e5b-4c0e-9a53-6a7b9d0c1e2f";
 const ISSUER: &str = "https://auth.example";
@@ -20,19 +16,8 @@ const AUDIENCE: &str = "things";
 
 /// The account that a policy takes a token's bearer for, or the status.
 async fn outcome(policy: &Policy, token: &str) -> Result<Result<String, u16>> {
-    let service =
-        RequireAuth::new(policy.clone()).layer(tower::service_fn(async |request: Request<()>| {
-            let caller = Identity::find(request.extensions());
-            let name = caller.map(|caller| caller.account().to_string());
-            let mut response = Response::new(String::new());
-            response.extensions_mut().insert(name);
-            Ok::<_, Infallible>(response)
-        }));
-    let request = Request::builder().header(AUTHORIZATION, format!("Bearer {token}")).body(())?;
-    let answer = service.oneshot(request).await?;
-    let status = answer.status().as_u16();
-    let name = answer.extensions().get::<Option<String>>().cloned().flatten();
-    Ok(name.ok_or(status))
+    let answer = Guarded::by(policy, &[&format!("Bearer {token}")]).await?;
+    Ok(answer.account().map(str::to_owned))
 }
 
 /// A policy that trusts the set at a URL, with its first fetch done.

@@ -70,6 +70,10 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<Vec<Tool>> {
             path: python::environment(&python, &debian, "pyjwt-2.15.1")?,
         },
         Tool {
+            variable: "COUNTERSIGN_TEST_PYRAMID_JWTAUTH",
+            path: python::environment(&python, &debian, "pyramid-jwtauth-0.1.3")?,
+        },
+        Tool {
             variable: "COUNTERSIGN_TEST_SCHEMATHESIS",
             path: python::environment(&python, &debian, "schemathesis-4.32.5")?,
         },

@@ -1,16 +1,13 @@
 //! jwthenticator's `Client` and `InternalClient`.
 
-use std::fs;
-
 use anyhow::{Context as _, Result, ensure};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use super::script;
-use crate::process::capture_with_input;
+use crate::process::converse;
 
 /// Both clients against a server, alive through some steps.
 ///
@@ -104,12 +101,7 @@ impl Session {
     pub fn run(&self, steps: &[Step]) -> Result<Vec<Outcome>> {
         let mut session = serde_json::to_value(self)?;
         session["steps"] = steps.iter().map(Step::call).collect();
-        let directory = TempDir::new()?;
-        let input = directory.path().join("session.json");
-        fs::write(&input, session.to_string())?;
-        let printed = capture_with_input(&mut script("jwthenticator_client.py")?, &input)?;
-        let outcomes: Vec<Outcome> = serde_json::from_str(&printed)
-            .with_context(|| format!("jwthenticator_client.py printed {printed:?}"))?;
+        let outcomes: Vec<Outcome> = converse(&mut script("jwthenticator_client.py")?, &session)?;
         ensure!(outcomes.len() == steps.len(), "{} steps: {outcomes:?}", steps.len());
         Ok(outcomes)
     }
