@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign_core::header::Spelling;
 use countersign_core::{
     Algorithm, Check, Clock, HmacAlgorithm, Issuer, KeyKind, PrivateKey, RsaBits, SharedSecret,
     UnixTime,
@@ -55,7 +56,7 @@ fn at(service: &PyramidService, path: &'static str, authorization: &str) -> Pyra
 }
 
 fn quoted(token: &str) -> String {
-    format!("JWT token=\"{token}\"")
+    Spelling::Quoted.value("JWT", token)
 }
 
 fn hs256(claims: Value) -> Minted {
@@ -165,9 +166,12 @@ async fn spellings_of_the_header() -> Result<()> {
         (String::new(), 401, 401),
     ];
     let policy = ours(with_secret()?).build()?;
+    let as_strict = ours(with_secret()?.spellings([Spelling::Quoted])).build()?;
     let requests: Vec<_> = rows.iter().map(|(sent, ..)| at(&theirs(), "/", sent)).collect();
     let answers = PyramidService::answers(NOW, &requests)?;
     for ((sent, there, here), answer) in rows.iter().zip(answers) {
+        let stricter = Guarded::by(&as_strict, &[sent]).await?;
+        assert_eq!(stricter.status, (*there).max(*here), "{sent}");
         let ours = Guarded::by(&policy, &[sent]).await?;
         assert_eq!((answer.status, ours.status), (*there, *here), "{sent}: {answer:?}");
         if ours.status == 401 {

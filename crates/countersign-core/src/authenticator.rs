@@ -160,9 +160,29 @@ impl Authenticator {
         from: Option<IpAddr>,
         request: Option<&RequestBinding>,
     ) -> Result<Identity, AuthenticationError> {
-        let refuse = |reason: Reason| Refusal::from(reason);
-        let text = header::token(headers, &self.policy.scheme).map_err(refuse)?;
-        let token = UnverifiedToken::parse(&text).map_err(refuse)?;
+        let text = header::token(headers, &self.policy.scheme).map_err(Refusal::from)?;
+        self.judge(&text, from, request).await
+    }
+
+    /// Authenticates the request with this token, for those who have read the header.
+    ///
+    /// # Errors
+    /// [`AuthenticationError`], as [`authenticate`](Self::authenticate).
+    pub async fn authenticate_token(
+        &self,
+        token: &str,
+        from: Option<IpAddr>,
+    ) -> Result<Identity, AuthenticationError> {
+        self.judge(token, from, None).await
+    }
+
+    async fn judge(
+        &self,
+        text: &str,
+        from: Option<IpAddr>,
+        request: Option<&RequestBinding>,
+    ) -> Result<Identity, AuthenticationError> {
+        let token = UnverifiedToken::parse(text).map_err(Refusal::from)?;
         let claimed = token.unverified_claims().account().clone();
         let refuse = |reason| Refusal { reason, claimed_account: Some(claimed.clone()) };
 

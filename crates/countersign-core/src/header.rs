@@ -1,7 +1,7 @@
 //! The grammar of the `Authorization` header (RFC 9110 section 11.4).
 //!
-//! Two spellings carry a token: `JWT <token>` and `JWT token="<token>"`, the
-//! latter with or without quotes and among other `name=value` parameters.
+//! A token is spelled `JWT <token>`, or as a parameter, `JWT token="<token>"`, with or
+//! without quotes and among other `name=value` parameters.
 
 use std::borrow::Cow;
 
@@ -13,19 +13,68 @@ use crate::refusal::Reason;
 /// The longest `Authorization` value that is read, in bytes.
 pub const MAX_AUTHORIZATION_BYTES: usize = crate::jws::MAX_TOKEN_BYTES + 1024;
 
+/// How a header carries its token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Spelling {
+    /// `JWT <token>`: what nearly everyone sends (RFC 6750 section 2.1).
+    Bare,
+    /// `JWT token=<token>`.
+    Parameter,
+    /// `JWT token="<token>"`: what `pyramid_jwtauth` makes, and the one that it takes.
+    Quoted,
+}
+
+impl Spelling {
+    /// Every spelling.
+    pub const ALL: [Self; 3] = [Self::Bare, Self::Parameter, Self::Quoted];
+
+    /// The value of an `Authorization` header that carries a token so.
+    ///
+    /// ```
+    /// use countersign_core::header::Spelling;
+    ///
+    /// assert_eq!(Spelling::Bare.value("Bearer", "ey.ey.sig"), "Bearer ey.ey.sig");
+    /// assert_eq!(Spelling::Quoted.value("JWT", "ey.ey.sig"), r#"JWT token="ey.ey.sig""#);
+    /// ```
+    pub fn value(self, scheme: &str, token: &str) -> String {
+        match self {
+            Self::Bare => format!("{scheme} {token}"),
+            Self::Parameter => format!("{scheme} token={token}"),
+            Self::Quoted => format!("{scheme} token=\"{token}\""),
+        }
+    }
+}
+
+/// A token as a header carries it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown<'a> {
+    /// The token. Whether it is one is seen when it is read.
+    pub token: Cow<'a, str>,
+    /// How it was written.
+    pub spelling: Spelling,
+}
+
 /// The token that the one `Authorization` header carries under a scheme.
 ///
 /// # Errors
 /// A [`Reason`] if there is no header, more than one, one of another scheme, or
 /// one that does not follow the grammar.
 pub fn token<'a>(headers: &'a HeaderMap, scheme: &str) -> Result<Cow<'a, str>, Reason> {
+    shown(headers, scheme).map(|shown| shown.token)
+}
+
+/// The same, and how it is spelled.
+///
+/// # Errors
+/// As [`token`].
+pub fn shown<'a>(headers: &'a HeaderMap, scheme: &str) -> Result<Shown<'a>, Reason> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next().ok_or(Reason::HeaderMissing)?;
     if values.next().is_some() {
         return Err(Reason::HeaderRepeated);
     }
     let value = std::str::from_utf8(value.as_bytes()).map_err(|_| Reason::HeaderMalformed)?;
-    token_in_value(value, scheme)
+    shown_in_value(value, scheme)
 }
 
 /// The token in the value of an `Authorization` header.
@@ -33,6 +82,10 @@ pub fn token<'a>(headers: &'a HeaderMap, scheme: &str) -> Result<Cow<'a, str>, R
 /// # Errors
 /// A [`Reason`] if the value is of another scheme or malformed.
 pub fn token_in_value<'a>(value: &'a str, scheme: &str) -> Result<Cow<'a, str>, Reason> {
+    shown_in_value(value, scheme).map(|shown| shown.token)
+}
+
+fn shown_in_value<'a>(value: &'a str, scheme: &str) -> Result<Shown<'a>, Reason> {
     if value.len() > MAX_AUTHORIZATION_BYTES {
         return Err(Reason::TokenTooLong);
     }
@@ -45,10 +98,9 @@ pub fn token_in_value<'a>(value: &'a str, scheme: &str) -> Result<Cow<'a, str>, 
     if credentials.is_empty() {
         return Err(Reason::HeaderMalformed);
     }
-    // A token by itself; whether it is one is seen when it is read.
     let bytes = credentials.as_bytes();
     if memchr::memchr3(b'=', b',', b'"', bytes).or(memchr::memchr2(b' ', b'\t', bytes)).is_none() {
-        return Ok(Cow::Borrowed(credentials));
+        return Ok(Shown { token: Cow::Borrowed(credentials), spelling: Spelling::Bare });
     }
     token_parameter(credentials)
 }
@@ -57,7 +109,7 @@ pub fn token_in_value<'a>(value: &'a str, scheme: &str) -> Result<Cow<'a, str>, 
 ///
 /// Whatever is not such a list is refused, above all a second scheme after a
 /// comma, which is how an intermediary joins two Authorization headers.
-fn token_parameter(list: &str) -> Result<Cow<'_, str>, Reason> {
+fn token_parameter(list: &str) -> Result<Shown<'_>, Reason> {
     let mut token = None;
     let mut rest = list;
     loop {
@@ -68,7 +120,10 @@ fn token_parameter(list: &str) -> Result<Cow<'_, str>, Reason> {
             .ok_or(Reason::HeaderMalformed)?
             .trim_start_matches(is_blank);
         let (value, after_value) = take_value(after_equals)?;
-        if name.eq_ignore_ascii_case("token") && token.replace(value).is_some() {
+        let quoted = after_equals.starts_with('"');
+        let spelling = if quoted { Spelling::Quoted } else { Spelling::Parameter };
+        let shown = Shown { token: value, spelling };
+        if name.eq_ignore_ascii_case("token") && token.replace(shown).is_some() {
             return Err(Reason::HeaderMalformed);
         }
         rest = match after_value.trim_start_matches(is_blank).strip_prefix(',') {
@@ -77,7 +132,7 @@ fn token_parameter(list: &str) -> Result<Cow<'_, str>, Reason> {
             None => return Err(Reason::HeaderMalformed),
         };
     }
-    token.filter(|token| !token.is_empty()).ok_or(Reason::HeaderMalformed)
+    token.filter(|shown| !shown.token.is_empty()).ok_or(Reason::HeaderMalformed)
 }
 
 fn take_name(text: &str) -> Result<(&str, &str), Reason> {
@@ -130,18 +185,20 @@ mod tests {
     }
 
     #[test]
-    fn both_spellings_carry_the_token() {
-        for value in [
-            "JWT a.b.c",
-            "jwt a.b.c",
-            "JwT  \t a.b.c",
-            "  JWT a.b.c  ",
-            r#"JWT token="a.b.c""#,
-            "JWT token=a.b.c",
-            r#"JWT realm="x, y", token = "a.b.c" , other=1"#,
-            r#"JWT TOKEN="a.b\.c""#,
+    fn each_spelling_carries_the_token() {
+        for (value, spelling) in [
+            ("JWT a.b.c", Spelling::Bare),
+            ("jwt a.b.c", Spelling::Bare),
+            ("JwT  \t a.b.c", Spelling::Bare),
+            ("  JWT a.b.c  ", Spelling::Bare),
+            (r#"JWT token="a.b.c""#, Spelling::Quoted),
+            ("JWT token=a.b.c", Spelling::Parameter),
+            (r#"JWT token=a.b.c, realm="x""#, Spelling::Parameter),
+            (r#"JWT realm="x, y", token = "a.b.c" , other=1"#, Spelling::Quoted),
+            (r#"JWT TOKEN="a.b\.c""#, Spelling::Quoted),
         ] {
-            assert_eq!(read(value).as_deref(), Ok("a.b.c"), "{value}");
+            let expected = Shown { token: Cow::Borrowed("a.b.c"), spelling };
+            assert_eq!(shown_in_value(value, "JWT"), Ok(expected), "{value}");
         }
     }
 

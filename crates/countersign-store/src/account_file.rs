@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -12,6 +13,7 @@ use countersign_core::{
     AccountId, AccountName, GroupName, MAX_GROUPS, NameError, PublicKey, ReadPublicKeyError,
 };
 use serde::Deserialize;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 /// Under which names become the ids of their accounts (RFC 9562 section 5.5).
@@ -31,7 +33,8 @@ const NAMES: Uuid = Uuid::from_u128(0x8a0b_52c5_91ef_4fd6_a3f7_0c6d_b8e2_7d14);
 ///
 /// A key may have any format that Countersign reads, and an account several of them: add
 /// the new one, let the caller change over, take the old one away. What the file says is
-/// held in memory; [`reload`](Self::reload) reads it again.
+/// held in memory; [`reload`](Self::reload) reads it again, once or
+/// [every so often](Self::reload_every).
 ///
 /// An account's id is made of its name, so it stays the same as long as the name does.
 #[derive(Debug)]
@@ -123,6 +126,27 @@ impl AccountFile {
     pub fn reload(&self) -> Result<(), AccountFileError> {
         self.accounts.store(Arc::new(read(&self.path)?));
         Ok(())
+    }
+
+    /// Reads the file again at this interval, in a task of the current runtime that ends
+    /// soon after the accounts have been dropped. What is wrong with it is in the log,
+    /// once for each mistake.
+    pub fn reload_every(self: &Arc<Self>, interval: Duration) -> JoinHandle<()> {
+        let accounts = Arc::downgrade(self);
+        tokio::spawn(async move {
+            let mut known = None;
+            loop {
+                tokio::time::sleep(interval).await;
+                let Some(accounts) = accounts.upgrade() else { return };
+                let reloaded = tokio::task::spawn_blocking(move || accounts.reload()).await;
+                let Ok(reloaded) = reloaded else { return };
+                let mistake = reloaded.err().map(|error| error.to_string());
+                if let Some(mistake) = mistake.as_ref().filter(|_| mistake != known) {
+                    tracing::error!(mistake, "the accounts stay as they were");
+                }
+                known = mistake;
+            }
+        })
     }
 
     /// How many accounts there are.
@@ -267,6 +291,23 @@ mod tests {
         assert!(found(&accounts, "leaver").await.is_none());
         let worker = found(&accounts, "worker").await.unwrap();
         assert_eq!((worker.id, worker.groups.len()), (id, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_is_watched() {
+        let (_directory, path) = written("[accounts.worker]");
+        let accounts = Arc::new(AccountFile::open(&path).unwrap());
+        let task = accounts.reload_every(Duration::from_secs(5));
+        fs::write(&path, "[accounts.worker").unwrap();
+        tokio::time::sleep(Duration::from_secs(11)).await;
+        assert!(found(&accounts, "worker").await.is_some());
+        fs::write(&path, "[accounts.other]").unwrap();
+        while found(&accounts, "other").await.is_none() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        assert!(found(&accounts, "worker").await.is_none());
+        drop(accounts);
+        task.await.unwrap();
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //!
 //! [`ReplayWheel`] remembers in the process. It is exact for as long as the
 //! process lives, and it needs 10 to 21 bytes for each use it remembers.
+//! [`GuardSinceStart`] adds what a restart would make it forget: it takes no token that
+//! the process before may have taken.
 //! [`DurableReplayGuard`] puts a journal under a wheel, so that what was used
 //! stays used across a `kill -9`: the wheel judges, the journal remembers.
 //!
@@ -22,6 +24,7 @@ mod journal;
 mod limits;
 mod scribe;
 mod shares;
+mod since_start;
 mod slot;
 #[cfg(feature = "sql")]
 mod sql;
@@ -30,6 +33,7 @@ mod wheel;
 pub use durable::{DurableReplayGuard, OpenError};
 pub use journal::{JournalBatch, JournalError, NonceJournal, RecordedUse, Recovered};
 pub use limits::{JournalLimits, ReplayLimits};
+pub use since_start::GuardSinceStart;
 #[cfg(feature = "sql")]
 pub use sql::SqlJournal;
 pub use wheel::ReplayWheel;

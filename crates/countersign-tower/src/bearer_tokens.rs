@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_core::header::Spelling;
 use countersign_core::ports::{TokenValidator, TrustedKeySource};
 use countersign_core::{
     Algorithm, BearerPolicy, Check, HmacAlgorithm, PublicKey, SharedSecret, TokenAlgorithm,
@@ -22,6 +23,7 @@ const BEARER: &str = "Bearer";
 #[derive(Clone)]
 pub struct BearerTokens {
     pub(crate) scheme: String,
+    pub(crate) spellings: Vec<Spelling>,
     pub(crate) policy: BearerPolicy,
     source: Source,
     algorithms: Option<Vec<TokenAlgorithm>>,
@@ -91,14 +93,26 @@ impl BearerTokens {
     }
 
     fn of(source: Source) -> Self {
-        let (scheme, policy) = (BEARER.to_owned(), BearerPolicy::default());
-        Self { scheme, policy, source, algorithms: None }
+        Self {
+            scheme: BEARER.to_owned(),
+            spellings: Spelling::ALL.to_vec(),
+            policy: BearerPolicy::default(),
+            source,
+            algorithms: None,
+        }
     }
 
     /// The same under another scheme word than `Bearer`.
     #[must_use]
     pub fn scheme(self, scheme: impl Into<String>) -> Self {
         Self { scheme: scheme.into(), ..self }
+    }
+
+    /// The same for headers of these spellings alone. A token that is spelled otherwise is
+    /// as if it were not there.
+    #[must_use]
+    pub fn spellings(self, spellings: impl IntoIterator<Item = Spelling>) -> Self {
+        Self { spellings: spellings.into_iter().collect(), ..self }
     }
 
     /// The same with these algorithms alone.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use countersign_core::{
     AuthenticationError, BearerPolicy, Identity, Reason, Refusal, RemoteError, UnixTime,
-    VerifiedBearerToken, header,
+    VerifiedBearerToken,
 };
 use http::request::Parts;
 use http::{Extensions, HeaderMap};
@@ -63,7 +63,7 @@ impl Policy {
 /// Finds the token, and by its scheme word the way that it belongs to.
 fn shown<'a>(policy: &'a Inner, headers: &'a HeaderMap) -> Shown<'a> {
     for way in &policy.ways {
-        match header::token(headers, way.scheme()) {
+        match way.token(headers) {
             Ok(token) => return Shown::Token(way, token),
             Err(Reason::SchemeOther) => {}
             Err(reason) => return Shown::Nothing(reason),
@@ -79,8 +79,8 @@ async fn verify(
     head: &Parts,
 ) -> Result<Identity, AuthenticationError> {
     match way {
-        Way::Signed(authenticator) => {
-            authenticator.authenticate(&head.headers, client(&head.extensions)).await
+        Way::Signed(_, authenticator) => {
+            authenticator.authenticate_token(token, client(&head.extensions)).await
         }
         Way::Bearer(tokens, Verifier::Local(local)) => {
             local.verify(&tokens.policy, token, policy.clock.now())

@@ -66,5 +66,5 @@ pub use identity::Identity;
 pub use policy::{Policy, PolicyBuilder, PolicyError, Scheme};
 pub use principal::{Principal, effective_principals};
 #[cfg(feature = "settings")]
-pub use settings::{PolicySettings, SettingsError};
+pub use settings::{PolicySettings, SettingsError, SignedRequestSettings};
 pub use signed_requests::SignedRequests;

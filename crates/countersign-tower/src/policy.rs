@@ -1,12 +1,14 @@
 //! What a service accepts, built from named pieces.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use countersign_core::header::Spelling;
 use countersign_core::{
     AccountName, Authenticator, Clock, HmacAlgorithm, IdentityHeaders, IdentityHeadersError,
-    TokenAlgorithm, header,
+    Reason, TokenAlgorithm, header,
 };
 use countersign_system::SystemClock;
 use http::header::WWW_AUTHENTICATE;
@@ -64,14 +66,28 @@ pub(crate) struct Inner {
 /// One way to prove who one is, by its scheme word.
 pub(crate) enum Way {
     Bearer(BearerTokens, Verifier),
-    Signed(Authenticator),
+    Signed(Vec<Spelling>, Authenticator),
 }
 
 impl Way {
     pub(crate) fn scheme(&self) -> &str {
         match self {
             Self::Bearer(tokens, _) => &tokens.scheme,
-            Self::Signed(authenticator) => &authenticator.policy().scheme,
+            Self::Signed(_, authenticator) => &authenticator.policy().scheme,
+        }
+    }
+
+    /// The token that a request shows, if it is spelled as it may be.
+    pub(crate) fn token<'a>(&self, headers: &'a HeaderMap) -> Result<Cow<'a, str>, Reason> {
+        let shown = header::shown(headers, self.scheme())?;
+        let spellings = match self {
+            Self::Bearer(tokens, _) => &tokens.spellings,
+            Self::Signed(spellings, _) => spellings,
+        };
+        if spellings.contains(&shown.spelling) {
+            Ok(shown.token)
+        } else {
+            Err(Reason::HeaderMalformed)
         }
     }
 }
@@ -116,6 +132,9 @@ pub enum PolicyError {
     /// No algorithm is allowed.
     #[error("no algorithm is allowed: name at least one, or none to have the usual ones")]
     NoAlgorithm,
+    /// No spelling of the header is allowed.
+    #[error("no spelling of the header is allowed: name at least one, or none to have all")]
+    NoSpelling,
     /// The algorithm takes another kind of key.
     #[error("{0} takes another kind of key than this policy has")]
     AlgorithmUnfit(TokenAlgorithm),
@@ -164,10 +183,10 @@ impl Policy {
     /// proved**: good for a log, not for a decision.
     pub fn unverified_account(&self, headers: &HeaderMap) -> Option<AccountName> {
         self.0.ways.iter().find_map(|way| {
-            let token = header::token(headers, way.scheme()).ok()?;
+            let token = way.token(headers).ok()?;
             match way {
                 Way::Bearer(tokens, _) => tokens.policy.unverified_account(&token),
-                Way::Signed(_) => {
+                Way::Signed(..) => {
                     let token = countersign_core::UnverifiedToken::parse(&token).ok()?;
                     Some(token.unverified_claims().account().clone())
                 }
@@ -272,14 +291,19 @@ impl PolicyBuilder {
                     tokens.warn_of_dangers();
                     Way::Bearer(tokens, verifier)
                 }
-                Scheme::SignedRequests(SignedRequests { directory, guard, policy }) => {
+                Scheme::SignedRequests(requests) => {
+                    let SignedRequests { directory, guard, policy, spellings } = requests;
                     if policy.algorithms.is_empty() {
                         return Err(PolicyError::NoAlgorithm);
                     }
                     let clock = Arc::clone(&self.clock);
-                    Way::Signed(Authenticator::new(policy, directory, guard, clock))
+                    Way::Signed(spellings, Authenticator::new(policy, directory, guard, clock))
                 }
             };
+            let (Way::Bearer(BearerTokens { spellings, .. }, _) | Way::Signed(spellings, _)) = &way;
+            if spellings.is_empty() {
+                return Err(PolicyError::NoSpelling);
+            }
             let word = way.scheme();
             if ways.iter().any(|other| other.scheme().eq_ignore_ascii_case(word)) {
                 return Err(PolicyError::SchemeRepeated(word.to_owned()));

@@ -1,27 +1,30 @@
 //! Policies from a section of a configuration file or from the environment.
 
-use std::fmt;
+mod read;
+mod signed_requests;
+
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_client::{Service, ServiceError};
-use countersign_core::{SharedSecret, SharedSecretError, TokenAlgorithm};
-use countersign_store::{HttpFetcher, JwksKeys, JwksRules, JwksUrl, JwksUrlError};
+use countersign_core::{SharedSecret, SharedSecretError};
+use countersign_store::{
+    AccountFileError, HttpFetcher, JwksKeys, JwksRules, JwksUrl, JwksUrlError,
+};
 use countersign_system::{SystemClock, SystemRandom};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::de::{SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use url::Url;
 use zeroize::Zeroizing;
 
+pub use self::signed_requests::SignedRequestSettings;
 use crate::bearer_tokens::BearerTokens;
 use crate::policy::{Policy, PolicyBuilder, PolicyError};
 
-/// A [`Policy`] for bearer tokens as a section of a configuration file, for any format
-/// that serde reads. Keys that are not known are refused; there is none that leaves a
-/// check out.
+/// A [`Policy`] as a section of a configuration file, for any format that serde reads.
+/// Keys that are not known are refused; there is none that leaves a check out.
 ///
 /// ```
 /// use countersign_tower::PolicySettings;
@@ -45,21 +48,28 @@ use crate::policy::{Policy, PolicyBuilder, PolicyError};
 /// ```
 ///
 /// Instead of `shared_secret_file`, one of the other things to verify tokens with may be
-/// set: `shared_secret`, `public_key_files`, `jwks_url`, `countersign_url`. Lists may
-/// also be one text, with commas between the names, as environment variables have them.
+/// set: `shared_secret`, `public_key_files`, `jwks_url`, `countersign_url`; beside it or
+/// alone a section `signed_requests`, for callers that sign each request themselves. Lists
+/// may also be one text, with commas between the names, as environment variables have them.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PolicySettings {
     /// The realm of the challenges.
     pub realm: Option<String>,
-    /// The scheme word, unless `Bearer`.
+    /// Callers that sign each request themselves.
+    pub signed_requests: Option<SignedRequestSettings>,
+    /// The scheme word of bearer tokens, unless `Bearer`.
     pub scheme: Option<String>,
+    /// The spellings of the header that are taken, unless all: `bare`, `parameter`,
+    /// `quoted`.
+    #[serde(deserialize_with = "read::names")]
+    pub spellings: Vec<String>,
     /// A secret that the issuer shares.
     pub shared_secret: Option<SecretString>,
     /// A file that contains it; one line end at its end is left out.
     pub shared_secret_file: Option<PathBuf>,
     /// Files with public keys of the issuer.
-    #[serde(deserialize_with = "names")]
+    #[serde(deserialize_with = "read::names")]
     pub public_key_files: Vec<String>,
     /// Where the issuer publishes its keys.
     pub jwks_url: Option<String>,
@@ -67,19 +77,19 @@ pub struct PolicySettings {
     /// are below.
     pub countersign_url: Option<Url>,
     /// The algorithms that are taken.
-    #[serde(deserialize_with = "names")]
+    #[serde(deserialize_with = "read::names")]
     pub algorithms: Vec<String>,
     /// Who may have issued a token (`iss`).
-    #[serde(deserialize_with = "names")]
+    #[serde(deserialize_with = "read::names")]
     pub issuers: Vec<String>,
     /// The names that this service goes by (`aud`).
-    #[serde(deserialize_with = "names")]
+    #[serde(deserialize_with = "read::names")]
     pub audiences: Vec<String>,
     /// Claims that must be there.
-    #[serde(deserialize_with = "names")]
+    #[serde(deserialize_with = "read::names")]
     pub required_claims: Vec<String>,
     /// How far the clocks may differ, with a unit: `"10s"`.
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "read::duration")]
     pub leeway: Duration,
     /// The claim that names the account, unless `sub`.
     pub account_claim: Option<String>,
@@ -92,8 +102,11 @@ pub struct PolicySettings {
 #[non_exhaustive]
 pub enum SettingsError {
     /// Nothing to verify tokens with.
-    #[error("nothing to verify tokens with: set one of {}", KEY_SOURCES.join(", "))]
+    #[error("nothing to verify tokens with: set one of {}, or signed_requests", KEY_SOURCES.join(", "))]
     NoKeySource,
+    /// A setting of bearer tokens without anything to verify them with.
+    #[error("{0} is for bearer tokens, and nothing is set to verify them with: set one of {sources}", sources = KEY_SOURCES.join(", "))]
+    OnlyForBearerTokens(&'static str),
     /// More than one thing to verify tokens with.
     #[error("{} are set: only one of them can verify tokens", .0.join(" and "))]
     SeveralKeySources(Vec<&'static str>),
@@ -111,6 +124,12 @@ pub enum SettingsError {
     /// No algorithm has this name.
     #[error("`{0}` is no algorithm: write for example RS256, ES256, EdDSA or HS256")]
     Algorithm(String),
+    /// No spelling has this name.
+    #[error("`{0}` is no spelling of the header: write bare, parameter or quoted")]
+    Spelling(String),
+    /// The account file cannot be used.
+    #[error("accounts_file: {0}")]
+    Accounts(#[from] AccountFileError),
     /// The URL of the issuer's keys would not do.
     #[error("jwks_url: {0}")]
     JwksUrl(#[from] JwksUrlError),
@@ -126,23 +145,42 @@ const KEY_SOURCES: [&str; 5] =
     ["shared_secret", "shared_secret_file", "public_key_files", "jwks_url", "countersign_url"];
 
 impl PolicySettings {
-    /// Begins the policy that these settings describe. With a `jwks_url` it must be
-    /// called within a Tokio runtime, on which the keys are then fetched.
+    /// Begins the policy that these settings describe. With a `jwks_url` or with
+    /// `signed_requests` it must be called within a Tokio runtime, on which the keys are
+    /// then fetched and the account file is read again.
     ///
     /// # Errors
     /// [`SettingsError`] says which setting would not do.
     pub fn builder(&self) -> Result<PolicyBuilder, SettingsError> {
-        let mut tokens = self.verified()?;
+        let bearer = self.bearer_tokens()?;
+        let signed = self.signed_requests.as_ref().map(SignedRequestSettings::requests);
+        let policy = match (bearer, signed.transpose()?) {
+            (Some(tokens), Some(requests)) => Policy::accepting(tokens).or(requests),
+            (Some(tokens), None) => Policy::accepting(tokens),
+            (None, Some(requests)) => Policy::accepting(requests),
+            (None, None) => return Err(SettingsError::NoKeySource),
+        };
+        Ok(match &self.realm {
+            Some(realm) => policy.realm(realm),
+            None => policy,
+        })
+    }
+
+    fn bearer_tokens(&self) -> Result<Option<BearerTokens>, SettingsError> {
+        let Some(mut tokens) = self.verified()? else {
+            return match self.set_for_bearer_tokens() {
+                Some(name) => Err(SettingsError::OnlyForBearerTokens(name)),
+                None => Ok(None),
+            };
+        };
         if let Some(scheme) = &self.scheme {
             tokens = tokens.scheme(scheme);
         }
+        if !self.spellings.is_empty() {
+            tokens = tokens.spellings(read::spellings(&self.spellings)?);
+        }
         if !self.algorithms.is_empty() {
-            let read = |name: &String| {
-                let algorithm = TokenAlgorithm::from_name(name);
-                algorithm.ok_or_else(|| SettingsError::Algorithm(name.clone()))
-            };
-            let algorithms = self.algorithms.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-            tokens = tokens.algorithms(algorithms);
+            tokens = tokens.algorithms(read::algorithms(&self.algorithms)?);
         }
         tokens = self.issuers.iter().fold(tokens, BearerTokens::issuer);
         tokens = self.audiences.iter().fold(tokens, BearerTokens::audience);
@@ -154,15 +192,27 @@ impl PolicySettings {
         if let Some(claim) = &self.groups_claim {
             tokens = tokens.groups_claim(claim);
         }
-        let policy = Policy::accepting(tokens);
-        Ok(match &self.realm {
-            Some(realm) => policy.realm(realm),
-            None => policy,
-        })
+        Ok(Some(tokens))
+    }
+
+    /// A setting that means nothing without something to verify bearer tokens with.
+    fn set_for_bearer_tokens(&self) -> Option<&'static str> {
+        let are_set = [
+            ("scheme", self.scheme.is_some()),
+            ("spellings", !self.spellings.is_empty()),
+            ("algorithms", !self.algorithms.is_empty()),
+            ("issuers", !self.issuers.is_empty()),
+            ("audiences", !self.audiences.is_empty()),
+            ("required_claims", !self.required_claims.is_empty()),
+            ("leeway", !self.leeway.is_zero()),
+            ("account_claim", self.account_claim.is_some()),
+            ("groups_claim", self.groups_claim.is_some()),
+        ];
+        are_set.into_iter().find(|(_, is_set)| *is_set).map(|(name, _)| name)
     }
 
     /// The one thing that tokens are verified with.
-    fn verified(&self) -> Result<BearerTokens, SettingsError> {
+    fn verified(&self) -> Result<Option<BearerTokens>, SettingsError> {
         let are_set = [
             self.shared_secret.is_some(),
             self.shared_secret_file.is_some(),
@@ -177,75 +227,27 @@ impl PolicySettings {
         }
         if let Some(secret) = &self.shared_secret {
             let secret = SharedSecret::new(secret.expose_secret().as_bytes())?;
-            return Ok(BearerTokens::shared_secret(secret));
+            return Ok(Some(BearerTokens::shared_secret(secret)));
         }
         if let Some(path) = &self.shared_secret_file {
             let unreadable = |cause| SettingsError::SecretFile { path: path.clone(), cause };
             let text = Zeroizing::new(fs::read(path).map_err(unreadable)?);
             let line = text.strip_suffix(b"\n").unwrap_or(&text);
             let line = line.strip_suffix(b"\r").unwrap_or(line);
-            return Ok(BearerTokens::shared_secret(SharedSecret::new(line)?));
+            return Ok(Some(BearerTokens::shared_secret(SharedSecret::new(line)?)));
         }
         if !self.public_key_files.is_empty() {
-            return Ok(BearerTokens::key_files(&self.public_key_files)?);
+            return Ok(Some(BearerTokens::key_files(&self.public_key_files)?));
         }
         if let Some(url) = &self.jwks_url {
             let rules = JwksRules::default();
             let url = JwksUrl::parse(url, &rules)?;
             let fetcher = Arc::new(HttpFetcher::new(rules));
             let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-            return Ok(BearerTokens::keys(Arc::new(JwksKeys::start(url, fetcher, clock, random))));
+            let keys = JwksKeys::start(url, fetcher, clock, random);
+            return Ok(Some(BearerTokens::keys(Arc::new(keys))));
         }
-        let url = self.countersign_url.clone().ok_or(SettingsError::NoKeySource)?;
-        Ok(BearerTokens::validated_by(Arc::new(Service::at(url).build()?)))
+        let Some(url) = self.countersign_url.clone() else { return Ok(None) };
+        Ok(Some(BearerTokens::validated_by(Arc::new(Service::at(url).build()?))))
     }
-}
-
-/// A list of names, or one text with commas between them.
-fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    struct Names;
-
-    impl<'de> Visitor<'de> for Names {
-        type Value = Vec<String>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a list of names, or names with commas between them")
-        }
-
-        fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-            let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
-            Ok(names.map(str::to_owned).collect())
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<Self::Value, A::Error> {
-            let mut list = Vec::new();
-            while let Some(name) = names.next_element()? {
-                list.push(name);
-            }
-            Ok(list)
-        }
-    }
-
-    deserializer.deserialize_any(Names)
-}
-
-/// A duration with its unit.
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    struct WithUnit;
-
-    impl Visitor<'_> for WithUnit {
-        type Value = Duration;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a duration with a unit, such as \"10s\"")
-        }
-
-        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
-            humantime::parse_duration(text).map_err(|error| {
-                E::custom(format_args!("`{text}` is no duration such as \"10s\": {error}"))
-            })
-        }
-    }
-
-    deserializer.deserialize_str(WithUnit)
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_core::header::Spelling;
 use countersign_core::ports::{Directory, ReplayGuard};
 use countersign_core::{Algorithm, Policy};
 
@@ -16,12 +17,13 @@ pub struct SignedRequests {
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) guard: Arc<dyn ReplayGuard>,
     pub(crate) policy: Policy,
+    pub(crate) spellings: Vec<Spelling>,
 }
 
 impl SignedRequests {
     /// Takes signed requests of these accounts.
     pub fn of(directory: Arc<dyn Directory>, guard: Arc<dyn ReplayGuard>) -> Self {
-        Self { directory, guard, policy: Policy::default() }
+        Self { directory, guard, policy: Policy::default(), spellings: Spelling::ALL.to_vec() }
     }
 
     /// The same under another scheme word than `JWT`.
@@ -29,6 +31,13 @@ impl SignedRequests {
     pub fn scheme(mut self, scheme: impl Into<String>) -> Self {
         self.policy.scheme = scheme.into();
         self
+    }
+
+    /// The same for headers of these spellings alone. A token that is spelled otherwise is
+    /// as if it were not there.
+    #[must_use]
+    pub fn spellings(self, spellings: impl IntoIterator<Item = Spelling>) -> Self {
+        Self { spellings: spellings.into_iter().collect(), ..self }
     }
 
     /// The same with another window than 20 seconds either way.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use countersign_core::header::Spelling;
 use countersign_core::{Check, HmacAlgorithm, Issuer, SharedSecret};
 use countersign_tower::{BearerTokens, Policy, RequireAuth};
 use http::Request;
@@ -55,6 +56,20 @@ async fn the_token_is_found_in_every_spelling_of_the_header() {
         assert_eq!(outcome(&policy, &header).await, Err(401), "{header}");
     }
     assert_eq!(outcome(&with_secret(), &format!("bearer {token}")).await.as_deref(), Ok("worker"));
+}
+
+#[tokio::test]
+async fn spellings_can_be_chosen() {
+    let token = good();
+    for chosen in Spelling::ALL {
+        let policy =
+            built(Policy::accepting(BearerTokens::shared_secret(secret()).spellings([chosen])));
+        for spelling in Spelling::ALL {
+            let expected = if spelling == chosen { Ok("worker".to_owned()) } else { Err(401) };
+            let header = spelling.value("Bearer", &token);
+            assert_eq!(outcome(&policy, &header).await, expected, "{header}");
+        }
+    }
 }
 
 #[tokio::test]

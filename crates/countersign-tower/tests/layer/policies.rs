@@ -38,6 +38,8 @@ fn what_would_not_do_is_said() {
             PolicyError::NoAlgorithm,
         ),
         (Policy::accepting(requests().algorithms([])), PolicyError::NoAlgorithm),
+        (Policy::accepting(requests().spellings([])), PolicyError::NoSpelling),
+        (Policy::accepting(tokens().spellings([])), PolicyError::NoSpelling),
         (
             Policy::accepting(tokens().algorithms([Algorithm::Rs256])),
             PolicyError::AlgorithmUnfit(Algorithm::Rs256.into()),

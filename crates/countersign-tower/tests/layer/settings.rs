@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use countersign_core::{Algorithm, HmacAlgorithm, PrivateKey};
+use countersign_core::header::Spelling;
+use countersign_core::{AccountName, Algorithm, HmacAlgorithm, PrivateKey, RequestSigner};
+use countersign_system::{SystemClock, SystemRandom};
 use countersign_tower::{Policy, PolicyError, PolicySettings, SettingsError};
 
 use crate::support::{NOW, SECRET, bearer, built, issuer, key_issuer, outcome, pair};
@@ -87,6 +89,54 @@ async fn keys_and_secrets_may_be_in_files() {
     }
 }
 
+/// Callers with keys of their own beside bearers of tokens, and alone.
+#[tokio::test]
+async fn a_section_describes_signed_requests() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("accounts.toml");
+    let pair = pair();
+    let pem = pair.public_key().to_spki_pem();
+    let file = format!("[accounts.worker]\npublic_keys = ['''{pem}''']\ngroups = ['ops']");
+    std::fs::write(&path, file).unwrap();
+    let section = format!(
+        r#"
+        [signed_requests]
+        accounts_file = '{}'
+        tolerance = "1s"
+        scheme = "Machine"
+        spellings = "quoted, parameter"
+        algorithms = ["EdDSA", "ES256"]
+        audiences = ["billing"]
+        "#,
+        path.display()
+    );
+    let beside = format!("shared_secret = '{}'\n{section}", secret());
+    let name = AccountName::new("worker").unwrap();
+    let signer = RequestSigner::new(name, pair);
+    let signed = || signer.token(&SystemClock, &SystemRandom).unwrap();
+    for section in [section, beside] {
+        let policy = read(&section).unwrap().builder().unwrap().build().unwrap();
+        // What the process before may have taken is an outage, and soon there is no such token.
+        let first = outcome(&policy, &Spelling::Quoted.value("Machine", &signed())).await;
+        assert_eq!(first, Err(503));
+        let accepted = async {
+            loop {
+                let header = Spelling::Quoted.value("Machine", &signed());
+                match outcome(&policy, &header).await {
+                    Err(503) => tokio::time::sleep(Duration::from_millis(20)).await,
+                    outcome => return (outcome, header),
+                }
+            }
+        };
+        let accepted = tokio::time::timeout(Duration::from_secs(30), accepted);
+        let (outcome_once, header) = accepted.await.unwrap();
+        assert_eq!(outcome_once.as_deref(), Ok("worker"));
+        assert_eq!(outcome(&policy, &header).await, Err(401), "it was used");
+        let bare = Spelling::Bare.value("Machine", &signed());
+        assert_eq!(outcome(&policy, &bare).await, Err(401), "of another spelling");
+    }
+}
+
 #[tokio::test]
 async fn keys_may_be_fetched_and_servers_asked() {
     let header = bearer(&key_issuer(&pair()).issue("worker", &(), NOW).unwrap());
@@ -99,6 +149,10 @@ async fn keys_may_be_fetched_and_servers_asked() {
 #[tokio::test]
 async fn what_would_not_do_is_said() {
     assert!(matches!(refused("realm = 'x'"), SettingsError::NoKeySource));
+    let missing = refused("[signed_requests]\naccounts_file = 'no/such'");
+    assert!(matches!(missing, SettingsError::Accounts(_)), "{missing}");
+    let lonely = refused("audiences = 'a'\n[signed_requests]\naccounts_file = 'no/such'");
+    assert!(matches!(lonely, SettingsError::OnlyForBearerTokens("audiences")), "{lonely}");
     let two = refused("jwks_url = 'https://a.example/'\nshared_secret_file = 'x'");
     assert_eq!(
         two.to_string(),
@@ -111,6 +165,8 @@ async fn what_would_not_do_is_said() {
     let with = |more: &str| format!("shared_secret = '{}'\n{more}", secret());
     let unknown = refused(&with("algorithms = ['none']"));
     assert!(matches!(unknown, SettingsError::Algorithm(name) if name == "none"));
+    let unknown = refused(&with("spellings = ['loud']"));
+    assert!(matches!(unknown, SettingsError::Spelling(name) if name == "loud"));
     let unfit = read(&with("algorithms = ['RS256']")).unwrap().builder().unwrap().build();
     assert_eq!(unfit.err(), Some(PolicyError::AlgorithmUnfit(Algorithm::Rs256.into())));
     let short = read("shared_secret = '0123456789abcdef0123456789abcdef'\nalgorithms = 'HS384'");
@@ -123,6 +179,8 @@ fn what_is_not_known_or_has_no_unit_does_not_start() {
     for (toml, said) in [
         ("verify = false", "unknown field `verify`"),
         ("disable_verify_signature = false", "unknown field `disable_verify_signature`"),
+        ("signed_requests = {}", "missing field `accounts_file`"),
+        ("signed_requests = {accounts_file = 'a', leeway = '1s'}", "unknown field `leeway`"),
         ("leeway = 10", "a duration with a unit"),
         ("leeway = '10'", "is no duration such as"),
         ("leeway = 'soon'", "is no duration such as"),

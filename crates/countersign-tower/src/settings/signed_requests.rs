@@ -1,0 +1,76 @@
+//! The section on callers that sign each request themselves.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_core::{DEFAULT_TOLERANCE, TokenAlgorithm};
+use countersign_store::AccountFile;
+use countersign_store::replay::{GuardSinceStart, ReplayLimits};
+use countersign_system::{SystemClock, SystemRandom};
+use serde::Deserialize;
+
+use super::{SettingsError, read};
+use crate::policy::PolicyError;
+use crate::signed_requests::SignedRequests;
+
+/// How often the account file is read again.
+const RELOAD_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Callers that sign each request themselves: their public keys are in an
+/// [`AccountFile`], which is read again every five seconds.
+///
+/// Which tokens were used is remembered in the process, and after a start tokens are taken
+/// again once `tolerance` has passed ([`GuardSinceStart`]). A service that several processes
+/// serve, or that cannot wait, writes its policy in code.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignedRequestSettings {
+    /// The file with the accounts.
+    pub accounts_file: PathBuf,
+    /// The scheme word, unless `JWT`.
+    #[serde(default)]
+    pub scheme: Option<String>,
+    /// The spellings of the header that are taken, unless all: `bare`, `parameter`,
+    /// `quoted`.
+    #[serde(default, deserialize_with = "read::names")]
+    pub spellings: Vec<String>,
+    /// How far a token's time may lie from now, either way, with a unit: `"20s"`.
+    #[serde(default = "tolerance", deserialize_with = "read::duration")]
+    pub tolerance: Duration,
+    /// The algorithms that are taken, unless all.
+    #[serde(default, deserialize_with = "read::names")]
+    pub algorithms: Vec<String>,
+    /// The names that this service goes by (`aud`).
+    #[serde(default, deserialize_with = "read::names")]
+    pub audiences: Vec<String>,
+}
+
+fn tolerance() -> Duration {
+    DEFAULT_TOLERANCE
+}
+
+impl SignedRequestSettings {
+    pub(super) fn requests(&self) -> Result<SignedRequests, SettingsError> {
+        let accounts = Arc::new(AccountFile::open(&self.accounts_file)?);
+        accounts.reload_every(RELOAD_INTERVAL);
+        let (limits, clock) = (ReplayLimits::default(), Arc::new(SystemClock));
+        let guard = GuardSinceStart::start(limits, clock, &SystemRandom);
+        let mut requests = SignedRequests::of(accounts, Arc::new(guard)).tolerance(self.tolerance);
+        if let Some(scheme) = &self.scheme {
+            requests = requests.scheme(scheme);
+        }
+        if !self.spellings.is_empty() {
+            requests = requests.spellings(read::spellings(&self.spellings)?);
+        }
+        if !self.algorithms.is_empty() {
+            let public = |algorithm| match algorithm {
+                TokenAlgorithm::Signature(algorithm) => Ok(algorithm),
+                TokenAlgorithm::Hmac(_) => Err(PolicyError::AlgorithmUnfit(algorithm)),
+            };
+            let algorithms = read::algorithms(&self.algorithms)?.into_iter().map(public);
+            requests = requests.algorithms(algorithms.collect::<Result<Vec<_>, _>>()?);
+        }
+        Ok(self.audiences.iter().fold(requests, SignedRequests::audience))
+    }
+}
