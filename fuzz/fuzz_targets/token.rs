@@ -5,12 +5,12 @@
 
 use std::sync::LazyLock;
 
-use countersign_core::{AwsLc, Decoys, Policy, UnverifiedToken, Verification};
+use countersign_core::{AwsLc, Decoys, SignedRequestPolicy, UnverifiedToken, Verification};
 use countersign_fuzz::{fuzz_with_seeds, seeds};
 use libfuzzer_sys::fuzz_target;
 
 static DECOYS: LazyLock<Decoys> = LazyLock::new(Decoys::default);
-static POLICY: LazyLock<Policy> = LazyLock::new(Policy::default);
+static POLICY: LazyLock<SignedRequestPolicy> = LazyLock::new(SignedRequestPolicy::default);
 
 fuzz_with_seeds!(seeds::tokens());
 

@@ -16,7 +16,7 @@ use countersign_benches::report::{Limit, Row, print};
 use countersign_benches::tokens::{Counter, account, authorization, ed25519, rsa};
 use countersign_core::ports::{AccountKeys, RegisteredKey};
 use countersign_core::{
-    AccountId, AwsLc, Decoys, Policy, PrivateKey, UnverifiedToken, Verification,
+    AccountId, AwsLc, Decoys, PrivateKey, SignedRequestPolicy, UnverifiedToken, Verification,
 };
 
 /// Tokens in one half of a pair.
@@ -90,7 +90,7 @@ fn measure(name: &str, key: &PrivateKey) -> Vec<Row> {
 /// for the way from the token's text to a verified token: the medians of all
 /// tokens, each of which is measured both ways in turn.
 fn measure_pair(key: &PrivateKey, account: &Arc<AccountKeys>, tokens: &[String]) -> (f64, f64) {
-    let (policy, decoys) = (Policy::default(), Decoys::default());
+    let (policy, decoys) = (SignedRequestPolicy::default(), Decoys::default());
     let with = Verification {
         policy: &policy,
         verifier: &AwsLc,

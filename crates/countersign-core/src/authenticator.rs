@@ -10,11 +10,11 @@ use crate::crypto::{AwsLc, SignatureVerifier};
 use crate::decoy::Decoys;
 use crate::header;
 use crate::identity::Identity;
-use crate::policy::Policy;
 use crate::ports::{
     Clock, Credential, Directory, DirectoryError, GuardError, LastUse, ReplayGuard,
 };
 use crate::refusal::{Reason, Refusal};
+use crate::signed_request_policy::SignedRequestPolicy;
 use crate::token::{UnverifiedToken, Verification};
 
 /// Why a request was not authenticated.
@@ -42,7 +42,7 @@ pub enum AuthenticationError {
 ///
 /// use async_trait::async_trait;
 /// use countersign_core::ports::*;
-/// use countersign_core::{AccountName, Authenticator, Policy};
+/// use countersign_core::{AccountName, Authenticator, SignedRequestPolicy};
 /// # use countersign_core::{AccountId, Clock, KeyKind, PrivateKey, PublicKey, Random, RequestSigner, UnixTime};
 /// # struct Fixed;
 /// # impl Clock for Fixed { fn now(&self) -> UnixTime { UnixTime::from_secs(1_800_000_000) } }
@@ -90,10 +90,10 @@ pub enum AuthenticationError {
 /// #     http::header::AUTHORIZATION,
 /// #     signer.authorization(&Fixed, &Fixed)?.parse()?,
 /// # )]);
-/// let policy = Policy {
+/// let policy = SignedRequestPolicy {
 ///     scheme: "Signed".into(),
 ///     tolerance: Duration::from_secs(60),
-///     ..Policy::default()
+///     ..SignedRequestPolicy::default()
 /// };
 /// let nonces = Nonces(Mutex::default());
 /// let authenticator =
@@ -106,7 +106,7 @@ pub enum AuthenticationError {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Authenticator {
-    policy: Policy,
+    policy: SignedRequestPolicy,
     directory: Arc<dyn Directory>,
     guard: Arc<dyn ReplayGuard>,
     clock: Arc<dyn Clock>,
@@ -117,7 +117,7 @@ pub struct Authenticator {
 impl Authenticator {
     /// An authenticator with the default provider.
     pub fn new(
-        policy: Policy,
+        policy: SignedRequestPolicy,
         directory: Arc<dyn Directory>,
         guard: Arc<dyn ReplayGuard>,
         clock: Arc<dyn Clock>,
@@ -133,7 +133,7 @@ impl Authenticator {
     }
 
     /// What this authenticator accepts.
-    pub fn policy(&self) -> &Policy {
+    pub fn policy(&self) -> &SignedRequestPolicy {
         &self.policy
     }
 

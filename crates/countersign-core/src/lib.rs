@@ -27,12 +27,12 @@ mod jws;
 mod key;
 mod key_ring;
 mod names;
-mod policy;
 pub mod ports;
 mod refusal;
 mod reported_identity;
 mod secret;
 mod shared_secret;
+mod signed_request_policy;
 mod signer;
 mod time;
 mod token;
@@ -72,7 +72,6 @@ pub use names::{
     ADMIN_GROUP, AccountId, AccountName, ApiKeyId, GroupName, MAX_ACCOUNT_NAME_BYTES,
     MAX_GROUP_NAME_BYTES, MAX_GROUPS, MAX_LABEL_BYTES, NameError,
 };
-pub use policy::{Binding, DEFAULT_SCHEME, DEFAULT_TOLERANCE, Policy};
 pub use ports::{Clock, Random};
 pub use refusal::{Reason, Refusal};
 pub use reported_identity::{IdentityHeaderMalformed, ReportedIdentity};
@@ -83,6 +82,7 @@ pub use secret::{
 pub use shared_secret::{
     MAX_SHARED_SECRET_BYTES, MIN_SHARED_SECRET_BYTES, SharedSecret, SharedSecretError,
 };
+pub use signed_request_policy::{Binding, DEFAULT_SCHEME, DEFAULT_TOLERANCE, SignedRequestPolicy};
 pub use signer::{BoundTo, RequestSigner};
 pub use time::UnixTime;
 pub use token::{CHECKS_WITHOUT_KID, UnverifiedToken, Verification, VerifiedToken};

@@ -8,8 +8,8 @@ use crate::claims::RequestBinding;
 use crate::jws;
 use crate::key::{PrivateKey, SignError};
 use crate::names::AccountName;
-use crate::policy::DEFAULT_SCHEME;
 use crate::ports::{Clock, Random};
+use crate::signed_request_policy::DEFAULT_SCHEME;
 
 /// Signs one-time tokens for an account.
 ///

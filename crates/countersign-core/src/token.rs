@@ -14,11 +14,11 @@ use crate::identity::Identity;
 use crate::jws::{Part, UnverifiedJws};
 use crate::key::PublicKey;
 use crate::names::AccountId;
-use crate::policy::{Binding, Policy};
 use crate::ports::{
     AccountKeys, Credential, GuardError, RegisteredKey, ReplayGuard, ReplayKey, Spend,
 };
 use crate::refusal::Reason;
+use crate::signed_request_policy::{Binding, SignedRequestPolicy};
 use crate::time::UnixTime;
 
 /// How many signature checks a token without `kid` costs, always.
@@ -34,7 +34,7 @@ pub struct UnverifiedToken<'a> {
 /// What a token is verified with.
 pub struct Verification<'a> {
     /// What the service accepts.
-    pub policy: &'a Policy,
+    pub policy: &'a SignedRequestPolicy,
     /// The provider that checks signatures.
     pub verifier: &'a dyn SignatureVerifier,
     /// What is checked where the account has no key.
@@ -224,7 +224,7 @@ impl VerifiedToken {
     pub async fn spend(
         self,
         guard: &dyn ReplayGuard,
-        policy: &Policy,
+        policy: &SignedRequestPolicy,
     ) -> Result<Identity, GuardError> {
         let spend = Spend {
             key: ReplayKey::of(&self.claims),

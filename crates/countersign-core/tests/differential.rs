@@ -8,8 +8,8 @@ use std::sync::{Arc, LazyLock};
 
 use countersign_core::ports::{AccountKeys, RegisteredKey};
 use countersign_core::{
-    AccountId, AccountName, Algorithm, AwsLc, Clock, Decoys, KeyKind, KeyType, Policy, PrivateKey,
-    Random, Reason, RequestSigner, RsaBits, UnixTime, UnverifiedToken, Verification,
+    AccountId, AccountName, Algorithm, AwsLc, Clock, Decoys, KeyKind, KeyType, PrivateKey, Random,
+    Reason, RequestSigner, RsaBits, SignedRequestPolicy, UnixTime, UnverifiedToken, Verification,
 };
 use jsonwebtoken as other;
 use proptest::prelude::*;
@@ -79,7 +79,7 @@ fn we_accept(token: &str, algorithm: Algorithm) -> Result<(), Reason> {
             revoked: false,
         }],
     });
-    let policy = Policy::default();
+    let policy = SignedRequestPolicy::default();
     let with = Verification {
         policy: &policy,
         verifier: &AwsLc,

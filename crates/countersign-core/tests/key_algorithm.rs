@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use countersign_core::ports::{AccountKeys, RegisteredKey};
 use countersign_core::{
-    AccountId, AccountName, Algorithm, AwsLc, Clock, Decoys, KeyKind, Policy, PrivateKey, Random,
-    Reason, RequestSigner, RsaBits, UnixTime, UnverifiedToken, Verification,
+    AccountId, AccountName, Algorithm, AwsLc, Clock, Decoys, KeyKind, PrivateKey, Random, Reason,
+    RequestSigner, RsaBits, SignedRequestPolicy, UnixTime, UnverifiedToken, Verification,
 };
 
 const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
@@ -48,7 +48,7 @@ fn verify_with(key: &PrivateKey, restricted_to: Option<Algorithm>) -> Result<(),
         .with_algorithm(Algorithm::Rs512)
         .token(&Fixed, &Fixed)
         .unwrap();
-    let (policy, decoys) = (Policy::default(), Decoys::default());
+    let (policy, decoys) = (SignedRequestPolicy::default(), Decoys::default());
     let with = Verification {
         policy: &policy,
         verifier: &AwsLc,

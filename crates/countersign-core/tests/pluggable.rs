@@ -11,8 +11,8 @@ use countersign_core::ports::{
     AccountKeys, Directory, DirectoryError, GuardError, LastUse, RegisteredKey, ReplayGuard, Spend,
 };
 use countersign_core::{
-    AccountId, AccountName, AuthenticationError, Authenticator, Clock, KeyKind, Policy, PrivateKey,
-    PublicKey, Random, Reason, RequestSigner, UnixTime,
+    AccountId, AccountName, AuthenticationError, Authenticator, Clock, KeyKind, PrivateKey,
+    PublicKey, Random, Reason, RequestSigner, SignedRequestPolicy, UnixTime,
 };
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -129,10 +129,10 @@ impl Service {
 
     /// The authenticator, with the user table for the test to look at.
     fn start(self) -> (Authenticator, Arc<UserTable>, RequestSigner) {
-        let policy = Policy {
+        let policy = SignedRequestPolicy {
             scheme: "Signed".into(),
             tolerance: Duration::from_mins(5),
-            ..Policy::default()
+            ..SignedRequestPolicy::default()
         };
         let (users, nonces) = (Arc::new(self.users), Arc::new(self.nonces));
         let authenticator = Authenticator::new(policy, users.clone(), nonces, Arc::new(At(NOW)));

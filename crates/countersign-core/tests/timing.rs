@@ -11,9 +11,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_core::ports::{AccountKeys, RegisteredKey};
 use countersign_core::{
-    AccountId, AccountName, Algorithm, AwsLc, CHECKS_WITHOUT_KID, Decoys, KeyKind, KeyType, Policy,
-    PrivateKey, PublicKey, Reason, RsaBits, SignatureVerifier, UnixTime, UnverifiedToken,
-    Verification,
+    AccountId, AccountName, Algorithm, AwsLc, CHECKS_WITHOUT_KID, Decoys, KeyKind, KeyType,
+    PrivateKey, PublicKey, Reason, RsaBits, SignatureVerifier, SignedRequestPolicy, UnixTime,
+    UnverifiedToken, Verification,
 };
 use der::Encode as _;
 use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, UintRef};
@@ -74,7 +74,7 @@ fn verify(
     decoys: &Decoys,
 ) -> (Option<Reason>, Vec<(PublicKey, Call)>) {
     let recorder = Recorder::default();
-    let policy = Policy::default();
+    let policy = SignedRequestPolicy::default();
     let with =
         Verification { policy: &policy, verifier: &recorder, decoys, now: NOW, request: None };
     let account = account.map(Arc::new);

@@ -10,8 +10,8 @@ use countersign_core::ports::{
     Spend,
 };
 use countersign_core::{
-    AccountId, AccountName, AuthenticationError, Authenticator, Clock, GroupName, Identity, Policy,
-    PublicKey, PublicKeyError, UnixTime,
+    AccountId, AccountName, AuthenticationError, Authenticator, Clock, GroupName, Identity,
+    PublicKey, PublicKeyError, SignedRequestPolicy, UnixTime,
 };
 use countersign_vectors::{Case, Expected, Step, TestAccount};
 use http::HeaderMap;
@@ -146,7 +146,10 @@ async fn every_case_comes_out_as_it_says() {
         println!("{:4} cases on {}", topic.cases.len(), topic.topic);
         total += topic.cases.len();
         for case in &topic.cases {
-            let policy = Policy { audiences: case.audiences.clone(), ..Policy::default() };
+            let policy = SignedRequestPolicy {
+                audiences: case.audiences.clone(),
+                ..SignedRequestPolicy::default()
+            };
             let clock = Arc::new(At(UnixTime::from_secs(topic.now)));
             let authenticator =
                 Arc::new(Authenticator::new(policy, directory.clone(), guard.clone(), clock));

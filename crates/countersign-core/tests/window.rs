@@ -8,7 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_core::ports::ReplayKey;
 use countersign_core::{
-    AwsLc, Decoys, Policy, Reason, SignedRequestClaims, UnixTime, UnverifiedToken, Verification,
+    AwsLc, Decoys, Reason, SignedRequestClaims, SignedRequestPolicy, UnixTime, UnverifiedToken,
+    Verification,
 };
 use proptest::prelude::*;
 
@@ -38,7 +39,7 @@ fn is_within(time: &str, now: UnixTime, tolerance: Duration) -> Result<bool, Rea
 fn refusal_with(member: &str, number: &str) -> Reason {
     let claims =
         format!(r#"{{"username":"alice","time":{NOW_SECONDS},"nonce":1,"{member}":{number}}}"#);
-    let (policy, decoys) = (Policy::default(), Decoys::default());
+    let (policy, decoys) = (SignedRequestPolicy::default(), Decoys::default());
     let with = Verification {
         policy: &policy,
         verifier: &AwsLc,

@@ -76,7 +76,7 @@ mod service;
 mod token_service;
 mod unread_body;
 
-use countersign_core::Policy;
+use countersign_core::SignedRequestPolicy;
 use http::HeaderValue;
 
 pub use countersign_core::{IdentityHeaders, IdentityHeadersError};
@@ -94,6 +94,6 @@ pub use token_service::{
 };
 
 /// The one challenge of a policy: its scheme word (RFC 9110 section 11.6.1).
-fn challenge(policy: &Policy) -> HeaderValue {
+fn challenge(policy: &SignedRequestPolicy) -> HeaderValue {
     HeaderValue::try_from(&policy.scheme).unwrap_or(HeaderValue::from_static("JWT"))
 }

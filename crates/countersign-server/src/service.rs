@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use countersign_core::ports::{AdminStore, Directory, ReplayGuard};
-use countersign_core::{Authenticator, Binding, Clock, Policy, PublicKey, Random};
+use countersign_core::{Authenticator, Binding, Clock, PublicKey, Random, SignedRequestPolicy};
 use http::HeaderName;
 
 use crate::internal::{self, AllowedHosts, InternalState, JwksUrlRule, Scheme};
@@ -43,7 +43,7 @@ pub struct Settings {
     /// What administrative tokens name in `aud`: different for every installation.
     pub instance_id: String,
     /// What the public listener accepts.
-    pub policy: Policy,
+    pub policy: SignedRequestPolicy,
     /// Which routes of the key-to-token service there are, and where.
     pub token_routes: TokenRoutes,
     /// How a caller's identity is told to the upstream.
@@ -105,7 +105,7 @@ impl Settings {
     pub fn new(instance_id: impl Into<String>) -> Self {
         Self {
             instance_id: instance_id.into(),
-            policy: Policy::default(),
+            policy: SignedRequestPolicy::default(),
             token_routes: TokenRoutes::default(),
             identity_headers: IdentityHeaders::default(),
             url_prefix: UrlPrefix::default(),
@@ -150,7 +150,7 @@ impl Service {
             return Err(SettingsError::SchemeTaken);
         }
         let readiness = Arc::new(Readiness::new(settings.checks, Arc::clone(&ports.clock)));
-        let administration = Policy {
+        let administration = SignedRequestPolicy {
             binding: Binding::Required,
             audiences: vec![settings.instance_id.clone()],
             ..settings.policy.clone()
@@ -211,7 +211,7 @@ impl Service {
 }
 
 impl Ports {
-    fn authenticator(&self, policy: Policy) -> Arc<Authenticator> {
+    fn authenticator(&self, policy: SignedRequestPolicy) -> Arc<Authenticator> {
         let (directory, guard) = (Arc::clone(&self.directory), Arc::clone(&self.guard));
         Arc::new(Authenticator::new(policy, directory, guard, Arc::clone(&self.clock)))
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use countersign_core::header::Spelling;
 use countersign_core::ports::{Directory, ReplayGuard};
-use countersign_core::{Algorithm, Policy};
+use countersign_core::{Algorithm, SignedRequestPolicy};
 
 /// Takes one-time tokens that callers sign with their own private keys, as
 /// `asymmetric_jwt_auth` does: `Authorization: JWT <token>`.
@@ -16,14 +16,19 @@ use countersign_core::{Algorithm, Policy};
 pub struct SignedRequests {
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) guard: Arc<dyn ReplayGuard>,
-    pub(crate) policy: Policy,
+    pub(crate) policy: SignedRequestPolicy,
     pub(crate) spellings: Vec<Spelling>,
 }
 
 impl SignedRequests {
     /// Takes signed requests of these accounts.
     pub fn of(directory: Arc<dyn Directory>, guard: Arc<dyn ReplayGuard>) -> Self {
-        Self { directory, guard, policy: Policy::default(), spellings: Spelling::ALL.to_vec() }
+        Self {
+            directory,
+            guard,
+            policy: SignedRequestPolicy::default(),
+            spellings: Spelling::ALL.to_vec(),
+        }
     }
 
     /// The same under another scheme word than `JWT`.

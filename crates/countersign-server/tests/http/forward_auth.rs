@@ -7,8 +7,8 @@ use crate::support::{Answer, INSTANCE, World, answer, public_from};
 use axum::body::Body;
 use countersign_core::ports::{AccountChange, AdminStore as _};
 use countersign_core::{
-    AccountName, Algorithm, BoundTo, GroupName, KeyKind, Policy, PrivateKey, RequestBinding,
-    RequestSigner,
+    AccountName, Algorithm, BoundTo, GroupName, KeyKind, PrivateKey, RequestBinding, RequestSigner,
+    SignedRequestPolicy,
 };
 use countersign_server::layers::Limits;
 use countersign_server::{IdentityHeaders, Settings};
@@ -126,7 +126,7 @@ async fn every_refusal_is_the_same_answer() {
 
 #[tokio::test]
 async fn the_challenge_is_the_policys_scheme() {
-    let policy = Policy { scheme: "Signed".into(), ..Policy::default() };
+    let policy = SignedRequestPolicy { scheme: "Signed".into(), ..SignedRequestPolicy::default() };
     let world = World::with(Settings { policy, ..Settings::new(INSTANCE) });
     let signer = world.account("worker", &[]).await.with_scheme("signed");
     assert_eq!(world.ask("JWT a.b.c").await.header("www-authenticate"), "Signed");
@@ -135,7 +135,10 @@ async fn the_challenge_is_the_policys_scheme() {
 
 #[tokio::test]
 async fn what_the_policy_does_not_allow_is_refused_like_everything_else() {
-    let policy = Policy { algorithms: vec![Algorithm::Rs512], ..Policy::default() };
+    let policy = SignedRequestPolicy {
+        algorithms: vec![Algorithm::Rs512],
+        ..SignedRequestPolicy::default()
+    };
     let world = World::with(Settings { policy, ..Settings::new(INSTANCE) });
     let signer = world.account("worker", &[]).await;
     let answer = world.ask(&world.authorization(&signer)).await;

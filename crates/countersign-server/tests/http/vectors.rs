@@ -11,8 +11,8 @@ use countersign_core::ports::{
     AccountChange, Act, AdminStore as _, NewAccount, NewPublicKey, ReplayGuard,
 };
 use countersign_core::{
-    AccountId, AccountName, BoundTo, Clock, GroupName, KeyKind, Policy, PrivateKey, PublicKey,
-    RequestBinding, RequestSigner, UnixTime,
+    AccountId, AccountName, BoundTo, Clock, GroupName, KeyKind, PrivateKey, PublicKey,
+    RequestBinding, RequestSigner, SignedRequestPolicy, UnixTime,
 };
 use countersign_server::{PeerAddress, Ports, Service, Settings};
 use countersign_store::replay::{DurableReplayGuard, JournalLimits, ReplayLimits, SqlJournal};
@@ -73,7 +73,8 @@ impl Server {
             clock: Arc::new(At(self.now)),
             random: Arc::new(SystemRandom),
         };
-        let policy = Policy { audiences: audiences.to_vec(), ..Policy::default() };
+        let policy =
+            SignedRequestPolicy { audiences: audiences.to_vec(), ..SignedRequestPolicy::default() };
         Service::new(ports, Settings { policy, ..Settings::new(INSTANCE) }).unwrap()
     }
 

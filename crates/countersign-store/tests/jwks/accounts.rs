@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use countersign_core::ports::{Act, AdminStore, EndpointStatus, NewAccount, NewPublicKey};
 use countersign_core::{
-    AccountId, AccountName, AuthenticationError, Authenticator, Clock, Policy, PrivateKey, Reason,
-    RequestSigner,
+    AccountId, AccountName, AuthenticationError, Authenticator, Clock, PrivateKey, Reason,
+    RequestSigner, SignedRequestPolicy,
 };
 use countersign_store::replay::{ReplayLimits, ReplayWheel};
 use countersign_store::{JwksRules, LiveDirectory, MemoryStore, RemoteJwks};
@@ -47,7 +47,7 @@ impl Service {
         let limits = ReplayLimits::with_capacity(1000);
         let guard = ReplayWheel::new(limits, Arc::clone(&clock) as _, &SystemRandom);
         let authenticator = Authenticator::new(
-            Policy::default(),
+            SignedRequestPolicy::default(),
             Arc::new(directory.clone()),
             Arc::new(guard),
             Arc::clone(&clock) as _,

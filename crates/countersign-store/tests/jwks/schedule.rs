@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use countersign_core::ports::AccountKeys;
 use countersign_core::{
-    AccountId, AccountName, AwsLc, Clock, Decoys, Policy, PrivateKey, Reason, RequestSigner,
-    UnverifiedToken, Verification,
+    AccountId, AccountName, AwsLc, Clock, Decoys, PrivateKey, Reason, RequestSigner,
+    SignedRequestPolicy, UnverifiedToken, Verification,
 };
 use countersign_store::{ChangeListener, EndpointKeys, JwksRules, RemoteJwks};
 use tokio::time::sleep;
@@ -62,7 +62,7 @@ impl World {
             tokens_revoked_at: None,
         });
         let token = RequestSigner::new(name, key.clone()).token(&*self.clock, &Zeros).unwrap();
-        let (policy, decoys) = (Policy::default(), Decoys::default());
+        let (policy, decoys) = (SignedRequestPolicy::default(), Decoys::default());
         let with = Verification {
             policy: &policy,
             verifier: &AwsLc,

@@ -113,15 +113,15 @@ async fn a_section_describes_signed_requests() {
     let beside = format!("shared_secret = '{}'\n{section}", secret());
     let name = AccountName::new("worker").unwrap();
     let signer = RequestSigner::new(name, pair);
-    let signed = || signer.token(&SystemClock, &SystemRandom).unwrap();
+    let token = || signer.token(&SystemClock, &SystemRandom).unwrap();
     for section in [section, beside] {
         let policy = read(&section).unwrap().builder().unwrap().build().unwrap();
         // What the process before may have taken is an outage, and soon there is no such token.
-        let first = outcome(&policy, &Spelling::Quoted.value("Machine", &signed())).await;
+        let first = outcome(&policy, &Spelling::Quoted.value("Machine", &token())).await;
         assert_eq!(first, Err(503));
         let accepted = async {
             loop {
-                let header = Spelling::Quoted.value("Machine", &signed());
+                let header = Spelling::Quoted.value("Machine", &token());
                 match outcome(&policy, &header).await {
                     Err(503) => tokio::time::sleep(Duration::from_millis(20)).await,
                     outcome => return (outcome, header),
@@ -132,7 +132,7 @@ async fn a_section_describes_signed_requests() {
         let (outcome_once, header) = accepted.await.unwrap();
         assert_eq!(outcome_once.as_deref(), Ok("worker"));
         assert_eq!(outcome(&policy, &header).await, Err(401), "it was used");
-        let bare = Spelling::Bare.value("Machine", &signed());
+        let bare = Spelling::Bare.value("Machine", &token());
         assert_eq!(outcome(&policy, &bare).await, Err(401), "of another spelling");
     }
 }

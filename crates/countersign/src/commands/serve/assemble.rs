@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use countersign_core::ports::ReplayGuard;
-use countersign_core::{EncryptionKey, Policy, PublicKey};
+use countersign_core::{EncryptionKey, PublicKey, SignedRequestPolicy};
 use countersign_server::internal::{AllowedHosts, JwksUrlRule, Scheme};
 use countersign_server::layers::Limits;
 use countersign_server::{
@@ -89,11 +89,11 @@ fn service_settings(settings: &Settings, instance_id: String) -> Result<ServiceS
     let limits = |limits| Limits { request_timeout: settings.limits.request_timeout, ..limits };
     let rules = settings.jwks_rules();
     Ok(ServiceSettings {
-        policy: Policy {
+        policy: SignedRequestPolicy {
             scheme: settings.scheme.clone(),
             tolerance: settings.tolerance,
             audiences: settings.audiences.clone(),
-            ..Policy::default()
+            ..SignedRequestPolicy::default()
         },
         token_routes: tokens::routes(&settings.tokens),
         identity_headers: settings.identity_headers.clone(),

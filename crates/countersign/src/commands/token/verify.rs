@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use countersign_core::ports::{AccountKeys, Clock as _, RegisteredKey};
 use countersign_core::{
-    AccountId, AwsLc, DEFAULT_TOLERANCE, Decoys, Policy, PublicKey, Reason, UnixTime,
+    AccountId, AwsLc, DEFAULT_TOLERANCE, Decoys, PublicKey, Reason, SignedRequestPolicy, UnixTime,
     UnverifiedToken, Verification,
 };
 use countersign_system::SystemClock;
@@ -106,7 +106,11 @@ fn verify(
         expires_at: None,
         revoked: false,
     };
-    let policy = Policy { tolerance: args.tolerance.0, audiences, ..Policy::default() };
+    let policy = SignedRequestPolicy {
+        tolerance: args.tolerance.0,
+        audiences,
+        ..SignedRequestPolicy::default()
+    };
     let account = Arc::new(AccountKeys {
         id: AccountId(Uuid::nil()),
         name: claims.account().clone(),

@@ -11,7 +11,7 @@ pub const DEFAULT_SCHEME: &str = "JWT";
 
 /// What a service accepts as a signed request.
 #[derive(Clone, Debug)]
-pub struct Policy {
+pub struct SignedRequestPolicy {
     /// The scheme word, compared without case.
     pub scheme: String,
     /// How far `time` may lie from now, either way, edges included.
@@ -35,7 +35,7 @@ pub enum Binding {
     Required,
 }
 
-impl Default for Policy {
+impl Default for SignedRequestPolicy {
     fn default() -> Self {
         Self {
             scheme: DEFAULT_SCHEME.to_owned(),
