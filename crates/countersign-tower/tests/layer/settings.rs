@@ -102,7 +102,7 @@ async fn a_section_describes_signed_requests() {
         r#"
         [signed_requests]
         accounts_file = '{}'
-        tolerance = "1s"
+        tolerance = "2s"
         scheme = "Machine"
         spellings = "quoted, parameter"
         algorithms = ["EdDSA", "ES256"]
