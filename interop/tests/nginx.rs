@@ -259,7 +259,7 @@ async fn without_countersign_nobody_is_allowed() -> Result<()> {
 async fn the_question_cannot_be_asked_from_outside() -> Result<()> {
     let house = House::new().await?;
     let nginx = Nginx::start(&house.site()).await?;
-    let path = "/_countersign/forward-auth";
+    let path = "/_countersign/auth-request";
     let request = Request::get(path).authorization(&house.caller.authorization()?);
     assert_eq!(request.send(nginx.url()).await?.status, 404);
     assert_eq!(Request::get("/health").send(nginx.url()).await?.status, 204);

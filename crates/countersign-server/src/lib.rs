@@ -60,6 +60,7 @@
 //! What each answer means to a gateway is in [`public`], the administration API
 //! in `docs/admin-api.md`.
 
+pub mod access_rules;
 pub mod api;
 pub mod health;
 pub mod internal;

@@ -1,18 +1,21 @@
-//! The public listener: the endpoint that gateways ask, probes, and our keys.
+//! The public listener: the endpoints that gateways ask, probes, and our keys.
 //!
-//! `/forward-auth` takes any method, and any path and query after it, and answers
+//! `/forward-auth`, `/auth-request` and `/ext-authz/...` differ in where the gateway says
+//! what the original request was. They take any method and query, and answer
 //!
 //! - 200 without a body: let the request through, with the
 //!   [identity headers](crate::IdentityHeaders) of this answer in place of the client's;
 //! - 401 with a challenge: the credential is no good. One answer whatever the
 //!   reason, which is in the log under the answer's `X-Request-Id`;
+//! - 403: by the [rules](crate::access_rules), nobody or not this caller may;
 //! - 503 with `Retry-After`: a dependency is down or full, nobody can be let through.
 //!
 //! A token is good once: a gateway must not ask a second time for one request.
 
 mod documented;
-mod forward_auth;
+mod gateway_judge;
 mod gateways;
+mod original_request;
 mod url_prefix;
 
 use std::sync::Arc;
@@ -24,12 +27,20 @@ use http::StatusCode;
 use http::header::{CACHE_CONTROL, RETRY_AFTER};
 use utoipa::OpenApi as _;
 
-pub use forward_auth::FORWARD_AUTH;
 pub use gateways::PublicService;
 pub use url_prefix::{UrlPrefix, UrlPrefixError};
 
 use gateways::GatewayRoutes;
 
+/// The endpoint for gateways that say in `X-Forwarded-*` what the original request was.
+pub const FORWARD_AUTH: &str = "/forward-auth";
+/// The endpoint for gateways that say it in `X-Original-*`.
+pub const AUTH_REQUEST: &str = "/auth-request";
+/// The endpoint for gateways that ask with the original method, and with the original path
+/// behind this one.
+pub const EXT_AUTHZ: &str = "/ext-authz";
+
+use crate::access_rules::AccessRules;
 use crate::health;
 use crate::key_to_token::{self, TokenRoutes};
 use crate::layers::{Failure, Layers, Limits};
@@ -52,6 +63,8 @@ pub struct PublicState {
     pub token_routes: TokenRoutes,
     /// How the caller's identity is told to the upstream.
     pub identity_headers: IdentityHeaders,
+    /// Who may make which requests; everyone who is known may make all if there are none.
+    pub rules: Option<Arc<AccessRules>>,
     /// Dates what is done without an operator.
     pub clock: Arc<dyn Clock>,
     /// Whether this server can do its work.
@@ -81,7 +94,7 @@ fn router(state: PublicState, layers: &Layers) -> Router {
     let (headers, url_prefix) = (state.identity_headers.clone(), state.url_prefix.clone());
     let document = move || {
         let mut document = documented::empty(&url_prefix, has_tokens);
-        document.merge(documented::forward_auth(&headers, has_tokens));
+        document.merge(documented::gateways(&headers, has_tokens));
         if has_tokens {
             document.merge(state.token_routes.described_on_public_listener(&headers));
         }

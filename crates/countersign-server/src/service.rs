@@ -7,6 +7,7 @@ use countersign_core::ports::{AdminStore, Directory, ReplayGuard};
 use countersign_core::{Authenticator, Binding, Clock, PublicKey, Random, SignedRequestPolicy};
 use http::HeaderName;
 
+use crate::access_rules::AccessRules;
 use crate::internal::{self, AllowedHosts, InternalState, JwksUrlRule, Scheme};
 use crate::key_to_token::TokenRoutes;
 use crate::late_routes::late;
@@ -48,6 +49,9 @@ pub struct Settings {
     pub token_routes: TokenRoutes,
     /// How a caller's identity is told to the upstream.
     pub identity_headers: IdentityHeaders,
+    /// Who may make which requests through a gateway; everyone who is known may make all
+    /// if there are none.
+    pub rules: Option<Arc<AccessRules>>,
     /// What stands before every public path.
     pub url_prefix: UrlPrefix,
     /// Whose word about a client's address is taken on the public listener.
@@ -108,6 +112,7 @@ impl Settings {
             policy: SignedRequestPolicy::default(),
             token_routes: TokenRoutes::default(),
             identity_headers: IdentityHeaders::default(),
+            rules: None,
             url_prefix: UrlPrefix::default(),
             trusted_proxies: TrustedProxies::default(),
             internal_trusted_proxies: TrustedProxies::new([]),
@@ -162,6 +167,7 @@ impl Service {
             token_routes: settings.token_routes,
             clock: Arc::clone(&ports.clock),
             identity_headers: settings.identity_headers,
+            rules: settings.rules,
             readiness: Arc::clone(&readiness),
             request_keys: Arc::new(RequestKeys::new(&settings.request_keys)),
             contexts: contexts(settings.trusted_proxies),

@@ -15,6 +15,7 @@ use crate::commands::import::ImportCommand;
 use crate::commands::jwks::JwksCommand;
 use crate::commands::key::KeyCommand;
 use crate::commands::request::RequestArgs;
+use crate::commands::rules::RulesCommand;
 use crate::commands::serve::ServeArgs;
 use crate::commands::signing_key::SigningKeyCommand;
 use crate::commands::token::TokenCommand;
@@ -96,6 +97,9 @@ pub(crate) enum Command {
     /// Look into tokens, and revoke them.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Look at the rules on what gateways let through.
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// Print a completion script for a shell.
     Completions(CompletionsArgs),
 }

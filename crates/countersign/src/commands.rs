@@ -11,6 +11,7 @@ pub(crate) mod import;
 pub(crate) mod jwks;
 pub(crate) mod key;
 pub(crate) mod request;
+pub(crate) mod rules;
 pub(crate) mod serve;
 pub(crate) mod signing_key;
 pub(crate) mod token;
@@ -35,6 +36,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Header(args) => header::run(&args, output),
         Command::Request(args) => request::run(args),
         Command::Token(command) => token::run(command, output),
+        Command::Rules(command) => rules::run(&command, output),
         Command::Completions(args) => completions::run(&args),
     }
 }

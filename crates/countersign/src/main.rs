@@ -20,6 +20,7 @@ mod logging;
 mod operator;
 mod output;
 mod passphrase;
+mod rules_file;
 mod shutdown;
 mod tls;
 

@@ -10,7 +10,7 @@ use utoipa::openapi::{
     Components, ObjectBuilder, OpenApi, PathItem, Required, Response, ServerBuilder, Type,
 };
 
-use super::{FORWARD_AUTH, UrlPrefix};
+use super::{AUTH_REQUEST, EXT_AUTHZ, FORWARD_AUTH, UrlPrefix};
 use crate::openapi::{header, operations, response};
 use countersign_core::IdentityHeaders;
 
@@ -61,25 +61,28 @@ pub(super) fn empty(url_prefix: &UrlPrefix, has_tokens: bool) -> OpenApi {
     document
 }
 
-/// The endpoint that gateways ask, whose answers have the configured headers.
-pub(super) fn forward_auth(headers: &IdentityHeaders, has_tokens: bool) -> OpenApi {
+/// The endpoints that gateways ask, whose answers have the configured headers.
+pub(super) fn gateways(headers: &IdentityHeaders, has_tokens: bool) -> OpenApi {
     let mut document = crate::openapi::empty("", VERSION, "");
     let original = ParameterBuilder::new()
         .name("original")
         .parameter_in(ParameterIn::Path)
         .required(Required::True)
-        .description(Some("The path of the original request, with all its slashes; ignored."))
+        .description(Some("The path of the original request, with all its slashes."))
         .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
         .build();
     for (path, name, original) in [
         (FORWARD_AUTH.to_owned(), "forward_auth", None),
-        (format!("{FORWARD_AUTH}/{{original}}"), "forward_auth_of_path", Some(original)),
+        (format!("{FORWARD_AUTH}/{{original}}"), "forward_auth_of_path", Some(&original)),
+        (AUTH_REQUEST.to_owned(), "auth_request", None),
+        (EXT_AUTHZ.to_owned(), "ext_authz", None),
+        (format!("{EXT_AUTHZ}/{{original}}"), "ext_authz_of_path", Some(&original)),
     ] {
         let mut item = PathItem::default();
         for method in METHODS {
             let id = format!("{name}_{}", method_name(&method));
             let operation = operation(headers, has_tokens).operation_id(Some(id));
-            let operation = match &original {
+            let operation = match original {
                 Some(original) => operation.parameter(original.clone()),
                 None => operation,
             };
@@ -101,7 +104,10 @@ fn operation(headers: &IdentityHeaders, has_tokens: bool) -> OperationBuilder {
         .tag("Gateways")
         .summary(Some("Who is this caller?"))
         .description(Some(
-            "Only the credential counts: not the method, the path, the query or the body.",
+            "Without rules only the credential counts. With rules the original method, host and path \
+             do, too: from `X-Forwarded-Method`, `-Host` and `-Uri` at `/forward-auth`, from \
+             `X-Original-Method`, `-Host` and `-URI` at `/auth-request`, and from the request itself \
+             at `/ext-authz`.",
         ))
         .securities(Some(credentials))
         .response(
@@ -119,6 +125,10 @@ fn operation(headers: &IdentityHeaders, has_tokens: bool) -> OperationBuilder {
                 headers,
                 Some(challenge),
             ),
+        )
+        .response(
+            "403",
+            answer("By the rules, nobody or not this caller may.", headers, None),
         )
         .response("503", answer("Nobody can be let through at the moment.", headers, Some(retry)))
 }

@@ -15,7 +15,8 @@ use http_body::Body as _;
 use tower::Service;
 
 use super::PublicState;
-use super::forward_auth::{FORWARD_AUTH, ForwardAuth};
+use super::gateway_judge::GatewayJudge;
+use super::original_request::Endpoint;
 use crate::key_to_token::{ExternalState, VALIDATE_REQUEST, validate_request};
 use crate::layers::Layers;
 
@@ -59,62 +60,57 @@ impl Service<Request> for PublicService {
 /// Knows what gateways ask, and answers it.
 pub(super) struct GatewayRoutes {
     layers: Layers,
-    forward_auth: Route<ForwardAuth>,
+    url_prefix: String,
+    judge: GatewayJudge,
     /// If there is that route.
-    validate_request: Option<Route<ExternalState>>,
-}
-
-/// Where something is asked, and what the answer is made of.
-struct Route<S> {
-    path: String,
-    state: Arc<S>,
+    validate_request: Option<Arc<ExternalState>>,
 }
 
 /// May it pass?
 enum Question {
-    ForwardAuth(Arc<ForwardAuth>),
+    /// At which endpoint; what follows the endpoint's path begins there in the request's.
+    Gateway(Endpoint, usize),
     ValidateRequest(Arc<ExternalState>),
 }
 
 impl GatewayRoutes {
     pub(super) fn new(state: &PublicState, layers: Layers) -> Self {
-        let (prefix, headers) = (&state.url_prefix, &state.identity_headers);
+        let headers = &state.identity_headers;
         let (authenticator, tokens) = (Arc::clone(&state.authenticator), state.tokens.clone());
         let external = tokens.clone().filter(|_| state.token_routes.external);
-        let forward_auth = ForwardAuth::new(authenticator, tokens, headers.clone());
-        let validate_request = external.map(|tokens| Route {
-            path: format!("{prefix}{VALIDATE_REQUEST}"),
-            state: Arc::new(ExternalState { tokens, identity_headers: headers.clone() }),
-        });
         Self {
             layers,
-            forward_auth: Route {
-                path: format!("{prefix}{FORWARD_AUTH}"),
-                state: Arc::new(forward_auth),
-            },
-            validate_request,
+            url_prefix: state.url_prefix.to_string(),
+            judge: GatewayJudge::new(authenticator, tokens, state.rules.clone(), headers.clone()),
+            validate_request: external.map(|tokens| {
+                Arc::new(ExternalState { tokens, identity_headers: headers.clone() })
+            }),
         }
     }
 
     /// What the request asks, if that is answered here.
     fn question(&self, request: &Request) -> Option<Question> {
-        let (method, path) = (request.method(), request.uri().path());
+        let whole = request.uri().path();
+        let path = whole.strip_prefix(&self.url_prefix)?;
         // Envoy appends the original path; Caddy appends the original query.
-        let appended = path.strip_prefix(&self.forward_auth.path);
-        if appended.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
-            return Some(Question::ForwardAuth(Arc::clone(&self.forward_auth.state)));
-        }
-        let route = self.validate_request.as_ref()?;
-        // For other methods the router says which are allowed.
-        (path == route.path && method == Method::GET)
-            .then(|| Question::ValidateRequest(Arc::clone(&route.state)))
+        let asked = Endpoint::ALL.into_iter().find_map(|endpoint| {
+            let rest = path.strip_prefix(endpoint.path())?;
+            let is_asked = endpoint.may_be_followed_by(rest);
+            is_asked.then(|| Question::Gateway(endpoint, whole.len() - rest.len()))
+        });
+        asked.or_else(|| {
+            let state = self.validate_request.as_ref()?;
+            // For other methods the router says which are allowed.
+            (path == VALIDATE_REQUEST && request.method() == Method::GET)
+                .then(|| Question::ValidateRequest(Arc::clone(state)))
+        })
     }
 
     async fn answer(&self, question: Question, request: Request) -> Response {
         let mut response = match question {
-            Question::ForwardAuth(endpoint) => {
-                let answer = async |request| endpoint.answer(request).await;
-                self.layers.around(FORWARD_AUTH, request, answer).await
+            Question::Gateway(endpoint, at) => {
+                let answer = async |request| self.judge.answer(endpoint, at, request).await;
+                self.layers.around(endpoint.path(), request, answer).await
             }
             Question::ValidateRequest(state) => {
                 let answer = |request| validate_request(State(state), request);

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
+mod access_rules;
 mod administration;
 mod bad_calls;
 mod forward_auth;

@@ -61,8 +61,9 @@ async fn every_path_that_is_declared_is_documented_and_the_reverse() {
     let internal = document(&world.internal()).await.unwrap();
     assert_eq!(paths(&internal), &shared | &administration);
 
-    let mut gateway = declared(include_str!("../../src/public/forward_auth.rs"));
-    gateway.insert("/forward-auth/{original}".to_owned());
+    let mut gateway = declared(include_str!("../../src/public.rs"));
+    assert_eq!(gateway.len(), 3);
+    gateway.extend(["/forward-auth/{original}", "/ext-authz/{original}"].map(str::to_owned));
     let keys = declared(include_str!("../../src/request_keys.rs"));
     let tokens = declared(include_str!("../../src/key_to_token/external.rs"));
     assert!(tokens.len() > 7, "{tokens:?}");

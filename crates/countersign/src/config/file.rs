@@ -44,6 +44,7 @@ fn relative_to(directory: &Path, options: ServeOptions) -> ServeOptions {
         tls_cert: join(options.tls_cert),
         tls_key: join(options.tls_key),
         encryption_key_file: join(options.encryption_key_file),
+        rules_file: join(options.rules_file),
         request_keys: options
             .request_keys
             .map(|paths| paths.into_iter().map(|path| directory.join(path)).collect()),

@@ -85,6 +85,10 @@ pub(crate) struct ServeOptions {
     #[arg(env = "COUNTERSIGN_AUDIENCES")]
     pub(crate) audiences: Option<Vec<String>>,
 
+    /// Rules on what gateways let through (`countersign rules check --help`). [default: whoever is known may make any request]
+    #[arg(long, value_name = "FILE", env = "COUNTERSIGN_RULES_FILE", help_heading = "Policy")]
+    pub(crate) rules_file: Option<PathBuf>,
+
     /// Header that carries the account's name. [default: X-Auth-Account]
     #[arg(long, value_name = "NAME", help_heading = "Identity headers")]
     #[arg(env = "COUNTERSIGN_ACCOUNT_HEADER")]
@@ -267,6 +271,7 @@ impl ServeOptions {
             audiences: self.audiences.or(other.audiences),
             account_header: self.account_header.or(other.account_header),
             account_id_header: self.account_id_header.or(other.account_id_header),
+            rules_file: self.rules_file.or(other.rules_file),
             groups_header: self.groups_header.or(other.groups_header),
             method_header: self.method_header.or(other.method_header),
             credential_header: self.credential_header.or(other.credential_header),

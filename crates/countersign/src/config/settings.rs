@@ -2,11 +2,13 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::{
     Algorithm, DEFAULT_ACCESS_TOKEN_LIFETIME, DEFAULT_SCHEME, DEFAULT_TOLERANCE,
 };
+use countersign_server::access_rules::AccessRules;
 use countersign_server::public::UrlPrefix;
 use countersign_server::{
     DEFAULT_API_KEY_LIFETIME, DEFAULT_REFRESH_TOKEN_LIFETIME, IdentityHeaders,
@@ -21,6 +23,7 @@ use super::options::ServeOptions;
 use super::values::{LogFormat, LogLevel, Registration, ReplayGuardKind, Span, Synchronous};
 use crate::data_directory;
 use crate::failure::Failure;
+use crate::rules_file;
 
 /// The widest window around a token's time.
 const MAX_TOLERANCE: Duration = Duration::from_hours(1);
@@ -55,6 +58,8 @@ pub(crate) struct Settings {
     pub(crate) scheme: String,
     pub(crate) tolerance: Duration,
     pub(crate) audiences: Vec<String>,
+    /// Read with the settings, so that a bad file leaves nothing behind.
+    pub(crate) rules: Option<Arc<AccessRules>>,
     pub(crate) identity_headers: IdentityHeaders,
     pub(crate) tokens: TokenOptions,
     pub(crate) database: DatabaseLocation,
@@ -220,6 +225,7 @@ impl Settings {
                 connections: count("max_connections", options.max_connections, 4096)?,
                 drain_timeout: options.drain_timeout.map_or(Duration::from_secs(30), |span| span.0),
             },
+            rules: options.rules_file.as_deref().map(rules_file::read).transpose()?.map(Arc::new),
             request_keys: options.request_keys.unwrap_or_default(),
             bootstrap_admin_public_key: options.bootstrap_admin_public_key,
             dangerous_allow_insecure_jwks: options.dangerous_allow_insecure_jwks.unwrap_or(false),

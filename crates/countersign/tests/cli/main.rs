@@ -15,6 +15,7 @@ mod import;
 mod jwks;
 mod limits;
 mod restart;
+mod rules;
 mod secrets;
 mod settings;
 mod shutdown;

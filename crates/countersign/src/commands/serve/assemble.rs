@@ -97,6 +97,7 @@ fn service_settings(settings: &Settings, instance_id: String) -> Result<ServiceS
         },
         token_routes: tokens::routes(&settings.tokens),
         identity_headers: settings.identity_headers.clone(),
+        rules: settings.rules.clone(),
         url_prefix: settings.url_prefix.clone(),
         openapi: settings.openapi,
         trusted_proxies: match &settings.trusted_proxies {

@@ -1,0 +1,224 @@
+//! What the endpoints that gateways ask answer: who is this caller, and may it pass?
+//!
+//! They answer 200, 401, 403 or 503, always without a body. Without rules they look at
+//! nothing but the credential: not at the method, the path, the query, conditions or the
+//! body, all of which are the original request's.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use countersign_core::{
+    AccountName, AuthenticationError, Authenticator, Identity, IdentityHeaders, Reason, Refusal,
+};
+use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+use super::original_request::Endpoint;
+use crate::access_rules::{AccessRules, Requirement};
+use crate::request_context::RequestContext;
+use crate::token_service::{BEARER, TokenService};
+use crate::unread_body;
+
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const RETRY_SOON: HeaderValue = HeaderValue::from_static("1");
+/// The most headers that an answer has.
+const HEADERS: usize = 14;
+
+/// What the endpoints work with.
+pub(super) struct GatewayJudge {
+    authenticator: Arc<Authenticator>,
+    tokens: Option<Arc<TokenService>>,
+    rules: Option<Arc<AccessRules>>,
+    identity_headers: IdentityHeaders,
+    challenges: Vec<HeaderValue>,
+}
+
+/// What becomes of a request.
+enum Verdict {
+    /// It may pass; of nobody, where nobody looked.
+    Allowed(Option<Identity>),
+    /// Nobody may make it, or this caller may not.
+    Forbidden,
+    /// Its caller has not proved who it is.
+    Unauthenticated,
+    /// It cannot be said at the moment.
+    Unavailable,
+}
+
+impl GatewayJudge {
+    pub(super) fn new(
+        authenticator: Arc<Authenticator>,
+        tokens: Option<Arc<TokenService>>,
+        rules: Option<Arc<AccessRules>>,
+        identity_headers: IdentityHeaders,
+    ) -> Self {
+        // The one that most clients understand comes first.
+        let bearer = tokens.is_some().then_some(HeaderValue::from_static(BEARER));
+        let challenges = bearer.into_iter().chain([crate::challenge(authenticator.policy())]);
+        Self { challenges: challenges.collect(), authenticator, tokens, rules, identity_headers }
+    }
+
+    /// Answers at an endpoint; what follows its path begins there in the request's.
+    pub(super) async fn answer(
+        &self,
+        endpoint: Endpoint,
+        rest_at: usize,
+        request: Request,
+    ) -> Response {
+        let (head, body) = request.into_parts();
+        let verdict = match &self.rules {
+            None => self.known(&head).await,
+            Some(rules) => {
+                let rest = head.uri.path().get(rest_at..).unwrap_or("");
+                self.by_rules(rules, endpoint, rest, &head).await
+            }
+        };
+        let mut response = match &verdict {
+            Verdict::Allowed(identity) => self.allowed(identity.as_ref()),
+            Verdict::Forbidden => self.nobody(StatusCode::FORBIDDEN),
+            Verdict::Unauthenticated => self.challenged(),
+            Verdict::Unavailable => self.unavailable(),
+        };
+        unread_body::settle(&head, body, &mut response).await;
+        response
+    }
+
+    /// Rules come before credentials: for what is allowed to everyone, or to nobody, no
+    /// token is spent.
+    async fn by_rules(
+        &self,
+        rules: &AccessRules,
+        endpoint: Endpoint,
+        rest: &str,
+        head: &Parts,
+    ) -> Verdict {
+        let original = match endpoint.original(head, rest, rules.look_at_hosts()) {
+            Ok(original) => original,
+            Err(unclear) => {
+                let request_id = RequestContext::find(&head.extensions).map(RequestContext::id);
+                tracing::info!(request_id, %unclear, "refused: it is unclear what is asked for");
+                return Verdict::Forbidden;
+            }
+        };
+        let host = original.host.as_deref();
+        match rules.requirement(&original.method, host, &original.path) {
+            Some((_, Requirement::Public)) => Verdict::Allowed(None),
+            Some((_, Requirement::Authenticated)) => self.known(head).await,
+            Some((_, Requirement::Groups(groups))) => match self.known(head).await {
+                Verdict::Allowed(Some(caller))
+                    if !groups.iter().any(|group| caller.groups().contains(group)) =>
+                {
+                    forbidden(head, Some(caller.account()))
+                }
+                verdict => verdict,
+            },
+            None => forbidden(head, None),
+        }
+    }
+
+    /// Lets everyone pass who proves who it is.
+    async fn known(&self, head: &Parts) -> Verdict {
+        let context = RequestContext::find(&head.extensions);
+        let client = context.and_then(|context| context.client);
+        match self.authenticate(&head.headers, client).await {
+            Ok(identity) => {
+                tracing::debug!(account = %identity.account(), "allowed");
+                Verdict::Allowed(Some(identity))
+            }
+            Err(AuthenticationError::Refused(refusal)) => {
+                log_refusal(&refusal, context, client);
+                Verdict::Unauthenticated
+            }
+            Err(AuthenticationError::Busy(refusal)) => {
+                log_refusal(&refusal, context, client);
+                Verdict::Unavailable
+            }
+            Err(AuthenticationError::Unavailable(cause)) => {
+                let request_id = context.map(RequestContext::id);
+                tracing::error!(request_id, cause, "cannot authenticate at the moment");
+                Verdict::Unavailable
+            }
+        }
+    }
+
+    /// The scheme of the one `Authorization` header says what it is.
+    async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        client: Option<IpAddr>,
+    ) -> Result<Identity, AuthenticationError> {
+        let result = self.authenticator.authenticate(headers, client).await;
+        match (result, &self.tokens) {
+            (Err(AuthenticationError::Refused(refusal)), Some(tokens))
+                if refusal.reason == Reason::SchemeOther =>
+            {
+                tokens.bearer(headers, client).await
+            }
+            (result, _) => result,
+        }
+    }
+
+    fn allowed(&self, identity: Option<&Identity>) -> Response {
+        let Some(identity) = identity else { return self.nobody(StatusCode::OK) };
+        let mut response = bare(StatusCode::OK);
+        self.identity_headers.say(identity, response.headers_mut());
+        response
+    }
+
+    /// One answer for every reason.
+    fn challenged(&self) -> Response {
+        let mut response = self.nobody(StatusCode::UNAUTHORIZED);
+        for challenge in &self.challenges {
+            response.headers_mut().append(WWW_AUTHENTICATE, challenge.clone());
+        }
+        response
+    }
+
+    fn unavailable(&self) -> Response {
+        let mut response = self.nobody(StatusCode::SERVICE_UNAVAILABLE);
+        response.headers_mut().insert(RETRY_AFTER, RETRY_SOON);
+        response
+    }
+
+    /// The identity headers are there, empty, for a gateway that copies them even from a
+    /// refusal.
+    fn nobody(&self, status: StatusCode) -> Response {
+        let mut response = bare(status);
+        self.identity_headers.say_nobody(response.headers_mut());
+        response
+    }
+}
+
+/// What is asked for is for others, or for nobody.
+fn forbidden(head: &Parts, account: Option<&AccountName>) -> Verdict {
+    let context = RequestContext::find(&head.extensions);
+    let refusal = Refusal { reason: Reason::NotAllowed, claimed_account: account.cloned() };
+    log_refusal(&refusal, context, context.and_then(|context| context.client));
+    Verdict::Forbidden
+}
+
+/// The reason is for the operator; the request's id is what a refused caller can
+/// quote. The token itself never gets here.
+fn log_refusal(refusal: &Refusal, context: Option<&RequestContext>, client: Option<IpAddr>) {
+    tracing::info!(
+        reason = refusal.reason.code(),
+        claimed_account = refusal.claimed_account.as_ref().map(tracing::field::debug),
+        request_id = context.map(RequestContext::id),
+        peer = context.and_then(|context| context.peer).map(tracing::field::display),
+        client = client.map(tracing::field::display),
+        "refused"
+    );
+}
+
+fn bare(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    // Room for all that will be said, at once.
+    response.headers_mut().reserve(HEADERS);
+    response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+    response
+}
