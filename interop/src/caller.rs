@@ -2,11 +2,20 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Result;
-use countersign_core::{AccountName, KeyKind, PrivateKey, RequestSigner};
+use countersign_core::{AccountName, Clock, KeyKind, PrivateKey, RequestSigner, UnixTime};
 use countersign_system::{SystemClock, SystemRandom};
 use tempfile::TempDir;
+
+struct AnHourAgo;
+
+impl Clock for AnHourAgo {
+    fn now(&self) -> UnixTime {
+        SystemClock.now() - Duration::from_hours(1)
+    }
+}
 
 /// Signs with a new key; the public half lies in a file.
 #[derive(Debug)]
@@ -45,6 +54,14 @@ impl Caller {
     /// The fingerprint of its key, as OpenSSH writes it.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
+    }
+
+    /// An `Authorization` value that was made an hour ago.
+    ///
+    /// # Errors
+    /// If the key does not sign.
+    pub fn old_authorization(&self) -> Result<String> {
+        Ok(self.signer.authorization(&AnHourAgo, &SystemRandom)?)
     }
 
     /// A fresh `Authorization` value, good for one request.

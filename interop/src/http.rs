@@ -49,6 +49,11 @@ impl Request {
         self.line("Authorization", value)
     }
 
+    /// Its path and query.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     /// Sends it on a connection of its own to a base URL such as
     /// `http://127.0.0.1:8080`.
     ///

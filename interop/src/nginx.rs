@@ -1,7 +1,6 @@
 //! nginx with the configuration that we ship.
 
 use std::fs;
-use std::net::TcpListener;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
@@ -9,6 +8,7 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 
 use crate::environment::{repository, tool};
+use crate::free_address::on_a_free_address;
 use crate::process::Process;
 
 /// Where the shipped files are, and the addresses in them that a site replaces.
@@ -16,9 +16,6 @@ const DIRECTORY: &str = "deploy/nginx";
 const LISTEN: &str = "127.0.0.1:8000";
 const COUNTERSIGN: &str = "127.0.0.1:8080";
 const APPLICATION: &str = "127.0.0.1:9000";
-
-/// How often another port is tried when somebody took the free one first.
-const ATTEMPTS: usize = 5;
 
 /// A running nginx; it ends when this value goes.
 #[derive(Debug)]
@@ -60,16 +57,7 @@ impl Nginx {
     /// # Errors
     /// If there is no nginx, or it does not take the configuration.
     pub async fn start(site: &Site) -> Result<Self> {
-        let mut failed = None;
-        for _ in 0..ATTEMPTS {
-            match Self::start_on(site, &free_address()?).await {
-                Err(error) if format!("{error:#}").contains("Address already in use") => {
-                    failed = Some(error);
-                }
-                outcome => return outcome,
-            }
-        }
-        Err(failed.context("no attempt was made")?)
+        on_a_free_address(async |listen| Self::start_on(site, listen).await).await
     }
 
     /// Its base URL.
@@ -168,9 +156,4 @@ http {{
 }}
 "
     )
-}
-
-/// An address that was free a moment ago.
-fn free_address() -> Result<String> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
 }

@@ -70,6 +70,10 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<Vec<Tool>> {
             path: python::environment(&python, &debian, "pyjwt-2.15.1")?,
         },
         Tool {
+            variable: "COUNTERSIGN_TEST_GATEWAYS",
+            path: python::environment(&python, &debian, "gateways")?,
+        },
+        Tool {
             variable: "COUNTERSIGN_TEST_PYRAMID_JWTAUTH",
             path: python::environment(&python, &debian, "pyramid-jwtauth-0.1.3")?,
         },

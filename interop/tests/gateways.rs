@@ -1,0 +1,217 @@
+//! Caddy, Traefik and Envoy with the configurations that we ship, each with a real
+//! Countersign before it and a service behind that says what reached it.
+
+use anyhow::Result;
+use countersign_core::KeyKind;
+use interop::{
+    Answer, Behaviour, Caller, Countersign, Gateway, Proxy, Request, RunningGateway, Upstream,
+};
+
+/// Everything around one gateway.
+struct House {
+    countersign: Countersign,
+    /// Stands between the gateway and Countersign.
+    proxy: Proxy,
+    upstream: Upstream,
+    caller: Caller,
+    gateway: RunningGateway,
+}
+
+impl House {
+    async fn around(gateway: Gateway, options: &[&str]) -> Result<Self> {
+        let countersign = Countersign::start_with(options).await?;
+        let caller = Caller::new("robot", KeyKind::Ed25519)?;
+        countersign.account(caller.account(), &[caller.public_key()])?;
+        let proxy = Proxy::start(countersign.address(), Behaviour::Honest).await?;
+        let upstream = Upstream::start().await?;
+        let gateway = gateway.start(proxy.address(), upstream.address()).await?;
+        Ok(Self { countersign, proxy, upstream, caller, gateway })
+    }
+
+    /// A request that the caller has signed.
+    fn signed(&self) -> Result<Request> {
+        Ok(Request::get("/things?page=2").authorization(&self.caller.authorization()?))
+    }
+
+    async fn send(&self, request: &Request) -> Result<Answer> {
+        request.send(self.gateway.url()).await
+    }
+}
+
+fn assert_challenged(gateway: Gateway, answer: &Answer) {
+    assert_eq!(answer.status, 401, "{gateway:?}: {answer:?}");
+    assert_eq!(answer.all("www-authenticate"), ["Bearer", "JWT"], "{gateway:?}: {answer:?}");
+    assert_eq!(answer.all("x-auth-account").concat(), "", "{gateway:?}");
+}
+
+/// What callers hear when Countersign does not answer.
+fn outage(gateway: Gateway) -> u16 {
+    match gateway {
+        Gateway::Caddy => 502,
+        Gateway::Traefik => 500,
+        Gateway::Envoy => 503,
+    }
+}
+
+#[tokio::test]
+async fn a_caller_with_a_registered_key_is_allowed_once() -> Result<()> {
+    for gateway in Gateway::ALL {
+        let house = House::around(gateway, &[]).await?;
+        let request = house.signed()?;
+        let answer = house.send(&request).await?;
+        assert_eq!(answer.status, 200, "{gateway:?}: {answer:?}");
+        let seen = answer.seen()?;
+        assert_eq!((seen.method.as_str(), seen.uri.as_str()), ("GET", "/things?page=2"));
+        assert_eq!(seen.all("x-auth-account"), ["robot"], "{gateway:?}");
+        assert_eq!(seen.all("x-auth-account-id").concat().len(), 36, "{gateway:?}");
+        assert_eq!(seen.all("x-auth-method"), ["signed-request"], "{gateway:?}");
+        assert!(seen.all("x-auth-credential").concat().starts_with("SHA256:"), "{gateway:?}");
+        assert_eq!(seen.all("authorization").concat(), "", "{gateway:?}: the token is spent");
+
+        assert_challenged(gateway, &house.send(&request).await?);
+        assert_eq!(house.upstream.requests(), 1, "{gateway:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn everybody_else_is_challenged() -> Result<()> {
+    for gateway in Gateway::ALL {
+        let house = House::around(gateway, &[]).await?;
+        let impostor = Caller::new("robot", KeyKind::Ed25519)?;
+        let good = house.caller.authorization()?;
+        for request in [
+            Request::get("/"),
+            Request::get("/").authorization("JWT nonsense"),
+            Request::get("/").authorization("Bearer nonsense"),
+            Request::get("/").authorization(&impostor.authorization()?),
+            Request::get("/").authorization(&house.caller.old_authorization()?),
+            Request::get("/").authorization(&format!("{good}, {good}")),
+            Request::post("/", "body"),
+        ] {
+            assert_challenged(gateway, &house.send(&request).await?);
+        }
+        let twice = Request::get("/").authorization(&good).authorization(&good);
+        assert_challenged(gateway, &house.send(&twice).await?);
+        assert_eq!(house.upstream.requests(), 0, "{gateway:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn identity_headers_of_the_client_never_pass() -> Result<()> {
+    for gateway in Gateway::ALL {
+        let house = House::around(gateway, &[]).await?;
+        let seen = house.send(&house.signed()?.with_forged_identity()).await?.seen()?;
+        assert_eq!(seen.all("x-auth-account"), ["robot"], "{gateway:?}");
+        assert_eq!(seen.all("x-auth-groups").concat(), "", "{gateway:?}");
+        assert_eq!(seen.forged(), [""; 0], "{gateway:?}");
+        let seen = house.send(&house.signed()?.line("X-Other", "kept")).await?.seen()?;
+        assert_eq!(seen.all("x-other"), ["kept"], "{gateway:?}: the filter is no accident");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_request_reaches_the_service_whole() -> Result<()> {
+    for gateway in Gateway::ALL {
+        let house = House::around(gateway, &[]).await?;
+        let body = "0123456789".repeat(5000);
+        let request = Request::post("/things", &body).authorization(&house.caller.authorization()?);
+        let seen = house.send(&request).await?.seen()?;
+        assert_eq!((seen.method.as_str(), seen.body == body), ("POST", true), "{gateway:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn ten_requests_use_one_connection_to_countersign() -> Result<()> {
+    for gateway in Gateway::ALL {
+        let house = House::around(gateway, &[]).await?;
+        for number in 0..10 {
+            // Refusals keep the connection too.
+            assert_challenged(gateway, &house.send(&Request::post("/", "body")).await?);
+            let answer = house.send(&house.signed()?).await?;
+            assert_eq!(answer.status, 200, "{gateway:?}, request {number}: {answer:?}");
+        }
+        assert_eq!(house.proxy.connections(), 1, "{gateway:?}");
+        assert_eq!(house.upstream.requests(), 10, "{gateway:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_countersign_nobody_is_allowed() -> Result<()> {
+    for gateway in Gateway::ALL {
+        let mut house = House::around(gateway, &[]).await?;
+        let request = house.signed()?;
+        house.countersign.kill()?;
+        for _ in 0..3 {
+            let answer = house.send(&request).await?;
+            assert_eq!(answer.status, outage(gateway), "{gateway:?}: {answer:?}");
+        }
+        assert_eq!(house.upstream.requests(), 0, "{gateway:?}");
+    }
+    Ok(())
+}
+
+/// Each gateway says the original request in the way that its endpoint reads.
+#[tokio::test]
+async fn rules_are_decided_on_the_original_request() -> Result<()> {
+    let rules = tempfile::NamedTempFile::new()?;
+    std::fs::write(
+        rules.path(),
+        "[[rules]]\npath = '/open/*'\nmethods = ['GET']\nallow = 'public'\n\
+         [[rules]]\npath = '/things/**'\nallow = 'authenticated'\n\
+         [[rules]]\npath = '/closed'\nallow = ['ops']",
+    )?;
+    let path = rules.path().to_string_lossy();
+    for gateway in Gateway::ALL {
+        let house = House::around(gateway, &["--rules-file", &path]).await?;
+        let signed = |request: Request| -> Result<Request> {
+            Ok(request.authorization(&house.caller.authorization()?))
+        };
+        // What a client says about its own request is not believed.
+        let lying = signed(Request::get("/nothing"))?
+            .line("X-Forwarded-Uri", "/open/1")
+            .line("X-Original-URI", "/open/1");
+        for (request, status) in [
+            (Request::get("/open/1?x=/closed"), 200),
+            (Request::post("/open/1", ""), 403),
+            (Request::get("/things"), 401),
+            (signed(Request::get("/things?x"))?, 200),
+            (signed(Request::get("/closed"))?, 403),
+            (signed(Request::get("/open/%2e%2e/things"))?, 403),
+            (lying, 403),
+        ] {
+            let answer = house.send(&request).await?;
+            // Envoy normalises the path, and asks about the one that it passes on.
+            let expected = match (gateway, status, request.path()) {
+                (Gateway::Envoy | Gateway::Traefik, 403, "/open/%2e%2e/things") => [403, 200, 400],
+                (_, status, _) => [status; 3],
+            };
+            assert!(expected.contains(&answer.status), "{gateway:?} {request:?}: {answer:?}");
+        }
+    }
+    Ok(())
+}
+
+/// A question whose answer was lost has spent the token: asked again, it could only be
+/// refused. Traefik's client asks again over HTTP/1, whatever the configuration says.
+#[tokio::test]
+async fn a_kept_connection_that_breaks_is_an_accident() -> Result<()> {
+    for gateway in Gateway::ALL {
+        let house = House::around(gateway, &[]).await?;
+        assert_eq!(house.send(&house.signed()?).await?.status, 200, "{gateway:?}");
+
+        house.proxy.behave(Behaviour::LosesAnswers);
+        let answer = house.send(&house.signed()?).await?;
+        assert_eq!(answer.status, outage(gateway), "{gateway:?}: {answer:?}");
+        let asked = if gateway == Gateway::Traefik { 2 } else { 1 };
+        assert_eq!((house.proxy.lost(), house.upstream.requests()), (asked, 1), "{gateway:?}");
+
+        house.proxy.behave(Behaviour::Honest);
+        assert_eq!(house.send(&house.signed()?).await?.status, 200, "{gateway:?}");
+    }
+    Ok(())
+}
