@@ -1,4 +1,4 @@
-//! Caddy, Traefik and Envoy with the configurations that we ship.
+//! Caddy, Traefik, HAProxy and Envoy with the configurations that we ship.
 
 use std::fs;
 use std::path::Path;
@@ -19,6 +19,8 @@ pub enum Gateway {
     Caddy,
     /// `forwardAuth`.
     Traefik,
+    /// A script that asks.
+    HaProxy,
     /// `ext_authz` over HTTP.
     Envoy,
 }
@@ -33,7 +35,7 @@ pub struct RunningGateway {
 
 impl Gateway {
     /// Every gateway.
-    pub const ALL: [Self; 3] = [Self::Caddy, Self::Traefik, Self::Envoy];
+    pub const ALL: [Self; 4] = [Self::Caddy, Self::Traefik, Self::HaProxy, Self::Envoy];
 
     /// Starts it between callers and a service at `application`, with Countersign, or
     /// whatever stands for it, at `countersign`.
@@ -75,6 +77,7 @@ impl Gateway {
         match self {
             Self::Caddy => &["caddy/Caddyfile"],
             Self::Traefik => &["traefik/traefik.yml", "traefik/countersign.yml"],
+            Self::HaProxy => &["haproxy/haproxy.cfg", "haproxy/countersign.lua"],
             Self::Envoy => &["envoy/envoy.yaml"],
         }
     }
@@ -92,13 +95,15 @@ impl Gateway {
     }
 
     fn command(self, directory: &Path) -> Result<Command> {
-        // All in one environment.
-        let programs = tool("COUNTERSIGN_TEST_GATEWAYS")?;
-        let mut command = Command::new(programs.with_file_name(match self {
-            Self::Caddy => "caddy",
-            Self::Traefik => "traefik",
-            Self::Envoy => "envoy",
-        }));
+        // Some are in one Python environment.
+        let packaged = |name: &str| Ok(tool("COUNTERSIGN_TEST_GATEWAYS")?.with_file_name(name));
+        let program: Result<_> = match self {
+            Self::Caddy => packaged("caddy"),
+            Self::Traefik => packaged("traefik"),
+            Self::HaProxy => tool("COUNTERSIGN_TEST_HAPROXY"),
+            Self::Envoy => packaged("envoy"),
+        };
+        let mut command = Command::new(program?);
         match self {
             Self::Caddy => {
                 // Another instance may have the port of its administration.
@@ -110,6 +115,9 @@ impl Gateway {
             }
             Self::Traefik => {
                 command.arg("--configFile=traefik.yml");
+            }
+            Self::HaProxy => {
+                command.args(["-db", "-f", "haproxy.cfg"]);
             }
             Self::Envoy => {
                 command.args(["-c", "envoy.yaml", "--use-dynamic-base-id", "--concurrency", "1"]);

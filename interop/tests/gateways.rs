@@ -1,4 +1,4 @@
-//! Caddy, Traefik and Envoy with the configurations that we ship, each with a real
+//! Caddy, Traefik, HAProxy and Envoy with the configurations that we ship, each with a real
 //! Countersign before it and a service behind that says what reached it.
 
 use anyhow::Result;
@@ -49,7 +49,7 @@ fn outage(gateway: Gateway) -> u16 {
     match gateway {
         Gateway::Caddy => 502,
         Gateway::Traefik => 500,
-        Gateway::Envoy => 503,
+        Gateway::HaProxy | Gateway::Envoy => 503,
     }
 }
 

@@ -46,6 +46,10 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<Vec<Tool>> {
             path: debian::program(&debian, "nginx", "nginx")?,
         },
         Tool {
+            variable: "COUNTERSIGN_TEST_HAPROXY",
+            path: debian::program(&debian, "haproxy", "haproxy")?,
+        },
+        Tool {
             variable: "COUNTERSIGN_TEST_OPENSSL",
             path: debian::program(&debian, "openssl", "openssl")?,
         },

@@ -16,7 +16,7 @@ use crate::run;
 
 /// What to do by hand where packages cannot be fetched.
 pub(super) const BY_HAND: &str = "sudo apt-get update && sudo apt-get install -y \
-    golang-go golang-gopkg-square-go-jose.v2-dev nginx nodejs npm openssl openssh-client postgresql \
+    golang-go golang-gopkg-square-go-jose.v2-dev haproxy nginx nodejs npm openssl openssh-client postgresql \
     python3-venv";
 
 /// Where programs are, whatever the user's `PATH`.
