@@ -1,4 +1,4 @@
-//! Caddy, Traefik, HAProxy and Envoy with the configurations that we ship.
+//! Caddy, Traefik, `HAProxy` and Envoy with the configurations that we ship.
 
 use std::fs;
 use std::path::Path;
@@ -23,6 +23,8 @@ pub enum Gateway {
     HaProxy,
     /// `ext_authz` over HTTP.
     Envoy,
+    /// Envoy, which verifies access tokens by itself: `jwt_authn`.
+    EnvoyJwt,
 }
 
 /// A running gateway; it ends when this value goes.
@@ -34,7 +36,7 @@ pub struct RunningGateway {
 }
 
 impl Gateway {
-    /// Every gateway.
+    /// Every gateway that asks about each request.
     pub const ALL: [Self; 4] = [Self::Caddy, Self::Traefik, Self::HaProxy, Self::Envoy];
 
     /// Starts it between callers and a service at `application`, with Countersign, or
@@ -79,6 +81,7 @@ impl Gateway {
             Self::Traefik => &["traefik/traefik.yml", "traefik/countersign.yml"],
             Self::HaProxy => &["haproxy/haproxy.cfg", "haproxy/countersign.lua"],
             Self::Envoy => &["envoy/envoy.yaml"],
+            Self::EnvoyJwt => &["envoy/jwt-authn.yaml"],
         }
     }
 
@@ -101,7 +104,7 @@ impl Gateway {
             Self::Caddy => packaged("caddy"),
             Self::Traefik => packaged("traefik"),
             Self::HaProxy => tool("COUNTERSIGN_TEST_HAPROXY"),
-            Self::Envoy => packaged("envoy"),
+            Self::Envoy | Self::EnvoyJwt => packaged("envoy"),
         };
         let mut command = Command::new(program?);
         match self {
@@ -119,8 +122,9 @@ impl Gateway {
             Self::HaProxy => {
                 command.args(["-db", "-f", "haproxy.cfg"]);
             }
-            Self::Envoy => {
-                command.args(["-c", "envoy.yaml", "--use-dynamic-base-id", "--concurrency", "1"]);
+            Self::Envoy | Self::EnvoyJwt => {
+                let file = if self == Self::Envoy { "envoy.yaml" } else { "jwt-authn.yaml" };
+                command.args(["-c", file, "--use-dynamic-base-id", "--concurrency", "1"]);
                 command.args(["-l", "warning"]);
             }
         }

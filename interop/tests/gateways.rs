@@ -1,4 +1,4 @@
-//! Caddy, Traefik, HAProxy and Envoy with the configurations that we ship, each with a real
+//! Caddy, Traefik, `HAProxy` and Envoy with the configurations that we ship, each with a real
 //! Countersign before it and a service behind that says what reached it.
 
 use anyhow::Result;
@@ -49,7 +49,7 @@ fn outage(gateway: Gateway) -> u16 {
     match gateway {
         Gateway::Caddy => 502,
         Gateway::Traefik => 500,
-        Gateway::HaProxy | Gateway::Envoy => 503,
+        Gateway::HaProxy | Gateway::Envoy | Gateway::EnvoyJwt => 503,
     }
 }
 
@@ -161,8 +161,9 @@ async fn rules_are_decided_on_the_original_request() -> Result<()> {
     let rules = tempfile::NamedTempFile::new()?;
     std::fs::write(
         rules.path(),
-        "[[rules]]\npath = '/open/*'\nmethods = ['GET']\nallow = 'public'\n\
-         [[rules]]\npath = '/things/**'\nallow = 'authenticated'\n\
+        "[[rules]]\nhost = 'other.example'\npath = '/**'\nallow = 'public'\n\
+         [[rules]]\npath = '/open/*'\nmethods = ['GET']\nallow = 'public'\n\
+         [[rules]]\nhost = '127.0.0.1'\npath = '/things/**'\nallow = 'authenticated'\n\
          [[rules]]\npath = '/closed'\nallow = ['ops']",
     )?;
     let path = rules.path().to_string_lossy();
@@ -173,7 +174,11 @@ async fn rules_are_decided_on_the_original_request() -> Result<()> {
         };
         // What a client says about its own request is not believed.
         let lying = signed(Request::get("/nothing"))?
+            .line("X-Forwarded-Method", "GET")
+            .line("X-Forwarded-Host", "other.example")
             .line("X-Forwarded-Uri", "/open/1")
+            .line("X-Original-Method", "GET")
+            .line("X-Original-Host", "other.example")
             .line("X-Original-URI", "/open/1");
         for (request, status) in [
             (Request::get("/open/1?x=/closed"), 200),
@@ -212,6 +217,44 @@ async fn a_kept_connection_that_breaks_is_an_accident() -> Result<()> {
 
         house.proxy.behave(Behaviour::Honest);
         assert_eq!(house.send(&house.signed()?).await?.status, 200, "{gateway:?}");
+    }
+    Ok(())
+}
+
+/// Without asking anybody: by the keys that Countersign publishes.
+#[tokio::test]
+async fn envoy_verifies_access_tokens_by_itself() -> Result<()> {
+    let identifier = "5d8f6a3a-2e5b-4c0e-9a53-6a7b9d0c1e2f";
+    let for_things = ["--issuer", "https://auth.example", "--token-audiences", "things"];
+    let house = House::around(Gateway::EnvoyJwt, &for_things).await?;
+    let token = house.countersign.access_token("the key of a caller", identifier).await?;
+    let bearer = |token: &str| Request::get("/things").authorization(&format!("Bearer {token}"));
+    // The keys are fetched in the background.
+    let good = bearer(&token).with_forged_identity();
+    let seen = interop::eventually("the keys", async || {
+        let answer = house.send(&good).await.ok()?;
+        (answer.status == 200).then(|| answer.seen().ok()).flatten()
+    });
+    let seen = seen.await?;
+    assert_eq!(seen.all("x-auth-account-id"), [identifier]);
+    assert_eq!(seen.all("x-auth-identifier"), [identifier]);
+    assert_eq!(seen.all("x-auth-account").concat(), "");
+    assert_eq!(seen.all("authorization").concat(), "");
+    assert_eq!(seen.forged(), [""; 0]);
+
+    let (signed, signature) = token.rsplit_once('.').unwrap_or_default();
+    let first = if signature.starts_with('A') { 'B' } else { 'A' };
+    let forged = format!("{signed}.{first}{}", signature.get(1..).unwrap_or_default());
+    let stranger = Countersign::start_with(&for_things).await?;
+    let strange = stranger.access_token("another key", identifier).await?;
+    for (request, what) in [
+        (bearer(&forged), "forged"),
+        (bearer(&strange), "of another server"),
+        (bearer("a.b.c"), "no token"),
+        (Request::get("/"), "nothing"),
+        (Request::get("/").authorization(&house.caller.authorization()?), "a signed request"),
+    ] {
+        assert_eq!(house.send(&request).await?.status, 401, "{what}");
     }
     Ok(())
 }

@@ -22,7 +22,12 @@ struct House {
 
 impl House {
     async fn new() -> Result<Self> {
-        let countersign = Countersign::start().await?;
+        Self::with(&[]).await
+    }
+
+    /// With options of Countersign.
+    async fn with(options: &[&str]) -> Result<Self> {
+        let countersign = Countersign::start_with(options).await?;
         let caller = Caller::new("robot", KeyKind::Ed25519)?;
         countersign.account(caller.account(), &[caller.public_key()])?;
         let proxy = Proxy::start(countersign.address(), Behaviour::Honest).await?;
@@ -264,5 +269,37 @@ async fn the_question_cannot_be_asked_from_outside() -> Result<()> {
     assert_eq!(request.send(nginx.url()).await?.status, 404);
     assert_eq!(Request::get("/health").send(nginx.url()).await?.status, 204);
     assert_eq!((house.proxy.connections(), house.upstream.requests()), (0, 0));
+    Ok(())
+}
+
+/// What a client says about its own request is not believed.
+#[tokio::test]
+async fn rules_are_decided_on_the_original_request() -> Result<()> {
+    let rules = tempfile::NamedTempFile::new()?;
+    std::fs::write(
+        rules.path(),
+        "[[rules]]\nhost = 'other.example'\npath = '/**'\nallow = 'public'\n\
+         [[rules]]\npath = '/open/*'\nmethods = ['GET']\nallow = 'public'\n\
+         [[rules]]\nhost = '127.0.0.1'\npath = '/things/**'\nallow = 'authenticated'",
+    )?;
+    let options = ["--rules-file", &rules.path().to_string_lossy()];
+    let house = House::with(&options).await?;
+    let nginx = Nginx::start(&house.site()).await?;
+    let lying = ["X-Original-Method", "X-Original-Host", "X-Original-URI"]
+        .into_iter()
+        .zip(["GET", "other.example", "/open/1"])
+        .fold(Request::get("/nothing"), |request, (name, value)| request.line(name, value));
+    for (request, status) in [
+        (Request::get("/open/1?x=/closed"), 200),
+        (Request::post("/open/1", ""), 403),
+        (Request::get("/things"), 401),
+        (house.signed()?, 200),
+        (Request::get("/open/%2e%2e/things"), 403),
+        (Request::get("//open/1"), 403),
+        (lying, 403),
+    ] {
+        let answer = request.send(nginx.url()).await?;
+        assert_eq!(answer.status, status, "{request:?}: {answer:?}");
+    }
     Ok(())
 }
