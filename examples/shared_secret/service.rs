@@ -28,7 +28,8 @@ struct Arguments {
     config: PathBuf,
 }
 
-/// The configuration file, and the environment variables that begin with `BOOKS_`.
+/// The configuration file, and the environment variables that begin with `BOOKS_SERVICE__`.
+/// A prefix alone would not do: Kubernetes sets `BOOKS_PORT` for a service named `books`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Settings {
@@ -68,7 +69,7 @@ async fn hello(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infa
 }
 
 fn settings(arguments: Arguments) -> Result<Settings> {
-    let environment = Environment::with_prefix("BOOKS").prefix_separator("_").separator("__");
+    let environment = Environment::with_prefix("BOOKS_SERVICE").separator("__");
     let config = Config::builder().add_source(File::from(arguments.config)).add_source(environment);
     Ok(config.build()?.try_deserialize()?)
 }

@@ -57,9 +57,11 @@ async fn hello(caller: Identity) -> String {
     format!("Hello, {}!\n", caller.account())
 }
 
-/// What makes each request work once. The file belongs to this process alone.
+/// What makes each request work once. The file is this process's alone: a second one that is
+/// started beside it stops with an error.
 async fn replay_guard(file: &Path) -> Result<DurableReplayGuard> {
-    let journal = Arc::new(SqlJournal::new(SqliteFile::open(file, Durability::default()).await?));
+    let file = SqliteFile::open(file, Durability::default()).await?;
+    let journal = Arc::new(SqlJournal::exclusive(file)?);
     let (limits, clock) = (Default::default(), Arc::new(SystemClock));
     Ok(DurableReplayGuard::open(journal, limits, clock, &SystemRandom).await?)
 }

@@ -46,6 +46,12 @@ pub struct PyramidAnswer {
 }
 
 #[derive(Serialize)]
+struct Issued<'a> {
+    settings: &'a Map<String, Value>,
+    claims: &'a [Value],
+}
+
+#[derive(Serialize)]
 struct Cases<'a> {
     now: i64,
     requests: Vec<Case<'a>>,
@@ -82,6 +88,17 @@ impl PyramidService {
         let answers: Vec<PyramidAnswer> = converse(&mut script("pyramid_service.py")?, &cases)?;
         ensure!(answers.len() == requests.len(), "{} answers", answers.len());
         Ok(answers)
+    }
+
+    /// The tokens that the service itself makes of these claims, one of each.
+    ///
+    /// # Errors
+    /// If the environment was not made, or a token cannot be.
+    pub fn issue(&self, claims: &[Value]) -> Result<Vec<String>> {
+        let issued = Issued { settings: &self.settings, claims };
+        let tokens: Vec<String> = converse(&mut script("pyramid_issuer.py")?, &issued)?;
+        ensure!(tokens.len() == claims.len(), "{} tokens", tokens.len());
+        Ok(tokens)
     }
 }
 

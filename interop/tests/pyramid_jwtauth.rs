@@ -14,7 +14,8 @@ use countersign_core::{
 use countersign_system::SystemRandom;
 use countersign_tower::{BearerTokens, Membership, Policy, PolicyBuilder, require_group};
 use interop::{
-    Guarded, Minted, PyramidAnswer, PyramidRequest, PyramidService, pyramid_authorizations,
+    Guarded, KeyFiles, KeyFormat, Minted, PyramidAnswer, PyramidRequest, PyramidService,
+    TokenMaker, pyramid_authorizations,
 };
 use serde_json::{Value, json};
 
@@ -113,6 +114,53 @@ async fn what_the_originals_callers_send_is_understood_as_there() -> Result<()> 
     Ok(())
 }
 
+/// Its policy makes tokens, too, with the secret or with the private key in its settings.
+#[tokio::test]
+async fn what_the_originals_services_make_is_understood_as_there() -> Result<()> {
+    let mut sides = vec![(theirs(), with_secret()?)];
+    let plain = |format: &KeyFormat| format.is_rsa() && !format.encrypted;
+    let files = KeyFormat::ALL.into_iter().filter(plain).map(KeyFiles::make);
+    let files = files.collect::<Result<Vec<_>>>()?;
+    for files in &files {
+        let there = PyramidService::new(&[
+            ("jwtauth.algorithm", "RS256"),
+            ("jwtauth.private_key_file", &files.private_key().to_string_lossy()),
+            ("jwtauth.public_key_file", &files.public_key().to_string_lossy()),
+        ]);
+        let here = BearerTokens::key_files([files.public_key()])?;
+        sides.push((there, here.algorithms([Algorithm::Rs256])));
+    }
+    for (there, here) in sides {
+        let made = there.issue(&[claims("worker")])?;
+        let header = quoted(&made[0]);
+        let answers = PyramidService::answers(NOW, &[at(&there, "/", &header)])?;
+        assert_eq!((answers[0].status, &answers[0].claims), (200, &claims("worker")));
+        let answer = Guarded::by(&ours(here).build()?, &[&header]).await?;
+        let caller = answer.caller.with_context(|| format!("refused: {header}"))?;
+        assert_eq!((caller.account.as_str(), &caller.claims), ("worker", &claims("worker")));
+        assert_eq!(caller.groups, ["ops"]);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn another_claim_names_the_account() -> Result<()> {
+    let by_client = json!({"client_id": "worker", "sub": "visitor", "exp": NOW + 900});
+    let headers = pyramid_authorizations(&[hs256(by_client), hs256(claims("worker"))])?;
+    let service = PyramidService::new(&[
+        ("jwtauth.master_secret", SECRET),
+        ("jwtauth.userid_in_claim", "client_id"),
+    ]);
+    let requests: Vec<_> = headers.iter().map(|header| at(&service, "/", header)).collect();
+    let answers = PyramidService::answers(NOW, &requests)?;
+    let policy = ours(with_secret()?.account_claim("client_id")).build()?;
+    assert_eq!((answers[0].status, &answers[0].userid), (200, &json!("worker")));
+    assert_eq!(Guarded::by(&policy, &[&headers[0]]).await?.account(), Ok("worker"));
+    assert_eq!(answers[1].status, 401);
+    assert_eq!(Guarded::by(&policy, &[&headers[1]]).await?.account(), Err(401));
+    Ok(())
+}
+
 #[tokio::test]
 async fn the_original_understands_what_we_send() -> Result<()> {
     let key = rsa()?;
@@ -157,6 +205,7 @@ async fn spellings_of_the_header() -> Result<()> {
         (format!("JWT token={good}"), 401, 200),
         (format!("JWT {good}"), 401, 200),
         (format!("JWT token=\"a.b.c\", token=\"{good}\""), 200, 401),
+        (format!("JWT token=\"{good}\", token=\"a.b.c\""), 401, 401),
         (format!("JWT token=\"{good}\", token=\"{good}\""), 200, 401),
         (format!("JWT token=\"{good}\", Bearer x"), 401, 401),
         (format!("JWT token=\"{good}"), 401, 401),
@@ -178,7 +227,16 @@ async fn spellings_of_the_header() -> Result<()> {
             // A header that is malformed is as if it were not there.
             assert_eq!(ours.challenge.as_deref(), Some("JWT"), "{sent}");
         }
+        if answer.status == 401 {
+            assert_eq!(answer.challenge.as_deref(), Some("JWT"), "{sent}");
+        }
     }
+
+    let nothing = PyramidRequest { authorization: None, ..at(&theirs(), "/", "") };
+    let there = &PyramidService::answers(NOW, &[nothing])?[0];
+    let here = Guarded::by(&policy, &[]).await?;
+    assert_eq!((there.status, there.challenge.as_deref()), (401, Some("JWT")));
+    assert_eq!((here.status, here.challenge.as_deref()), (401, Some("JWT")));
     Ok(())
 }
 
@@ -212,8 +270,11 @@ async fn tokens_and_their_claims() -> Result<()> {
         ("for somebody", with(json!({"aud": "billing"})), 500, 401),
         ("that is not valid yet", with(json!({"nbf": NOW + 60})), 500, 401),
         ("that was issued at no time", with(json!({"iat": "yesterday"})), 500, 401),
+        ("that was issued in the future", with(json!({"iat": NOW + 60})), 200, 401),
+        ("whose expiry is no time", with(json!({"exp": "soon"})), 401, 401),
         ("without an account", hs256(json!({"exp": NOW + 900})), 401, 401),
         ("of an account without a name", hs256(claims("")), 200, 401),
+        ("of an account whose name is a number", with(json!({"sub": 7})), 200, 401),
     ];
     let minted: Vec<_> = rows.iter().map(|(_, minted, ..)| minted.clone()).collect();
     let headers = pyramid_authorizations(&minted)?;
@@ -231,17 +292,37 @@ async fn tokens_and_their_claims() -> Result<()> {
         }
     }
 
-    // A token that is not signed at all, which no library makes any more.
-    let part = |json: Value| URL_SAFE_NO_PAD.encode(json.to_string());
-    let unsigned = quoted(&format!("{}.{}.", part(json!({"alg": "none"})), part(claims("worker"))));
-    let there = PyramidService::answers(NOW, &[at(&theirs(), "/", &unsigned)])?;
-    assert_eq!((there[0].status, Guarded::by(&policy, &[&unsigned]).await?.status), (500, 401));
-
     // What callers of the original may rely on can be had, one check at a time.
     let endless = with_secret()?.dangerous().skip(Check::ExpiryPresent);
     let endless = ours(endless).build()?;
     let header = pyramid_authorizations(&[hs256(json!({"sub": "worker"}))])?;
     assert_eq!(Guarded::by(&endless, &[&header[0]]).await?.account(), Ok("worker"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn tokens_that_no_key_has_signed() -> Result<()> {
+    // A token that is not signed at all, which no library makes any more.
+    let part = |json: Value| URL_SAFE_NO_PAD.encode(json.to_string());
+    let unsigned = quoted(&format!("{}.{}.", part(json!({"alg": "none"})), part(claims("worker"))));
+
+    // The old attack: what everybody knows of a key, used as a shared secret. The original's
+    // library makes no such token.
+    let public = rsa()?.public_key().clone();
+    let confused = Minted { key: public.to_spki_pem(), ..hs256(claims("worker")) };
+    let confused = quoted(&TokenMaker::Jose.make(&[confused])?[0]);
+    let their_key = PyramidService::new(&[
+        ("jwtauth.algorithm", "RS256"),
+        ("jwtauth.public_key", &public.to_spki_pem()),
+    ]);
+    let with_key = ours(BearerTokens::public_keys([public])).build()?;
+
+    let rows =
+        [(unsigned, theirs(), ours(with_secret()?).build()?), (confused, their_key, with_key)];
+    let requests: Vec<_> = rows.iter().map(|(sent, there, _)| at(there, "/", sent)).collect();
+    for ((sent, _, policy), there) in rows.iter().zip(PyramidService::answers(NOW, &requests)?) {
+        assert_eq!((there.status, Guarded::by(policy, &[sent]).await?.status), (500, 401));
+    }
     Ok(())
 }
 
@@ -263,6 +344,20 @@ async fn an_account_is_no_group() -> Result<()> {
             here.push(answer.status);
         }
         assert_eq!(here, [200, forbidden, forbidden]);
+    }
+
+    let names = ["ops", "group:admin"];
+    let headers = pyramid_authorizations(&names.map(|name| hs256(claims(name))))?;
+    let requests: Vec<_> = headers.iter().map(|header| at(&theirs(), "/", header)).collect();
+    let there = PyramidService::answers(NOW, &requests)?;
+    let policy = ours(with_secret()?).build()?;
+    for ((name, header), there) in names.into_iter().zip(&headers).zip(there) {
+        let principals = json!([name, "system.Everyone", "system.Authenticated"]);
+        assert_eq!(json!(there.principals), principals);
+        let caller = Guarded::by(&policy, &[header]).await?.caller.context("refused")?;
+        assert_eq!((caller.account.as_str(), caller.groups.len()), (name, 0));
+        let in_group = Guarded::with_rules(&policy, require_group(name), &[header]).await?;
+        assert_eq!(in_group.status, 403, "{name}");
     }
     Ok(())
 }

@@ -37,7 +37,17 @@ fn rows() -> Result<Vec<Row>> {
         rows.push(Row { algorithm: algorithm.into(), key: SECRET.to_owned(), tokens });
     }
     let keys = [
-        (KeyKind::Rsa(RsaBits::B2048), &[Algorithm::Rs256, Algorithm::Rs512, Algorithm::Ps256][..]),
+        (
+            KeyKind::Rsa(RsaBits::B2048),
+            &[
+                Algorithm::Rs256,
+                Algorithm::Rs384,
+                Algorithm::Rs512,
+                Algorithm::Ps256,
+                Algorithm::Ps384,
+                Algorithm::Ps512,
+            ][..],
+        ),
         (KeyKind::P256, &[Algorithm::Es256]),
         (KeyKind::P384, &[Algorithm::Es384]),
         (KeyKind::Ed25519, &[Algorithm::EdDsa]),

@@ -173,7 +173,7 @@ impl BearerPolicy {
             .and_then(|jws| self.judge(&jws, now))
             .map_err(RemoteError::Refused)?;
         if !validator.validate(token).await? {
-            return Err(RemoteError::Refused(Reason::SignatureInvalid));
+            return Err(RemoteError::Refused(Reason::ValidatorRefused));
         }
         Ok(judged)
     }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use uuid::Uuid;
@@ -119,10 +120,28 @@ impl IdentityHeaders {
         }
     }
 
-    /// Takes away what a client sent, so that nobody passes for another.
+    /// Takes away what a client sent, so that nobody passes for another: also in the
+    /// spellings that CGI, WSGI and their like take for the same name (`X_Auth_Account`),
+    /// and what would have a proxy behind drop these headers (`Connection`, RFC 9110
+    /// section 7.6.1).
     pub fn strip(&self, headers: &mut HeaderMap) {
         for name in self.names() {
             headers.remove(name);
+        }
+        let is_alias = |name: &&HeaderName| {
+            name.as_str().contains('_') && self.names().iter().any(|own| are_alike(own, name))
+        };
+        let aliases: Vec<_> = headers.keys().filter(is_alias).cloned().collect();
+        for alias in aliases {
+            headers.remove(alias);
+        }
+        let names_ours = |value: &HeaderValue| {
+            let text = value.to_str().unwrap_or_default();
+            let mut options = text.split(',').map(str::trim);
+            options.any(|option| self.names().iter().any(|name| *name == option))
+        };
+        if headers.get_all(CONNECTION).iter().any(names_ours) {
+            headers.remove(CONNECTION);
         }
     }
 
@@ -148,6 +167,12 @@ impl IdentityHeaders {
             &self.identifier,
         ]
     }
+}
+
+/// Whether programs that read `-` and `_` as one take these names for one.
+fn are_alike(own: &HeaderName, name: &HeaderName) -> bool {
+    let folded = |byte: u8| if byte == b'_' { b'-' } else { byte };
+    own.as_str().bytes().map(folded).eq(name.as_str().bytes().map(folded))
 }
 
 fn account(name: &AccountName) -> HeaderValue {
@@ -218,6 +243,24 @@ mod tests {
         assert_eq!(groups(&[]), "");
         assert_eq!(groups(&["a"]), "a");
         assert_eq!(groups(&["a", "b:c"]), "a,b:c");
+    }
+
+    #[test]
+    fn no_spelling_of_a_name_is_left() {
+        let mut headers = HeaderMap::new();
+        for name in ["x-auth-account", "x_auth_account", "x-auth_groups", "x_auth-account_id"] {
+            headers.insert(name, HeaderValue::from_static("admin"));
+        }
+        headers.append(CONNECTION, HeaderValue::from_static("close, X-Auth-Groups"));
+        headers.insert("x_other", HeaderValue::from_static("kept"));
+        headers.insert("x-auth", HeaderValue::from_static("kept"));
+        IdentityHeaders::default().strip(&mut headers);
+        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["x-auth", "x_other"]);
+        headers.insert(CONNECTION, HeaderValue::from_static("keep-alive, x-other"));
+        IdentityHeaders::default().strip(&mut headers);
+        assert!(headers.contains_key(CONNECTION));
     }
 
     #[test]

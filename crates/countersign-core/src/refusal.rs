@@ -100,6 +100,9 @@ reasons! {
     IdentifierOther = "identifier_other",
     /// The access token was revoked, or all of its account.
     TokenRevoked = "token_revoked",
+    /// Whoever was asked about the token says that it is no good: forged, revoked, or its
+    /// account disabled.
+    ValidatorRefused = "validator_refused",
     /// Whoever knows the service's accounts does not let this one in.
     AccountBlocked = "account_blocked",
     /// The token was used before.

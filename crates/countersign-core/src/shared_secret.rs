@@ -134,8 +134,11 @@ fn hash(algorithm: HmacAlgorithm) -> hmac::Algorithm {
 }
 
 fn is_a_key(secret: &[u8]) -> bool {
-    let begins = |with: &[u8]| secret.trim_ascii_start().starts_with(with);
-    begins(b"-----BEGIN ") || begins(b"ssh-") || begins(b"ecdsa-sha2-")
+    let text = secret.strip_prefix(b"\xef\xbb\xbf").unwrap_or(secret).trim_ascii_start();
+    let begins = |with: &[u8]| text.starts_with(with);
+    let is_jwk = begins(b"{") && memchr::memmem::find(text, b"\"kty\"").is_some();
+    let openssh: [&[u8]; 4] = [b"ssh-", b"ecdsa-sha2-", b"sk-ssh-", b"sk-ecdsa-"];
+    begins(b"-----BEGIN ") || is_jwk || openssh.into_iter().any(begins)
 }
 
 #[cfg(test)]
@@ -150,7 +153,13 @@ mod tests {
         assert_eq!(read(&[7; 32]), Ok(()));
         assert_eq!(read(&[7; 4097]), Err(SharedSecretError::TooLong(4097)));
         let key = PrivateKey::generate(KeyKind::P256).unwrap().public_key().clone();
-        for public in [key.to_spki_pem(), format!("\n{}", key.to_openssh(None))] {
+        for public in [
+            key.to_spki_pem(),
+            format!("\u{feff}{}", key.to_spki_pem()),
+            key.to_jwk().to_string(),
+            format!("\n{}", key.to_openssh(None)),
+            format!("sk-{}", key.to_openssh(None)),
+        ] {
             assert_eq!(read(public.as_bytes()), Err(SharedSecretError::IsAKey));
             let short = SharedSecret::dangerous_short(public.as_bytes()).map(drop);
             assert_eq!(short, Err(SharedSecretError::IsAKey));

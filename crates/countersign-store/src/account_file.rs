@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -41,6 +41,8 @@ const NAMES: Uuid = Uuid::from_u128(0x8a0b_52c5_91ef_4fd6_a3f7_0c6d_b8e2_7d14);
 pub struct AccountFile {
     path: PathBuf,
     accounts: ArcSwap<Accounts>,
+    /// Held while the file is read again, so that what was read last stays.
+    reloading: Mutex<()>,
 }
 
 type Accounts = HashMap<AccountName, Arc<AccountKeys>>;
@@ -75,6 +77,9 @@ pub enum AccountFileError {
         /// Why.
         cause: ReadPublicKeyError,
     },
+    /// There is no account in it, as in a file that is just being written.
+    #[error("{} has no account", .0.display())]
+    NoAccount(PathBuf),
     /// An account is in more groups than one may be.
     #[error("the account {0} is in more than {MAX_GROUPS} groups")]
     TooManyGroups(AccountName),
@@ -88,10 +93,13 @@ pub enum AccountFileError {
     },
 }
 
+/// When a file was written, and how long it is.
+type Written = (Option<SystemTime>, u64);
+
 /// The file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+struct WrittenAccounts {
     #[serde(default)]
     accounts: BTreeMap<AccountName, WrittenAccount>,
 }
@@ -115,7 +123,7 @@ impl AccountFile {
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, AccountFileError> {
         let path = path.into();
         let accounts = ArcSwap::from_pointee(read(&path)?);
-        Ok(Self { path, accounts })
+        Ok(Self { path, accounts, reloading: Mutex::default() })
     }
 
     /// Reads the file again. From then on its accounts are the ones that are found: a
@@ -124,6 +132,7 @@ impl AccountFile {
     /// # Errors
     /// As [`open`](Self::open); then the accounts stay as they were.
     pub fn reload(&self) -> Result<(), AccountFileError> {
+        let _reloading = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         self.accounts.store(Arc::new(read(&self.path)?));
         Ok(())
     }
@@ -131,22 +140,37 @@ impl AccountFile {
     /// Reads the file again at this interval, in a task of the current runtime that ends
     /// soon after the accounts have been dropped. What is wrong with it is in the log,
     /// once for each mistake.
+    ///
+    /// A file that has changed since the last look is read at the next: somebody may still be
+    /// writing it, and what is missing at its end may be that an account is disabled. Better
+    /// still, write another file and rename it.
     pub fn reload_every(self: &Arc<Self>, interval: Duration) -> JoinHandle<()> {
         let accounts = Arc::downgrade(self);
         tokio::spawn(async move {
-            let mut known = None;
+            let (mut known, mut seen) = (None, None);
             loop {
                 tokio::time::sleep(interval).await;
                 let Some(accounts) = accounts.upgrade() else { return };
-                let reloaded = tokio::task::spawn_blocking(move || accounts.reload()).await;
-                let Ok(reloaded) = reloaded else { return };
-                let mistake = reloaded.err().map(|error| error.to_string());
+                let looked = tokio::task::spawn_blocking(move || accounts.look_again(seen)).await;
+                let mistake = match looked {
+                    Ok((state, outcome)) => {
+                        seen = state;
+                        outcome.err().map(|error| error.to_string())
+                    }
+                    Err(error) => Some(error.to_string()),
+                };
                 if let Some(mistake) = mistake.as_ref().filter(|_| mistake != known) {
                     tracing::error!(mistake, "the accounts stay as they were");
                 }
                 known = mistake;
             }
         })
+    }
+
+    /// Reads the file again if it is as it was when it was `seen`; how it is now.
+    fn look_again(&self, seen: Option<Written>) -> (Option<Written>, Result<(), AccountFileError>) {
+        let state = fs::metadata(&self.path).ok().map(|found| (found.modified().ok(), found.len()));
+        (state, if state == seen { self.reload() } else { Ok(()) })
     }
 
     /// How many accounts there are.
@@ -170,10 +194,12 @@ impl Directory for AccountFile {
 fn read(path: &Path) -> Result<Accounts, AccountFileError> {
     let text = fs::read_to_string(path)
         .map_err(|cause| AccountFileError::Unreadable { path: path.to_owned(), cause })?;
-    let written: Written = toml::from_str(&text).map_err(|cause| AccountFileError::Malformed {
-        path: path.to_owned(),
-        cause: Box::new(cause),
+    let written: WrittenAccounts = toml::from_str(&text).map_err(|cause| {
+        AccountFileError::Malformed { path: path.to_owned(), cause: Box::new(cause) }
     })?;
+    if written.accounts.is_empty() {
+        return Err(AccountFileError::NoAccount(path.to_owned()));
+    }
     let directory = path.parent().unwrap_or(Path::new(""));
     let accounts = written
         .accounts
@@ -298,9 +324,11 @@ mod tests {
         let (_directory, path) = written("[accounts.worker]");
         let accounts = Arc::new(AccountFile::open(&path).unwrap());
         let task = accounts.reload_every(Duration::from_secs(5));
-        fs::write(&path, "[accounts.worker").unwrap();
-        tokio::time::sleep(Duration::from_secs(11)).await;
-        assert!(found(&accounts, "worker").await.is_some());
+        for half in ["[accounts.worker", ""] {
+            fs::write(&path, half).unwrap();
+            tokio::time::sleep(Duration::from_secs(16)).await;
+            assert!(found(&accounts, "worker").await.is_some());
+        }
         fs::write(&path, "[accounts.other]").unwrap();
         while found(&accounts, "other").await.is_none() {
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -316,6 +344,7 @@ mod tests {
         for (text, expected) in [
             ("[accounts.worker]\npublic_key = []", "unknown field `public_key`"),
             ("[account.worker]", "unknown field `account`"),
+            ("", "has no account"),
             ("[accounts.' x']", "must not begin or end with a blank"),
             ("[accounts.x]\ngroups = ['a b']", "a group may only contain"),
             ("[accounts.x]\npublic_keys = ['ssh-rot13 AAAA']", "public key 1 of the account x"),

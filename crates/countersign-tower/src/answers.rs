@@ -154,15 +154,19 @@ fn problem(denial: Denial) -> Response<Bytes> {
 }
 
 /// A gRPC answer that consists of trailers alone: its status is in a header.
+///
+/// The HTTP status stays what it is, other than gRPC servers have it. Whoever calls says
+/// that it speaks gRPC, and who looks at the HTTP status alone, such as a gateway that
+/// asks, must not take a refusal for a success. Clients understand it.
 fn grpc(denial: Denial) -> Response<Bytes> {
-    let status = match denial {
-        Denial::Unauthenticated { .. } => "16",
-        Denial::Forbidden => "7",
-        Denial::Unavailable => "14",
-        Denial::Misconfigured => "13",
+    let (status, grpc_status) = match denial {
+        Denial::Unauthenticated { .. } => (StatusCode::UNAUTHORIZED, "16"),
+        Denial::Forbidden => (StatusCode::FORBIDDEN, "7"),
+        Denial::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "14"),
+        Denial::Misconfigured => (StatusCode::INTERNAL_SERVER_ERROR, "13"),
     };
-    let mut response = answer(StatusCode::OK, denial, "application/grpc");
-    response.headers_mut().insert("grpc-status", HeaderValue::from_static(status));
+    let mut response = answer(status, denial, "application/grpc");
+    response.headers_mut().insert("grpc-status", HeaderValue::from_static(grpc_status));
     response
 }
 

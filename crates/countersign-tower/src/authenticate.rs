@@ -87,13 +87,17 @@ enum Passage<B> {
 }
 
 impl Gate {
-    /// What becomes of a request on which there is this judgement.
-    fn pass<B>(&self, mut request: Request<B>, judgement: Judgement) -> Passage<B> {
-        // Whoever said before who calls, it was not this layer.
+    /// Takes away what somebody else said of who calls, before anybody looks at the
+    /// request.
+    fn clean<B>(&self, request: &mut Request<B>) {
         request.extensions_mut().remove::<Identity>();
         request.extensions_mut().remove::<Nobody>();
+        self.policy.inner().identity_headers.strip(request.headers_mut());
+    }
+
+    /// What becomes of a request on which there is this judgement.
+    fn pass<B>(&self, mut request: Request<B>, judgement: Judgement) -> Passage<B> {
         let names = &self.policy.inner().identity_headers;
-        names.strip(request.headers_mut());
         let policy = self.policy.clone();
         let denial = match judgement {
             Judgement::Known(identity) => {
@@ -127,7 +131,8 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+        self.gate.clean(&mut request);
         if let Some(judgement) = self.gate.policy.judge_at_once(request.headers()) {
             let passage = self.gate.pass(request, judgement);
             return AuthenticateFuture { state: State::after(passage, &mut self.inner) };
@@ -175,18 +180,22 @@ pin_project! {
     }
 }
 
-impl<S: Service<Request<B>>, B> State<S, B> {
+impl<S: Service<Request<B>> + Clone, B> State<S, B> {
     fn after(passage: Passage<B>, service: &mut S) -> Self {
         match passage {
             Passage::On(request) => Self::Passed { future: service.call(request) },
-            Passage::Denied(answer) => Self::Denied { answer: Some(answer) },
+            Passage::Denied(answer) => {
+                // It is not called: the place that it keeps ready is given back.
+                *service = service.clone();
+                Self::Denied { answer: Some(answer) }
+            }
         }
     }
 }
 
 impl<S, ReqBody, ResBody> Future for AuthenticateFuture<S, ReqBody>
 where
-    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
     ResBody: Body<Data = Bytes>,
 {
     type Output = Result<Response<GuardedBody<ResBody>>, S::Error>;

@@ -32,6 +32,7 @@ pub struct BearerTokens {
 #[derive(Clone)]
 enum Source {
     Secrets(Vec<SharedSecret>),
+    FixedKeys(Arc<TrustedKeys>),
     Keys(Arc<dyn TrustedKeySource>),
     Remote(Arc<dyn TokenValidator>),
 }
@@ -65,7 +66,7 @@ impl BearerTokens {
     /// Verified with any of these public keys: every algorithm of their types, unless
     /// [some](Self::algorithms) are named.
     pub fn public_keys(keys: impl IntoIterator<Item = PublicKey>) -> Self {
-        Self::keys(Arc::new(Arc::new(keys.into_iter().collect::<TrustedKeys>())))
+        Self::of(Source::FixedKeys(Arc::new(keys.into_iter().collect())))
     }
 
     /// The same with keys from files: PEM, OpenSSH, JWK or a certificate.
@@ -147,7 +148,8 @@ impl BearerTokens {
         self
     }
 
-    /// The same with clocks that may differ that much.
+    /// The same with clocks that may differ that much, at most by
+    /// [`MAX_LEEWAY`](crate::MAX_LEEWAY).
     #[must_use]
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.policy.leeway = leeway;
@@ -178,13 +180,9 @@ impl BearerTokens {
         match &self.source {
             Source::Remote(_) if self.algorithms.is_some() => Err(PolicyError::RemoteAlgorithms),
             Source::Remote(validator) => Ok(Verifier::Remote(Arc::clone(validator))),
-            Source::Keys(keys) => {
-                let algorithms = self.chosen(&Algorithm::ALL, |algorithm| match algorithm {
-                    TokenAlgorithm::Signature(algorithm) => Some(algorithm),
-                    TokenAlgorithm::Hmac(_) => None,
-                })?;
-                Ok(Verifier::Local(LocalVerifier::Keys(Arc::clone(keys), algorithms)))
-            }
+            Source::FixedKeys(keys) if keys.is_empty() => Err(PolicyError::NoKey),
+            Source::FixedKeys(keys) => self.with_keys(Arc::new(Arc::clone(keys))),
+            Source::Keys(keys) => self.with_keys(Arc::clone(keys)),
             Source::Secrets(secrets) => {
                 if secrets.is_empty() {
                     return Err(PolicyError::NoSecret);
@@ -205,6 +203,14 @@ impl BearerTokens {
                 }
             }
         }
+    }
+
+    fn with_keys(&self, keys: Arc<dyn TrustedKeySource>) -> Result<Verifier, PolicyError> {
+        let algorithms = self.chosen(&Algorithm::ALL, |algorithm| match algorithm {
+            TokenAlgorithm::Signature(algorithm) => Some(algorithm),
+            TokenAlgorithm::Hmac(_) => None,
+        })?;
+        Ok(Verifier::Local(LocalVerifier::Keys(keys, algorithms)))
     }
 
     fn chosen<A: Copy>(

@@ -88,7 +88,13 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Claims<T> {
         match read {
             Some(Ok(claims)) => Ok(Self(claims)),
             Some(Err(error)) => {
-                tracing::info!(%error, "refused: the claims are not what a handler asks for");
+                // Not the error's own text, which quotes the claim.
+                let (category, column) = (error.classify(), error.column());
+                tracing::info!(
+                    ?category,
+                    column,
+                    "refused: the claims are not what a handler asks for"
+                );
                 Err(Rejection::nobody(parts))
             }
             None => Err(Rejection::nobody(parts)),

@@ -63,7 +63,7 @@ pub use bearer_tokens::{BearerTokens, Dangerous};
 pub use extract::{Claims, Rejection, UnverifiedAccount};
 pub use groups::{GroupSource, GroupsUnavailable, Membership};
 pub use identity::Identity;
-pub use policy::{Policy, PolicyBuilder, PolicyError, Scheme};
+pub use policy::{MAX_LEEWAY, Policy, PolicyBuilder, PolicyError, Scheme};
 pub use principal::{Principal, effective_principals};
 #[cfg(feature = "settings")]
 pub use settings::{PolicySettings, SettingsError, SignedRequestSettings};

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use countersign_core::header::Spelling;
@@ -18,6 +19,9 @@ use crate::answers::{Answers, Challenge, Denial};
 use crate::bearer_tokens::{BearerTokens, Verifier};
 use crate::groups::GroupSource;
 use crate::signed_requests::SignedRequests;
+
+/// How far clocks may differ at most.
+pub const MAX_LEEWAY: Duration = Duration::from_hours(1);
 
 /// What a service accepts, and how it answers those whom it does not.
 ///
@@ -129,6 +133,12 @@ pub enum PolicyError {
     /// No secret to verify tokens with.
     #[error("there is no shared secret to verify tokens with: give at least one")]
     NoSecret,
+    /// No public key to verify tokens with.
+    #[error("there is no public key to verify tokens with: give at least one")]
+    NoKey,
+    /// Clocks that differ more than this are no clocks.
+    #[error("a leeway or a tolerance of more than {} minutes lets expired tokens pass", MAX_LEEWAY.as_secs() / 60)]
+    LeewayTooLong,
     /// No algorithm is allowed.
     #[error("no algorithm is allowed: name at least one, or none to have the usual ones")]
     NoAlgorithm,
@@ -288,6 +298,9 @@ impl PolicyBuilder {
             let way = match scheme {
                 Scheme::BearerTokens(tokens) => {
                     let verifier = tokens.verifier()?;
+                    if tokens.policy.leeway > MAX_LEEWAY {
+                        return Err(PolicyError::LeewayTooLong);
+                    }
                     tokens.warn_of_dangers();
                     Way::Bearer(tokens, verifier)
                 }
@@ -295,6 +308,9 @@ impl PolicyBuilder {
                     let SignedRequests { directory, guard, policy, spellings } = requests;
                     if policy.algorithms.is_empty() {
                         return Err(PolicyError::NoAlgorithm);
+                    }
+                    if policy.tolerance > MAX_LEEWAY {
+                        return Err(PolicyError::LeewayTooLong);
                     }
                     let clock = Arc::clone(&self.clock);
                     Way::Signed(spellings, Authenticator::new(policy, directory, guard, clock))

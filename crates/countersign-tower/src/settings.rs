@@ -75,6 +75,7 @@ pub struct PolicySettings {
     pub jwks_url: Option<String>,
     /// A Countersign server that is asked about each token: the URL that its routes
     /// are below.
+    #[serde(deserialize_with = "read::url")]
     pub countersign_url: Option<Url>,
     /// The algorithms that are taken.
     #[serde(deserialize_with = "read::names")]

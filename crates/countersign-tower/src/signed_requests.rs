@@ -45,7 +45,8 @@ impl SignedRequests {
         Self { spellings: spellings.into_iter().collect(), ..self }
     }
 
-    /// The same with another window than 20 seconds either way.
+    /// The same with another window than 20 seconds either way, at most of
+    /// [`MAX_LEEWAY`](crate::MAX_LEEWAY).
     #[must_use]
     pub fn tolerance(mut self, tolerance: Duration) -> Self {
         self.policy.tolerance = tolerance;

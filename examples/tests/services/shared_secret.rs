@@ -18,7 +18,9 @@ fn place() -> Result<Place> {
 /// A service in whose environment these variables are.
 async fn serve(place: &Place, variables: &[(&str, &str)]) -> Result<Service> {
     let mut command = place.command(SERVICE);
-    command.env("BOOKS_LISTEN", "127.0.0.1:0").envs(variables.iter().copied());
+    // As Kubernetes sets it for a service of this name.
+    command.env("BOOKS_PORT", "tcp://10.0.0.7:80");
+    command.env("BOOKS_SERVICE__LISTEN", "127.0.0.1:0").envs(variables.iter().copied());
     place.serve(&mut command).await
 }
 
@@ -47,16 +49,21 @@ async fn a_caller_makes_its_tokens_itself() -> Result<()> {
 #[tokio::test]
 async fn the_environment_takes_precedence() -> Result<()> {
     let place = place()?;
-    let variables = [("BOOKS_AUTH__AUDIENCES", "ledgers, accounts"), ("BOOKS_AUTH__LEEWAY", "2m")];
+    let variables = [
+        ("BOOKS_SERVICE__AUTH__AUDIENCES", "ledgers, accounts"),
+        ("BOOKS_SERVICE__AUTH__LEEWAY", "2m"),
+    ];
     let service = serve(&place, &variables).await?;
     assert!(place.run(CLIENT, &[&service.url])?.starts_with("401 Unauthorized"));
 
     for (name, value, expected) in [
-        ("BOOKS_AUTH__AUDIENCE", "books", "unknown field `audience`"),
-        ("BOOKS_AUTH__LEEWAY", "10", "`10` is no duration"),
-        ("BOOKS_AUTH__JWKS_URL", "https://auth.example/jwks", "only one of them"),
-        ("BOOKS_AUTH__ALGORITHMS", "none", "`none` is no algorithm"),
-        ("BOOKS_AUTH__ALGORITHMS", "RS256", "RS256 takes another kind of key"),
+        ("BOOKS_SERVICE__AUTH__AUDIENCE", "books", "unknown field `audience`"),
+        ("BOOKS_SERVICE__AUTH__ISSUERS", "", "the list is empty"),
+        ("BOOKS_SERVICE__AUTH__LEEWAY", "2h", "a leeway or a tolerance of more than 60 minutes"),
+        ("BOOKS_SERVICE__AUTH__LEEWAY", "10", "`10` is no duration"),
+        ("BOOKS_SERVICE__AUTH__JWKS_URL", "https://auth.example/jwks", "only one of them"),
+        ("BOOKS_SERVICE__AUTH__ALGORITHMS", "none", "`none` is no algorithm"),
+        ("BOOKS_SERVICE__AUTH__ALGORITHMS", "RS256", "RS256 takes another kind of key"),
     ] {
         let error = serve(&place, &[(name, value)]).await.map(|_| ()).unwrap_err();
         let error = format!("{error:#}");

@@ -52,6 +52,9 @@ async fn the_originals_token_works_once_also_across_a_restart() -> Result<()> {
     assert_eq!((answer.status, answer.body.as_str()), (200, "Hello, billing-worker!\n"));
     assert_eq!(request.send(&service.url).await?.status, 401);
 
+    let beside = serve(&place).await.map(drop).unwrap_err();
+    assert!(format!("{beside:#}").contains("in use"), "the nonces are one process's: {beside:#}");
+
     service.process.kill()?;
     let service = serve(&place).await?;
     assert_eq!(request.send(&service.url).await?.status, 401);

@@ -1,5 +1,6 @@
 //! What a durable guard needs of its storage.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -51,6 +52,9 @@ pub enum JournalError {
     /// The storage did not answer in time.
     #[error("the journal of spent nonces did not answer within {0:?}")]
     TooSlow(Duration),
+    /// Another process, or another guard of this one, has it.
+    #[error("the journal of spent nonces is in use: somebody holds {}", .0.display())]
+    InUse(PathBuf),
     /// A batch does not have the form in which batches are written.
     #[error("batch {batch} in the journal of spent nonces is damaged")]
     Damaged {

@@ -1,5 +1,9 @@
 //! The journal in a SQLite file.
 
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::PathBuf;
+
 use async_trait::async_trait;
 use countersign_core::UnixTime;
 use countersign_core::ports::ReplayKey;
@@ -39,15 +43,38 @@ const PRUNE: &str = "DELETE FROM countersign_spent_nonces WHERE id IN (\
 #[derive(Debug)]
 pub struct SqlJournal {
     file: SqliteFile,
+    /// Whether, and as long as, others are kept away.
+    _lock: Option<File>,
     /// None before the first use and after an error, so that whatever broke the
     /// connection does not outlast it.
     connection: Mutex<Option<SqliteConnection>>,
 }
 
 impl SqlJournal {
-    /// The journal in this file.
+    /// The journal in this file, from which others are kept away until it is dropped or
+    /// the process ends: two guards with one journal would each accept what the other has.
+    ///
+    /// # Errors
+    /// [`JournalError::InUse`] if somebody else has it.
+    pub fn exclusive(file: SqliteFile) -> Result<Self, JournalError> {
+        let mut path = file.path().as_os_str().to_owned();
+        path.push(".lock");
+        let path = PathBuf::from(path);
+        let failed = |error: io::Error| {
+            JournalError::Storage(format!("cannot lock {}: {error}", path.display()))
+        };
+        let lock = File::create(&path).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { _lock: Some(lock), ..Self::new(file) }),
+            Err(TryLockError::WouldBlock) => Err(JournalError::InUse(path)),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+
+    /// The journal in this file, which nobody else has: the caller sees to that, as a
+    /// server does that locks its data directory.
     pub fn new(file: SqliteFile) -> Self {
-        Self { file, connection: Mutex::new(None) }
+        Self { file, _lock: None, connection: Mutex::new(None) }
     }
 
     /// Runs one statement and returns how many rows it changed. If the future is

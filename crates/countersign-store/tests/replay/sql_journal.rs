@@ -57,6 +57,17 @@ async fn accepts_one_of_64_at_once_in_a_thousand_rounds() {
 }
 
 #[tokio::test]
+async fn a_journal_is_one_guards_alone() {
+    let directory = TempDir::new().unwrap();
+    let database = open_database(directory.path()).await;
+    let first = SqlJournal::exclusive(database.clone()).unwrap();
+    let second = SqlJournal::exclusive(database.clone()).map(drop);
+    assert!(matches!(second, Err(JournalError::InUse(_))), "{second:?}");
+    drop(first);
+    SqlJournal::exclusive(database).unwrap();
+}
+
+#[tokio::test]
 async fn gives_back_what_was_appended() {
     let directory = TempDir::new().unwrap();
     let journal = SqlJournal::new(open_database(directory.path()).await);

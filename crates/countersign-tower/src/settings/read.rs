@@ -5,10 +5,20 @@ use std::time::Duration;
 
 use countersign_core::TokenAlgorithm;
 use countersign_core::header::Spelling;
-use serde::Deserializer;
 use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize as _, Deserializer};
 
 use super::SettingsError;
+use url::Url;
+
+/// A setting that is there and says nothing would mean the same as none, which for some
+/// is a check that nobody misses.
+fn not_empty<E: serde::de::Error>(names: Vec<String>) -> Result<Vec<String>, E> {
+    if names.is_empty() {
+        return Err(E::custom("the list is empty: leave the setting out, or name something"));
+    }
+    Ok(names)
+}
 
 /// A list of names, or one text with commas between them.
 pub(super) fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
@@ -21,9 +31,9 @@ pub(super) fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<St
             f.write_str("a list of names, or names with commas between them")
         }
 
-        fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
             let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
-            Ok(names.map(str::to_owned).collect())
+            not_empty(names.map(str::to_owned).collect())
         }
 
         fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<Self::Value, A::Error> {
@@ -31,11 +41,21 @@ pub(super) fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<St
             while let Some(name) = names.next_element()? {
                 list.push(name);
             }
-            Ok(list)
+            not_empty(list)
         }
     }
 
     deserializer.deserialize_any(Names)
+}
+
+/// A URL that holds no secret, which settings would show.
+pub(super) fn url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
+    let url = Option::<Url>::deserialize(deserializer)?;
+    let has_secret = |url: &Url| !url.username().is_empty() || url.password().is_some();
+    if url.as_ref().is_some_and(has_secret) {
+        return Err(serde::de::Error::custom("write the URL without a user and a password"));
+    }
+    Ok(url)
 }
 
 /// The algorithms of these names.

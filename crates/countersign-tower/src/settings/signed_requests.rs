@@ -1,7 +1,8 @@
 //! The section on callers that sign each request themselves.
 
+use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use countersign_core::{DEFAULT_TOLERANCE, TokenAlgorithm};
@@ -21,7 +22,8 @@ const RELOAD_INTERVAL: Duration = Duration::from_secs(5);
 /// [`AccountFile`], which is read again every five seconds.
 ///
 /// Which tokens were used is remembered in the process, and after a start tokens are taken
-/// again once `tolerance` has passed ([`GuardSinceStart`]). A service that several processes
+/// again once `tolerance` has passed ([`GuardSinceStart`]); all policies that are built from
+/// one value, or its clones, share that memory. A service that several processes
 /// serve, or that cannot wait, writes its policy in code.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,6 +46,21 @@ pub struct SignedRequestSettings {
     /// The names that this service goes by (`aud`).
     #[serde(default, deserialize_with = "read::names")]
     pub audiences: Vec<String>,
+    /// What all policies of this section share, so that a token works once for all of them.
+    #[serde(skip)]
+    shared: Arc<Mutex<Option<Shared>>>,
+}
+
+#[derive(Clone)]
+struct Shared {
+    accounts: Arc<AccountFile>,
+    guard: Arc<GuardSinceStart>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Shared(..)")
+    }
 }
 
 fn tolerance() -> Duration {
@@ -52,11 +69,8 @@ fn tolerance() -> Duration {
 
 impl SignedRequestSettings {
     pub(super) fn requests(&self) -> Result<SignedRequests, SettingsError> {
-        let accounts = Arc::new(AccountFile::open(&self.accounts_file)?);
-        accounts.reload_every(RELOAD_INTERVAL);
-        let (limits, clock) = (ReplayLimits::default(), Arc::new(SystemClock));
-        let guard = GuardSinceStart::start(limits, clock, &SystemRandom);
-        let mut requests = SignedRequests::of(accounts, Arc::new(guard)).tolerance(self.tolerance);
+        let Shared { accounts, guard } = self.shared()?;
+        let mut requests = SignedRequests::of(accounts, guard).tolerance(self.tolerance);
         if let Some(scheme) = &self.scheme {
             requests = requests.scheme(scheme);
         }
@@ -72,5 +86,18 @@ impl SignedRequestSettings {
             requests = requests.algorithms(algorithms.collect::<Result<Vec<_>, _>>()?);
         }
         Ok(self.audiences.iter().fold(requests, SignedRequests::audience))
+    }
+
+    fn shared(&self) -> Result<Shared, SettingsError> {
+        // Nothing panics under the lock after it has changed anything.
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shared) = &*shared {
+            return Ok(shared.clone());
+        }
+        let accounts = Arc::new(AccountFile::open(&self.accounts_file)?);
+        accounts.reload_every(RELOAD_INTERVAL);
+        let (limits, clock) = (ReplayLimits::default(), Arc::new(SystemClock));
+        let guard = Arc::new(GuardSinceStart::start(limits, clock, &SystemRandom));
+        Ok(shared.insert(Shared { accounts, guard }).clone())
     }
 }

@@ -101,7 +101,7 @@ async fn a_caller_that_speaks_grpc_is_answered_in_grpc() {
     request.headers_mut().insert(CONTENT_TYPE, content_type);
     let service = RequireAuth::new(with_secret()).layer(tower::service_fn(who));
     let answer = answer(service, request).await;
-    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "for those who look at it alone");
     assert_eq!(answer.headers()["grpc-status"], "16");
     assert_eq!(answer.headers()[CONTENT_TYPE], "application/grpc");
     assert!(answer.headers().contains_key(WWW_AUTHENTICATE));

@@ -1,7 +1,9 @@
 //! Policies that would not do are not built.
 
+use std::time::Duration;
+
 use countersign_core::{Algorithm, HmacAlgorithm, IdentityHeaders, SharedSecret, TokenAlgorithm};
-use countersign_tower::{BearerTokens, Policy, PolicyError};
+use countersign_tower::{BearerTokens, MAX_LEEWAY, Policy, PolicyError};
 
 use crate::support::{Guard, Validator, account, pair, secret, signed_requests};
 
@@ -37,6 +39,12 @@ fn what_would_not_do_is_said() {
             Policy::accepting(tokens().algorithms(Vec::<TokenAlgorithm>::new())),
             PolicyError::NoAlgorithm,
         ),
+        (Policy::accepting(BearerTokens::public_keys([])), PolicyError::NoKey),
+        (
+            Policy::accepting(tokens().leeway(MAX_LEEWAY + Duration::from_secs(1))),
+            PolicyError::LeewayTooLong,
+        ),
+        (Policy::accepting(requests().tolerance(Duration::MAX)), PolicyError::LeewayTooLong),
         (Policy::accepting(requests().algorithms([])), PolicyError::NoAlgorithm),
         (Policy::accepting(requests().spellings([])), PolicyError::NoSpelling),
         (Policy::accepting(tokens().spellings([])), PolicyError::NoSpelling),

@@ -115,7 +115,8 @@ async fn a_section_describes_signed_requests() {
     let signer = RequestSigner::new(name, pair);
     let token = || signer.token(&SystemClock, &SystemRandom).unwrap();
     for section in [section, beside] {
-        let policy = read(&section).unwrap().builder().unwrap().build().unwrap();
+        let settings = read(&section).unwrap();
+        let policy = settings.builder().unwrap().build().unwrap();
         // What the process before may have taken is an outage, and soon there is no such token.
         let first = outcome(&policy, &Spelling::Quoted.value("Machine", &token())).await;
         assert_eq!(first, Err(503));
@@ -132,6 +133,8 @@ async fn a_section_describes_signed_requests() {
         let (outcome_once, header) = accepted.await.unwrap();
         assert_eq!(outcome_once.as_deref(), Ok("worker"));
         assert_eq!(outcome(&policy, &header).await, Err(401), "it was used");
+        let second = settings.clone().builder().unwrap().realm("second").build().unwrap();
+        assert_eq!(outcome(&second, &header).await, Err(401), "of the same section");
         let bare = Spelling::Bare.value("Machine", &token());
         assert_eq!(outcome(&policy, &bare).await, Err(401), "of another spelling");
     }
@@ -186,6 +189,10 @@ fn what_is_not_known_or_has_no_unit_does_not_start() {
         ("leeway = 'soon'", "is no duration such as"),
         ("leeway = '-1s'", "is no duration such as"),
         ("audiences = 7", "a list of names"),
+        ("issuers = ''", "the list is empty"),
+        ("issuers = ' , '", "the list is empty"),
+        ("issuers = []", "the list is empty"),
+        ("countersign_url = 'https://me:secret@auth.example/'", "without a user and a password"),
     ] {
         let error = read(toml).unwrap_err().to_string();
         assert!(error.contains(said), "{toml}: {error}");
