@@ -314,7 +314,7 @@ async fn a_validator_is_asked_about_tokens_that_may_be_good() {
     let down = ValidatorError("stopped by the test".into());
     for (answer, expected) in [
         (Ok(true), Ok("worker")),
-        (Ok(false), Err(RemoteError::Refused(Reason::SignatureInvalid))),
+        (Ok(false), Err(RemoteError::Refused(Reason::ValidatorRefused))),
         (Err(down.clone()), Err(RemoteError::Unavailable(down))),
     ] {
         let validator = Validator(answer, Mutex::default());
