@@ -12,6 +12,16 @@ use serde_json::Value;
 
 fuzz_with_seeds!(seeds::bearer_claims());
 
+#[derive(serde::Deserialize)]
+struct Claims {
+    sub: String,
+    exp: f64,
+    #[serde(default)]
+    aud: Value,
+    #[serde(default)]
+    groups: Value,
+}
+
 fuzz_target!(|data: &[u8]| {
     let policy = BearerPolicy {
         groups_claim: Some("groups".to_owned()),
@@ -23,13 +33,14 @@ fuzz_target!(|data: &[u8]| {
     let token = format!("{}.{claims}.", URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256"}"#));
     let verified = policy.verify_with_secrets(&token, &[], &[HmacAlgorithm::Hs256], seeds::NOW);
     let Ok(verified) = verified else { return };
-    let read: Value = serde_json::from_slice(data).expect("JSON");
-    assert_eq!(read["sub"], verified.account().as_str());
-    assert!(read["exp"].as_f64().expect("a number") >= 1_800_000_000.0);
-    assert!(read["aud"].is_null() || read["aud"] == Value::Array(Vec::new()));
+    // Another reader may stumble over what nobody looks at, so it reads no more than we do.
+    let read: Claims = serde_json::from_slice(data).expect("JSON");
+    assert_eq!(read.sub, verified.account().as_str());
+    assert!(read.exp >= 1_800_000_000.0);
+    assert!(read.aud.is_null() || read.aud == Value::Array(Vec::new()));
     for group in verified.groups() {
         let named = |value: &Value| value == group.as_str();
-        let groups = &read["groups"];
+        let groups = &read.groups;
         assert!(named(groups) || groups.as_array().expect("groups").iter().any(named));
     }
 });

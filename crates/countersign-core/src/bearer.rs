@@ -217,13 +217,12 @@ impl BearerPolicy {
     /// where its value is not looked at.
     fn check_times(&self, claims: &Members<'_>, now: UnixTime) -> Result<(), Reason> {
         let [expires, not_before, issued_at] =
-            ["exp", "nbf", "iat"].map(|name| claims.value(name).map(Value::number).transpose());
-        let malformed = |_| Reason::ClaimsMalformed;
+            ["exp", "nbf", "iat"].map(|name| claims.value(name).map(read_time).transpose());
         let (earliest, latest) = (now - self.leeway, now + self.leeway);
         let is_after = |time: &Decimal, bound: UnixTime| {
             time.cmp_micros(bound.as_micros()) == Ordering::Greater
         };
-        match expires.map_err(malformed)? {
+        match expires? {
             None if !self.skips(Check::ExpiryPresent) && !self.skips(Check::Expiry) => {
                 return Err(Reason::ClaimMissing);
             }
@@ -235,10 +234,10 @@ impl BearerPolicy {
         let lies_ahead = |time: Option<Decimal>, check| {
             time.is_some_and(|time| is_after(&time, latest)) && !self.skips(check)
         };
-        if lies_ahead(not_before.map_err(malformed)?, Check::NotBefore) {
+        if lies_ahead(not_before?, Check::NotBefore) {
             return Err(Reason::NotYetValid);
         }
-        if lies_ahead(issued_at.map_err(malformed)?, Check::IssuedAt) {
+        if lies_ahead(issued_at?, Check::IssuedAt) {
             return Err(Reason::IssuedInTheFuture);
         }
         Ok(())
@@ -284,6 +283,16 @@ impl BearerPolicy {
     }
 }
 
+/// A number that is too large for most readers of JSON (RFC 8259 section 6) is malformed:
+/// some stumble over it, others take it for infinity.
+fn read_time(claim: Value<'_>) -> Result<Decimal, Reason> {
+    let time = claim.number().map_err(|_| Reason::ClaimsMalformed)?;
+    let is_usual = time.cmp_micros(i64::MIN) != Ordering::Less
+        && time.cmp_micros(i64::MAX) != Ordering::Greater;
+    let is_finite = || claim.text().parse().is_ok_and(f64::is_finite);
+    if is_usual || is_finite() { Ok(time) } else { Err(Reason::ClaimsMalformed) }
+}
+
 impl VerifiedBearerToken {
     /// Whose it is.
     pub fn account(&self) -> &AccountName {
@@ -315,5 +324,25 @@ impl fmt::Debug for VerifiedBearerToken {
             .field("account", &self.account)
             .field("groups", &self.groups)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_numbers_that_every_reader_can_read() {
+        let read = |text: &str| {
+            let json = format!("{{\"exp\":{text}}}");
+            let members = Members::read(json.as_bytes()).unwrap();
+            read_time(members.value("exp").unwrap()).is_ok()
+        };
+        for good in ["0", "-1", "1.5e9", "9223372036854775807", "1e300"] {
+            assert!(read(good), "{good}");
+        }
+        for bad in ["1e400", "-1.8e900", "\"1\"", "null"] {
+            assert!(!read(bad), "{bad}");
+        }
     }
 }

@@ -113,6 +113,7 @@ fn claims_of_another_form_are_refusals() {
     ] {
         assert_eq!(refused(&policy, &with(&further)), Some(reason), "{further}");
     }
+    assert_eq!(refused(&policy, &with(&json!({"exp": i64::MAX}))), None, "good for long");
     for payload in [json!([]), json!("worker"), json!(null), json!(7)] {
         assert_eq!(refused(&policy, &payload), Some(Reason::ClaimsMalformed), "{payload}");
     }
