@@ -48,6 +48,12 @@ pub(crate) fn read_text(path: &Path) -> Result<Zeroizing<String>, Failure> {
     Ok(Zeroizing::new(text.to_owned()))
 }
 
+/// The line, from 1, of what is wrong with a text of TOML.
+pub(crate) fn line_of(error: &toml::de::Error, text: &str) -> usize {
+    let at = error.span().map_or(0, |span| span.start);
+    text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
+}
+
 fn read_limited(from: impl Read, name: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(8192));
     from.take(MAX_FILE_BYTES + 1)

@@ -14,8 +14,7 @@ use crate::files;
 pub(crate) fn read(path: &Path) -> Result<AccessRules, Failure> {
     let text = files::read_text(path)?;
     let rules: AccessRules = toml::from_str(&text).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start);
-        let line = text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
+        let line = files::line_of(&error, &text);
         let message = error.message().trim_end().replace('\n', " ");
         Failure::usage(format_args!("{}, line {line}: {message}", path.display()))
     })?;

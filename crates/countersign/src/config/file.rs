@@ -17,11 +17,7 @@ pub(super) fn read(path: &Path) -> Result<ServeOptions, Failure> {
 
 /// The options in the text, or the line (from 1) of what is wrong with it.
 fn parse(text: &str) -> Result<ServeOptions, (usize, String)> {
-    toml::from_str(text).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start);
-        let line = text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
-        (line, wording(error.message()))
-    })
+    toml::from_str(text).map_err(|error| (files::line_of(&error, text), wording(error.message())))
 }
 
 /// A list of all thirty keys helps nobody; the help text explains them.
