@@ -8,7 +8,6 @@ mod bearer_tokens;
 mod every_source;
 mod extractors;
 mod identity_headers;
-mod log;
 mod policies;
 mod settings;
 mod signed_requests;
