@@ -128,10 +128,7 @@ impl IdentityHeaders {
         for name in self.names() {
             headers.remove(name);
         }
-        let is_alias = |name: &&HeaderName| {
-            name.as_str().contains('_') && self.names().iter().any(|own| are_alike(own, name))
-        };
-        let aliases: Vec<_> = headers.keys().filter(is_alias).cloned().collect();
+        let aliases: Vec<_> = self.aliases(headers).cloned().collect();
         for alias in aliases {
             headers.remove(alias);
         }
@@ -143,6 +140,14 @@ impl IdentityHeaders {
         if headers.get_all(CONNECTION).iter().any(names_ours) {
             headers.remove(CONNECTION);
         }
+    }
+
+    /// The names among these that CGI, WSGI and their like take for one of ours, and that
+    /// are spelled otherwise.
+    pub fn aliases<'a>(&self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a HeaderName> {
+        headers.keys().filter(|name| {
+            name.as_str().contains('_') && self.names().iter().any(|own| are_alike(own, name))
+        })
     }
 
     /// The headers, and what each says.

@@ -10,9 +10,12 @@
 //! - 403: by the [rules](crate::access_rules), nobody or not this caller may;
 //! - 503 with `Retry-After`: a dependency is down or full, nobody can be let through.
 //!
+//! Envoy can ask over gRPC, too, on a [listener of its own](envoy), and is answered alike.
+//!
 //! A token is good once: a gateway must not ask a second time for one request.
 
 mod documented;
+mod envoy;
 mod gateway_judge;
 mod gateways;
 mod original_request;
@@ -39,6 +42,9 @@ pub const AUTH_REQUEST: &str = "/auth-request";
 /// The endpoint for gateways that ask with the original method, and with the original path
 /// behind this one.
 pub const EXT_AUTHZ: &str = "/ext-authz";
+/// The one method of Envoy's `envoy.service.auth.v3.Authorization`, over gRPC on a listener
+/// of its own.
+pub const ENVOY_CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
 
 use crate::access_rules::AccessRules;
 use crate::health;
@@ -86,6 +92,11 @@ pub fn service(state: PublicState) -> PublicService {
     let layers = Layers::new(Arc::clone(&state.contexts), state.limits, unavailable);
     let gateways = GatewayRoutes::new(&state, layers.clone());
     PublicService::new(gateways, router(state, &layers))
+}
+
+/// What answers on the listener for Envoy's gRPC.
+pub fn envoy(state: &PublicState) -> Router {
+    envoy::routes(state)
 }
 
 /// What gateways do not ask with every request.

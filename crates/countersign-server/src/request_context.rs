@@ -9,7 +9,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use countersign_core::Random;
 use http::header::{AUTHORIZATION, PROXY_AUTHORIZATION};
-use http::{Extensions, HeaderName, HeaderValue};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 use tracing::Instrument as _;
 
 use crate::peer::{PeerAddress, TrustedProxies};
@@ -56,7 +56,7 @@ impl RequestContexts {
         mut request: Request,
         next: impl FnOnce(Request) -> F,
     ) -> Response {
-        conceal_credentials(&mut request);
+        conceal_credentials(request.headers_mut());
         let context = self.of(&request);
         let span = tracing::debug_span!(
             "request",
@@ -84,6 +84,13 @@ impl RequestContexts {
         // Only a gateway may name requests: a stranger could borrow another's id.
         let believed = given.filter(|_| peer.is_some_and(|ip| self.trusted_proxies.contains(ip)));
         RequestContext { id: believed.cloned().unwrap_or_else(|| self.fresh_id()), client, peer }
+    }
+
+    /// The context of a request that another asks about: from `client`, if the peer may say so.
+    pub(crate) fn on_behalf_of(&self, asking: &RequestContext, client: IpAddr) -> RequestContext {
+        let believed = asking.peer.is_some_and(|peer| self.trusted_proxies.contains(peer));
+        let client = if believed { Some(client.to_canonical()) } else { asking.client };
+        RequestContext { client, ..asking.clone() }
     }
 
     fn fresh_id(&self) -> HeaderValue {
@@ -117,9 +124,9 @@ pub(crate) async fn establish(
 }
 
 /// From here on the Debug output of the headers shows `Sensitive` instead.
-fn conceal_credentials(request: &mut Request) {
+pub(crate) fn conceal_credentials(headers: &mut HeaderMap) {
     for name in [AUTHORIZATION, PROXY_AUTHORIZATION] {
-        if let http::header::Entry::Occupied(mut values) = request.headers_mut().entry(name) {
+        if let http::header::Entry::Occupied(mut values) = headers.entry(name) {
             values.iter_mut().for_each(|value| value.set_sensitive(true));
         }
     }

@@ -199,6 +199,11 @@ impl Service {
         public::service(self.public.clone())
     }
 
+    /// What answers Envoy's gRPC, on a listener of its own.
+    pub fn envoy(&self) -> Router {
+        public::envoy(&self.public)
+    }
+
     /// The routes of the internal listener.
     pub fn internal(&self) -> Router {
         let state = self.internal.clone();

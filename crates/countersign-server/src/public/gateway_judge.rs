@@ -14,10 +14,10 @@ use countersign_core::{
     AccountName, AuthenticationError, Authenticator, Identity, IdentityHeaders, Reason, Refusal,
 };
 use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use super::original_request::Endpoint;
+use super::PublicState;
+use super::original_request::{Endpoint, OriginalRequest, Unclear};
 use crate::access_rules::{AccessRules, Requirement};
 use crate::request_context::RequestContext;
 use crate::token_service::{BEARER, TokenService};
@@ -50,19 +50,22 @@ enum Verdict {
 }
 
 impl GatewayJudge {
-    pub(super) fn new(
-        authenticator: Arc<Authenticator>,
-        tokens: Option<Arc<TokenService>>,
-        rules: Option<Arc<AccessRules>>,
-        identity_headers: IdentityHeaders,
-    ) -> Self {
+    pub(super) fn new(state: &PublicState) -> Self {
+        let authenticator = Arc::clone(&state.authenticator);
         // The one that most clients understand comes first.
-        let bearer = tokens.is_some().then_some(HeaderValue::from_static(BEARER));
+        let bearer = state.tokens.is_some().then_some(HeaderValue::from_static(BEARER));
         let challenges = bearer.into_iter().chain([crate::challenge(authenticator.policy())]);
-        Self { challenges: challenges.collect(), authenticator, tokens, rules, identity_headers }
+        Self {
+            challenges: challenges.collect(),
+            authenticator,
+            tokens: state.tokens.clone(),
+            rules: state.rules.clone(),
+            identity_headers: state.identity_headers.clone(),
+        }
     }
 
-    /// Answers at an endpoint; what follows its path begins there in the request's.
+    /// Answers a question over HTTP; what follows the endpoint's path begins there in the
+    /// request's.
     pub(super) async fn answer(
         &self,
         endpoint: Endpoint,
@@ -70,21 +73,41 @@ impl GatewayJudge {
         request: Request,
     ) -> Response {
         let (head, body) = request.into_parts();
-        let verdict = match &self.rules {
-            None => self.known(&head).await,
-            Some(rules) => {
-                let rest = head.uri.path().get(rest_at..).unwrap_or("");
-                self.by_rules(rules, endpoint, rest, &head).await
-            }
+        let original = |with_host| {
+            let rest = head.uri.path().get(rest_at..).unwrap_or("");
+            endpoint.original(&head, rest, with_host)
         };
-        let mut response = match &verdict {
+        let context = RequestContext::find(&head.extensions);
+        let mut response = self.judge(&head.headers, context, original).await;
+        unread_body::settle(&head, body, &mut response).await;
+        response
+    }
+
+    /// The answer about a request with these headers. What it was is read only if there
+    /// are rules, and its host only if they look at hosts.
+    pub(super) async fn judge(
+        &self,
+        headers: &HeaderMap,
+        context: Option<&RequestContext>,
+        original: impl FnOnce(bool) -> Result<OriginalRequest, Unclear>,
+    ) -> Response {
+        let verdict = match &self.rules {
+            None => self.known(headers, context).await,
+            Some(rules) => match original(rules.look_at_hosts()) {
+                Ok(original) => self.by_rules(rules, &original, headers, context).await,
+                Err(unclear) => {
+                    let request_id = context.map(RequestContext::id);
+                    tracing::info!(request_id, %unclear, "refused: it is unclear what is asked for");
+                    Verdict::Forbidden
+                }
+            },
+        };
+        match &verdict {
             Verdict::Allowed(identity) => self.allowed(identity.as_ref()),
             Verdict::Forbidden => self.nobody(StatusCode::FORBIDDEN),
             Verdict::Unauthenticated => self.challenged(),
             Verdict::Unavailable => self.unavailable(),
-        };
-        unread_body::settle(&head, body, &mut response).await;
-        response
+        }
     }
 
     /// Rules come before credentials: for what is allowed to everyone, or to nobody, no
@@ -92,49 +115,39 @@ impl GatewayJudge {
     async fn by_rules(
         &self,
         rules: &AccessRules,
-        endpoint: Endpoint,
-        rest: &str,
-        head: &Parts,
+        original: &OriginalRequest,
+        headers: &HeaderMap,
+        context: Option<&RequestContext>,
     ) -> Verdict {
-        let original = match endpoint.original(head, rest, rules.look_at_hosts()) {
-            Ok(original) => original,
-            Err(unclear) => {
-                let request_id = RequestContext::find(&head.extensions).map(RequestContext::id);
-                tracing::info!(request_id, %unclear, "refused: it is unclear what is asked for");
-                return Verdict::Forbidden;
-            }
-        };
-        let host = original.host.as_deref();
-        match rules.requirement(&original.method, host, &original.path) {
+        match rules.requirement(&original.method, original.host.as_deref(), &original.path) {
             Some((_, Requirement::Public)) => Verdict::Allowed(None),
-            Some((_, Requirement::Authenticated)) => self.known(head).await,
-            Some((_, Requirement::Groups(groups))) => match self.known(head).await {
+            Some((_, Requirement::Authenticated)) => self.known(headers, context).await,
+            Some((_, Requirement::Groups(groups))) => match self.known(headers, context).await {
                 Verdict::Allowed(Some(caller))
                     if !groups.iter().any(|group| caller.groups().contains(group)) =>
                 {
-                    forbidden(head, Some(caller.account()))
+                    forbidden(context, Some(caller.account()))
                 }
                 verdict => verdict,
             },
-            None => forbidden(head, None),
+            None => forbidden(context, None),
         }
     }
 
     /// Lets everyone pass who proves who it is.
-    async fn known(&self, head: &Parts) -> Verdict {
-        let context = RequestContext::find(&head.extensions);
+    async fn known(&self, headers: &HeaderMap, context: Option<&RequestContext>) -> Verdict {
         let client = context.and_then(|context| context.client);
-        match self.authenticate(&head.headers, client).await {
+        match self.authenticate(headers, client).await {
             Ok(identity) => {
                 tracing::debug!(account = %identity.account(), "allowed");
                 Verdict::Allowed(Some(identity))
             }
             Err(AuthenticationError::Refused(refusal)) => {
-                log_refusal(&refusal, context, client);
+                log_refusal(&refusal, context);
                 Verdict::Unauthenticated
             }
             Err(AuthenticationError::Busy(refusal)) => {
-                log_refusal(&refusal, context, client);
+                log_refusal(&refusal, context);
                 Verdict::Unavailable
             }
             Err(AuthenticationError::Unavailable(cause)) => {
@@ -194,22 +207,21 @@ impl GatewayJudge {
 }
 
 /// What is asked for is for others, or for nobody.
-fn forbidden(head: &Parts, account: Option<&AccountName>) -> Verdict {
-    let context = RequestContext::find(&head.extensions);
+fn forbidden(context: Option<&RequestContext>, account: Option<&AccountName>) -> Verdict {
     let refusal = Refusal { reason: Reason::NotAllowed, claimed_account: account.cloned() };
-    log_refusal(&refusal, context, context.and_then(|context| context.client));
+    log_refusal(&refusal, context);
     Verdict::Forbidden
 }
 
 /// The reason is for the operator; the request's id is what a refused caller can
 /// quote. The token itself never gets here.
-fn log_refusal(refusal: &Refusal, context: Option<&RequestContext>, client: Option<IpAddr>) {
+fn log_refusal(refusal: &Refusal, context: Option<&RequestContext>) {
     tracing::info!(
         reason = refusal.reason.code(),
         claimed_account = refusal.claimed_account.as_ref().map(tracing::field::debug),
         request_id = context.map(RequestContext::id),
         peer = context.and_then(|context| context.peer).map(tracing::field::display),
-        client = client.map(tracing::field::display),
+        client = context.and_then(|context| context.client).map(tracing::field::display),
         "refused"
     );
 }

@@ -75,15 +75,14 @@ enum Question {
 
 impl GatewayRoutes {
     pub(super) fn new(state: &PublicState, layers: Layers) -> Self {
-        let headers = &state.identity_headers;
-        let (authenticator, tokens) = (Arc::clone(&state.authenticator), state.tokens.clone());
-        let external = tokens.clone().filter(|_| state.token_routes.external);
+        let external = state.tokens.clone().filter(|_| state.token_routes.external);
         Self {
             layers,
             url_prefix: state.url_prefix.to_string(),
-            judge: GatewayJudge::new(authenticator, tokens, state.rules.clone(), headers.clone()),
+            judge: GatewayJudge::new(state),
             validate_request: external.map(|tokens| {
-                Arc::new(ExternalState { tokens, identity_headers: headers.clone() })
+                let identity_headers = state.identity_headers.clone();
+                Arc::new(ExternalState { tokens, identity_headers })
             }),
         }
     }

@@ -105,8 +105,15 @@ impl Endpoint {
                 (asking.method.clone(), host, rest)
             }
         };
+        OriginalRequest::read(method, host, path)
+    }
+}
+
+impl OriginalRequest {
+    /// Reads the host, if rules look at it, and the path; a query is left out.
+    pub(super) fn read(method: Method, host: Option<&str>, path: &str) -> Result<Self, Unclear> {
         let host = host.map(|host| host_name(host).ok_or(Unclear::Host)).transpose()?;
-        Ok(OriginalRequest { method, host, path: RequestPath::read(path)? })
+        Ok(Self { method, host, path: RequestPath::read(path)? })
     }
 }
 

@@ -23,6 +23,7 @@ use crate::data_directory::{DataDirectory, ServerFile};
 use crate::databases::Databases;
 use crate::encryption_key;
 use crate::failure::Failure;
+use crate::listener::Listener;
 use crate::logging;
 use crate::shutdown::StopSignals;
 
@@ -84,6 +85,7 @@ async fn serve(settings: Settings, directory: DataDirectory) -> Result<(), Failu
         instance_id,
         public: listeners.public.url(),
         internal: listeners.internal.url(),
+        envoy: listeners.envoy.as_ref().map(Listener::url),
         tls_cert: listeners.certificate_file(),
     };
     server_file.write(&directory.paths.server_file())?;
@@ -109,8 +111,7 @@ async fn run_until_stopped(
     signals: &mut StopSignals,
 ) {
     let stop = CancellationToken::new();
-    let (public, internal) = (service.public(), service.internal());
-    let mut serving = std::pin::pin!(listeners.serve(public, internal, settings.limits, &stop));
+    let mut serving = std::pin::pin!(listeners.serve(service, settings.limits, &stop));
     let signal = tokio::select! {
         signal = signals.next() => signal,
         // They end only when they are told to.

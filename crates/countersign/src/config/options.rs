@@ -39,6 +39,11 @@ pub(crate) struct ServeOptions {
     )]
     pub(crate) internal_listen: Option<SocketAddr>,
 
+    /// The address at which Envoy asks over gRPC (ext_authz); 127.0.0.1:8082 if none is given. [default: Envoy is not listened to]
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:8082")]
+    #[arg(env = "COUNTERSIGN_ENVOY_LISTEN", help_heading = "Listeners")]
+    pub(crate) envoy_listen: Option<SocketAddr>,
+
     /// Allow --internal-listen on an address that other machines can reach.
     #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
     #[arg(env = "COUNTERSIGN_INTERNAL_BEYOND_LOOPBACK", help_heading = "Listeners")]
@@ -49,7 +54,7 @@ pub(crate) struct ServeOptions {
     #[arg(env = "COUNTERSIGN_INTERNAL_HOSTS")]
     pub(crate) internal_hosts: Option<Vec<String>>,
 
-    /// Certificate chain (PEM) for both listeners; read again when the file changes.
+    /// Certificate chain (PEM) for all listeners; read again when the file changes.
     #[arg(long, value_name = "FILE", env = "COUNTERSIGN_TLS_CERT", help_heading = "Listeners")]
     pub(crate) tls_cert: Option<PathBuf>,
 
@@ -257,6 +262,7 @@ impl ServeOptions {
             compat: self.compat.or(other.compat),
             listen: self.listen.or(other.listen),
             internal_listen: self.internal_listen.or(other.internal_listen),
+            envoy_listen: self.envoy_listen.or(other.envoy_listen),
             internal_beyond_loopback: self
                 .internal_beyond_loopback
                 .or(other.internal_beyond_loopback),

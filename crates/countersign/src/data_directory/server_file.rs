@@ -21,6 +21,8 @@ pub(crate) struct ServerFile {
     pub(crate) public: String,
     /// The URL of the internal listener.
     pub(crate) internal: String,
+    /// The URL at which Envoy asks, if it may.
+    pub(crate) envoy: Option<String>,
     /// The certificate it shows, if it speaks TLS: the file in which a command
     /// on this machine finds the one it must see.
     pub(crate) tls_cert: Option<PathBuf>,

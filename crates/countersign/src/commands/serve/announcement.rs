@@ -13,6 +13,7 @@ pub(super) fn say(server: &ServerFile, paths: &Paths, admin: &Admin, format: Log
             version = server.version,
             public = server.public,
             internal = server.internal,
+            envoy = server.envoy,
             data = %paths.directory.display(),
             made_admin = matches!(admin, Admin::Made | Admin::MadeWithGivenKey),
             "countersign is ready"
@@ -22,6 +23,8 @@ pub(super) fn say(server: &ServerFile, paths: &Paths, admin: &Admin, format: Log
 
 fn text(server: &ServerFile, paths: &Paths, admin: &Admin) -> String {
     let ServerFile { version, public, internal, .. } = server;
+    let envoy = server.envoy.as_ref();
+    let envoy = envoy.map_or_else(String::new, |url| format!("  envoy     {url} (gRPC)\n"));
     let directory = paths.directory.display();
     let made = match admin {
         Admin::Existing | Admin::Nobody => String::new(),
@@ -38,7 +41,8 @@ fn text(server: &ServerFile, paths: &Paths, admin: &Admin) -> String {
     format!(
         "countersign {version} is ready\n  \
            public    {public}\n  \
-           internal  {internal} (administration)\n  \
+           internal  {internal} (administration)\n\
+         {envoy}  \
            data      {directory}\n\
          {made}\
          {}",
