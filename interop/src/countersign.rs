@@ -27,6 +27,7 @@ pub struct Countersign {
 struct Urls {
     public: String,
     internal: String,
+    envoy: Option<String>,
 }
 
 impl Countersign {
@@ -87,6 +88,15 @@ impl Countersign {
         self.url().trim_start_matches("http://")
     }
 
+    /// The address and port at which Envoy asks over gRPC.
+    ///
+    /// # Errors
+    /// If it was not started with `--envoy-listen`.
+    pub fn envoy_address(&self) -> Result<&str> {
+        let url = self.urls.envoy.as_deref().context("started without `--envoy-listen`")?;
+        Ok(url.trim_start_matches("http://"))
+    }
+
     /// Ends the server as `kill -9` does.
     ///
     /// # Errors
@@ -103,6 +113,15 @@ impl Countersign {
         self.process.kill()?;
         (self.process, self.urls) = serve(self.directory.path(), &self.options).await?;
         Ok(())
+    }
+
+    /// Does so with other options of `serve`.
+    ///
+    /// # Errors
+    /// As [`restart`](Self::restart).
+    pub async fn restart_with(&mut self, options: &[&str]) -> Result<()> {
+        self.options = options.iter().map(|&option| option.to_owned()).collect();
+        self.restart().await
     }
 
     /// Runs a command of the binary against this server; what it prints.
@@ -195,7 +214,8 @@ async fn serve(directory: &Path, options: &[String]) -> Result<(Process, Urls)> 
         .ready(async || {
             let server: Value = serde_json::from_slice(&fs::read(&server_file).ok()?).ok()?;
             let url = |listener: &str| Some(server[listener].as_str()?.to_owned());
-            let urls = Urls { public: url("public")?, internal: url("internal")? };
+            let envoy = url("envoy");
+            let urls = Urls { public: url("public")?, internal: url("internal")?, envoy };
             // The internal listener has it at this path, whatever the public one's prefix.
             let answer = Request::get("/health/ready").send(&urls.internal).await.ok()?;
             (answer.status == 200).then_some(urls)

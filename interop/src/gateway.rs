@@ -1,5 +1,6 @@
-//! Caddy, Traefik, `HAProxy` and Envoy with the configurations that we ship.
+//! Caddy, Traefik, `HAProxy`, Envoy and Apache with the configurations that we ship.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -23,8 +24,12 @@ pub enum Gateway {
     HaProxy,
     /// `ext_authz` over HTTP.
     Envoy,
+    /// `ext_authz` over gRPC.
+    EnvoyGrpc,
     /// Envoy, which verifies access tokens by itself: `jwt_authn`.
     EnvoyJwt,
+    /// Apache, which verifies access tokens by itself: `mod_oauth2`.
+    Apache,
 }
 
 /// A running gateway; it ends when this value goes.
@@ -37,7 +42,11 @@ pub struct RunningGateway {
 
 impl Gateway {
     /// Every gateway that asks about each request.
-    pub const ALL: [Self; 4] = [Self::Caddy, Self::Traefik, Self::HaProxy, Self::Envoy];
+    pub const ALL: [Self; 5] =
+        [Self::Caddy, Self::Traefik, Self::HaProxy, Self::Envoy, Self::EnvoyGrpc];
+
+    /// Every gateway that verifies access tokens by itself.
+    pub const VERIFYING: [Self; 2] = [Self::EnvoyJwt, Self::Apache];
 
     /// Starts it between callers and a service at `application`, with Countersign, or
     /// whatever stands for it, at `countersign`.
@@ -81,14 +90,17 @@ impl Gateway {
             Self::Traefik => &["traefik/traefik.yml", "traefik/countersign.yml"],
             Self::HaProxy => &["haproxy/haproxy.cfg", "haproxy/countersign.lua"],
             Self::Envoy => &["envoy/envoy.yaml"],
+            Self::EnvoyGrpc => &["envoy/grpc.yaml"],
             Self::EnvoyJwt => &["envoy/jwt-authn.yaml"],
+            Self::Apache => &["apache/countersign.conf"],
         }
     }
 
     /// A shipped file with these addresses, and nothing else, in place of those in it.
     fn with_addresses(self, text: &str, ours: [&str; 3]) -> Result<String> {
         let mut text = text.to_owned();
-        for (port, address) in ["8000", "8080", "9000"].into_iter().zip(ours) {
+        let countersign = if self == Self::EnvoyGrpc { "8082" } else { "8080" };
+        for (port, address) in ["8000", countersign, "9000"].into_iter().zip(ours) {
             let own_port = address.rsplit_once(':').context("an address with a port")?.1;
             text = text.replace(&format!("127.0.0.1:{port}"), address);
             text = text.replace(&format!("port_value: {port}"), &format!("port_value: {own_port}"));
@@ -104,7 +116,8 @@ impl Gateway {
             Self::Caddy => packaged("caddy"),
             Self::Traefik => packaged("traefik"),
             Self::HaProxy => tool("COUNTERSIGN_TEST_HAPROXY"),
-            Self::Envoy | Self::EnvoyJwt => packaged("envoy"),
+            Self::Envoy | Self::EnvoyGrpc | Self::EnvoyJwt => packaged("envoy"),
+            Self::Apache => tool("COUNTERSIGN_TEST_APACHE"),
         };
         let mut command = Command::new(program?);
         match self {
@@ -122,14 +135,39 @@ impl Gateway {
             Self::HaProxy => {
                 command.args(["-db", "-f", "haproxy.cfg"]);
             }
-            Self::Envoy | Self::EnvoyJwt => {
-                let file = if self == Self::Envoy { "envoy.yaml" } else { "jwt-authn.yaml" };
-                command.args(["-c", file, "--use-dynamic-base-id", "--concurrency", "1"]);
+            Self::Envoy | Self::EnvoyGrpc | Self::EnvoyJwt => {
+                let path = Path::new(self.files()[0]);
+                command.arg("-c").args(path.file_name());
+                command.args(["--use-dynamic-base-id", "--concurrency", "1"]);
                 command.args(["-l", "warning"]);
+            }
+            Self::Apache => {
+                let configuration = directory.join("apache2.conf");
+                fs::write(&configuration, apache_around(directory)?)?;
+                command.args(["-DFOREGROUND", "-f"]).arg(configuration);
             }
         }
         Ok(command)
     }
+}
+
+/// What the packages of a distribution say around a site: where everything is, and the
+/// modules that are switched on.
+fn apache_around(directory: &Path) -> Result<String> {
+    let modules = tool("COUNTERSIGN_TEST_APACHE_MODULES")?;
+    let directory = directory.display();
+    let mut lines = format!(
+        "ServerRoot {directory}\nDefaultRuntimeDir {directory}\nPidFile {directory}/pid\n\
+         ErrorLog {directory}/errors\nServerName localhost\n\
+         User nobody\nGroup nogroup\nStartServers 1\n"
+    );
+    for name in
+        ["mpm_event", "authn_core", "authz_core", "headers", "proxy", "proxy_http", "oauth2"]
+    {
+        let module = modules.join(format!("mod_{name}.so"));
+        writeln!(lines, "LoadModule {name}_module {}", module.display())?;
+    }
+    Ok(lines + "Include countersign.conf\n")
 }
 
 impl RunningGateway {

@@ -19,10 +19,14 @@ struct House {
 
 impl House {
     async fn around(gateway: Gateway, options: &[&str]) -> Result<Self> {
-        let countersign = Countersign::start_with(options).await?;
+        let over_grpc = gateway == Gateway::EnvoyGrpc;
+        let mut options = options.to_vec();
+        options.extend(over_grpc.then_some("--envoy-listen=127.0.0.1:0"));
+        let countersign = Countersign::start_with(&options).await?;
         let caller = Caller::new("robot", KeyKind::Ed25519)?;
         countersign.account(caller.account(), &[caller.public_key()])?;
-        let proxy = Proxy::start(countersign.address(), Behaviour::Honest).await?;
+        let asked = if over_grpc { countersign.envoy_address()? } else { countersign.address() };
+        let proxy = Proxy::start(asked, Behaviour::Honest).await?;
         let upstream = Upstream::start().await?;
         let gateway = gateway.start(proxy.address(), upstream.address()).await?;
         Ok(Self { countersign, proxy, upstream, caller, gateway })
@@ -49,7 +53,8 @@ fn outage(gateway: Gateway) -> u16 {
     match gateway {
         Gateway::Caddy => 502,
         Gateway::Traefik => 500,
-        Gateway::HaProxy | Gateway::Envoy | Gateway::EnvoyJwt => 503,
+        Gateway::HaProxy | Gateway::Envoy | Gateway::EnvoyGrpc => 503,
+        Gateway::EnvoyJwt | Gateway::Apache => unreachable!("it asks nobody"),
     }
 }
 
@@ -106,6 +111,10 @@ async fn identity_headers_of_the_client_never_pass() -> Result<()> {
         assert_eq!(seen.all("x-auth-account"), ["robot"], "{gateway:?}");
         assert_eq!(seen.all("x-auth-groups").concat(), "", "{gateway:?}");
         assert_eq!(seen.forged(), [""; 0], "{gateway:?}");
+        // A proxy drops what is named here (RFC 9110 section 7.6.1).
+        let hop_by_hop = house.signed()?.line("Connection", "X-Auth-Account, X-Auth-Groups");
+        let seen = house.send(&hop_by_hop).await?.seen()?;
+        assert_eq!(seen.all("x-auth-account"), ["robot"], "{gateway:?}");
         let seen = house.send(&house.signed()?.line("X-Other", "kept")).await?.seen()?;
         assert_eq!(seen.all("x-other"), ["kept"], "{gateway:?}: the filter is no accident");
     }
@@ -192,7 +201,11 @@ async fn rules_are_decided_on_the_original_request() -> Result<()> {
             let answer = house.send(&request).await?;
             // Envoy normalises the path, and asks about the one that it passes on.
             let expected = match (gateway, status, request.path()) {
-                (Gateway::Envoy | Gateway::Traefik, 403, "/open/%2e%2e/things") => [403, 200, 400],
+                (
+                    Gateway::Envoy | Gateway::EnvoyGrpc | Gateway::Traefik,
+                    403,
+                    "/open/%2e%2e/things",
+                ) => [403, 200, 400],
                 (_, status, _) => [status; 3],
             };
             assert!(expected.contains(&answer.status), "{gateway:?} {request:?}: {answer:?}");
@@ -223,14 +236,23 @@ async fn a_kept_connection_that_breaks_is_an_accident() -> Result<()> {
 
 /// Without asking anybody: by the keys that Countersign publishes.
 #[tokio::test]
-async fn envoy_verifies_access_tokens_by_itself() -> Result<()> {
+async fn some_verify_access_tokens_by_themselves() -> Result<()> {
+    for gateway in Gateway::VERIFYING {
+        verifies_access_tokens(gateway).await?;
+    }
+    Ok(())
+}
+
+async fn verifies_access_tokens(gateway: Gateway) -> Result<()> {
     let identifier = "5d8f6a3a-2e5b-4c0e-9a53-6a7b9d0c1e2f";
     let for_things = ["--issuer", "https://auth.example", "--token-audiences", "things"];
-    let house = House::around(Gateway::EnvoyJwt, &for_things).await?;
+    let mut house = House::around(gateway, &for_things).await?;
     let token = house.countersign.access_token("the key of a caller", identifier).await?;
     let bearer = |token: &str| Request::get("/things").authorization(&format!("Bearer {token}"));
     // The keys are fetched in the background.
-    let good = bearer(&token).with_forged_identity();
+    let good = bearer(&token)
+        .with_forged_identity()
+        .line("Connection", "X-Auth-Account-Id, X-Auth-Identifier");
     let seen = interop::eventually("the keys", async || {
         let answer = house.send(&good).await.ok()?;
         (answer.status == 200).then(|| answer.seen().ok()).flatten()
@@ -247,14 +269,42 @@ async fn envoy_verifies_access_tokens_by_itself() -> Result<()> {
     let forged = format!("{signed}.{first}{}", signature.get(1..).unwrap_or_default());
     let stranger = Countersign::start_with(&for_things).await?;
     let strange = stranger.access_token("another key", identifier).await?;
+    let twice = bearer(&token).authorization(&format!("Bearer {token}"));
     for (request, what) in [
         (bearer(&forged), "forged"),
+        (twice, "twice"),
         (bearer(&strange), "of another server"),
         (bearer("a.b.c"), "no token"),
         (Request::get("/"), "nothing"),
         (Request::get("/").authorization(&house.caller.authorization()?), "a signed request"),
     ] {
-        assert_eq!(house.send(&request).await?.status, 401, "{what}");
+        let answer = house.send(&request).await?;
+        assert_eq!(answer.status, 401, "{gateway:?}, {what}: {answer:?}");
+        assert!(answer.all("www-authenticate").concat().starts_with("Bearer "), "{answer:?}");
+    }
+    let posted = Request::post("/things", "body").authorization(&format!("Bearer {token}"));
+    let seen = house.send(&posted).await?.seen()?;
+    assert_eq!((seen.method.as_str(), seen.body.as_str()), ("POST", "body"));
+
+    // Of the keys that it knows by now, and not for it, or no longer.
+    for (options, lifetime) in [
+        (["--issuer", "https://other.example", "--token-audiences", "things"], "15m"),
+        (["--issuer", "https://auth.example", "--token-audiences", "others"], "15m"),
+        (for_things, "1s"),
+    ] {
+        let options = [&options[..], &["--access-token-lifetime", lifetime]].concat();
+        house.countersign.restart_with(&options).await?;
+        let token = house.countersign.access_token("the key of a caller", identifier).await?;
+        let is_refused = async || {
+            let status = house.send(&bearer(&token)).await.ok()?.status;
+            matches!(status, 401 | 403).then_some(())
+        };
+        if lifetime == "1s" {
+            assert_eq!(house.send(&bearer(&token)).await?.status, 200, "{gateway:?}");
+            interop::eventually(&format!("{gateway:?}: the end of the token"), is_refused).await?;
+        } else {
+            assert_eq!(is_refused().await, Some(()), "{gateway:?} {options:?}");
+        }
     }
     Ok(())
 }

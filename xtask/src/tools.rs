@@ -1,6 +1,7 @@
 //! The programs that tests drive: found on this machine, or fetched into
 //! `target/tools`. Nothing is installed and no service is started.
 
+mod apache;
 mod debian;
 mod go;
 mod node;
@@ -37,6 +38,7 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<Vec<Tool>> {
     let directory = directory(workspace)?;
     let debian = directory.join("debian");
     let python = directory.join("python");
+    let apache = apache::fetch(&debian)?;
     let node = node::fetch(&directory.join("node"), &python, &debian)?;
     let postgres = postgres(workspace)?.variables().map(|(variable, path)| Tool { variable, path });
     let mut tools = Vec::from(postgres);
@@ -85,6 +87,8 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<Vec<Tool>> {
             variable: "COUNTERSIGN_TEST_SCHEMATHESIS",
             path: python::environment(&python, &debian, "schemathesis-4.32.5")?,
         },
+        Tool { variable: "COUNTERSIGN_TEST_APACHE", path: apache.program },
+        Tool { variable: "COUNTERSIGN_TEST_APACHE_MODULES", path: apache.modules },
         Tool { variable: "COUNTERSIGN_TEST_NODE", path: node.program },
         Tool { variable: "COUNTERSIGN_TEST_NODE_MODULES", path: node.modules },
         Tool {

@@ -16,7 +16,7 @@ use crate::run;
 
 /// What to do by hand where packages cannot be fetched.
 pub(super) const BY_HAND: &str = "sudo apt-get update && sudo apt-get install -y \
-    golang-go golang-gopkg-square-go-jose.v2-dev haproxy nginx nodejs npm openssl openssh-client postgresql \
+    golang-go golang-gopkg-square-go-jose.v2-dev haproxy libapache2-mod-oauth2 nginx nodejs npm openssl openssh-client postgresql \
     python3-venv";
 
 /// Where programs are, whatever the user's `PATH`.
@@ -27,9 +27,14 @@ const POSTGRES: &str = "usr/lib/postgresql";
 
 /// A program of this machine, or from a package unpacked under `directory`.
 pub(super) fn program(directory: &Path, package: &str, name: &str) -> Result<PathBuf> {
-    if let Some(found) = installed(name) {
-        return Ok(found);
+    match installed(name) {
+        Some(found) => Ok(found),
+        None => unpacked_program(directory, package, name),
     }
+}
+
+/// A program from a package unpacked under `directory`.
+pub(super) fn unpacked_program(directory: &Path, package: &str, name: &str) -> Result<PathBuf> {
     let root = unpacked(directory, package)?;
     let wrapper = root.join("run").join(name);
     write_wrapper(&root, name, &wrapper)?;
