@@ -48,22 +48,54 @@ pub fn render_json(path: &str, body: &serde_json::Value) -> Vec<u8> {
 /// # Errors
 /// If a connection breaks or an answer is not 200.
 pub async fn send_all(address: &str, requests: &Requests) -> anyhow::Result<Duration> {
+    send_in(Duration::ZERO, address, requests).await
+}
+
+/// Does so no faster than evenly over this time.
+///
+/// # Errors
+/// As [`send_all`].
+pub async fn send_in(
+    time: Duration,
+    address: &str,
+    requests: &Requests,
+) -> anyhow::Result<Duration> {
     let mut connections = Vec::with_capacity(CALLERS);
     for _ in 0..CALLERS {
         connections.push(connect(address).await?);
     }
-    let next = Arc::new(AtomicUsize::new(0));
     let watch = Stopwatch::start();
+    let queue = Arc::new(Queue { requests: Arc::clone(requests), next: 0.into(), watch, time });
     let callers: Vec<_> = connections
         .into_iter()
-        .map(|connection| {
-            tokio::spawn(send_some(connection, Arc::clone(requests), Arc::clone(&next)))
-        })
+        .map(|connection| tokio::spawn(send_some(connection, Arc::clone(&queue))))
         .collect();
     for caller in callers {
         caller.await??;
     }
     Ok(watch.elapsed())
+}
+
+/// Requests that callers take, each when it is due.
+struct Queue {
+    requests: Requests,
+    next: AtomicUsize,
+    watch: Stopwatch,
+    time: Duration,
+}
+
+impl Queue {
+    async fn take(&self) -> Option<&[u8]> {
+        let index = self.next.fetch_add(1, Ordering::Relaxed);
+        let request = self.requests.get(index)?;
+        let share = u32::try_from(index).ok().zip(u32::try_from(self.requests.len()).ok());
+        let due = share.map_or(self.time, |(index, count)| self.time / count * index);
+        // A timer would wake many callers at once.
+        while self.watch.elapsed() < due {
+            tokio::task::yield_now().await;
+        }
+        Some(request)
+    }
 }
 
 /// A connection that sends what is written at once.
@@ -76,13 +108,9 @@ pub async fn connect(address: &str) -> anyhow::Result<TcpStream> {
     Ok(connection)
 }
 
-async fn send_some(
-    mut connection: TcpStream,
-    requests: Requests,
-    next: Arc<AtomicUsize>,
-) -> anyhow::Result<()> {
+async fn send_some(mut connection: TcpStream, queue: Arc<Queue>) -> anyhow::Result<()> {
     let mut buffer = vec![0; 16 * 1024];
-    while let Some(request) = requests.get(next.fetch_add(1, Ordering::Relaxed)) {
+    while let Some(request) = queue.take().await {
         exchange(&mut connection, request, &mut buffer).await?;
     }
     Ok(())

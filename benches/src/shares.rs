@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::load::{Requests, send_all};
+use crate::load::{Requests, send_all, send_in};
 use crate::pairs::Ratios;
 use crate::process::{BOTH_CORES, LOAD_CORE, Server, move_to_cores};
 use crate::report::{Limit, Row};
@@ -32,6 +32,21 @@ pub struct Half {
 pub async fn half(server: &Server, address: &str, requests: &Requests) -> anyhow::Result<Half> {
     let before = server.cpu_nanos()?;
     let elapsed = send_all(address, requests).await?;
+    Ok(Half { elapsed, cpu_nanos: server.cpu_nanos()? - before })
+}
+
+/// Sends these requests to one address of a server, at the pace of another half.
+///
+/// # Errors
+/// If an answer is not 200.
+pub async fn half_as_fast_as(
+    other: &Half,
+    server: &Server,
+    address: &str,
+    requests: &Requests,
+) -> anyhow::Result<Half> {
+    let before = server.cpu_nanos()?;
+    let elapsed = send_in(other.elapsed, address, requests).await?;
     Ok(Half { elapsed, cpu_nanos: server.cpu_nanos()? - before })
 }
 
@@ -99,6 +114,23 @@ pub fn on_the_load_core<T>(work: impl Future<Output = anyhow::Result<T>>) -> any
         });
     move_to_cores(BOTH_CORES)?;
     outcome
+}
+
+/// How much more CPU time one way takes than another.
+#[derive(Default)]
+pub struct Costs(Vec<f64>);
+
+impl Costs {
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^53 nanoseconds")]
+    /// Takes a pair.
+    pub fn add(&mut self, base: &Half, ours: &Half) {
+        self.0.push(ours.cpu_nanos as f64 / base.cpu_nanos as f64);
+    }
+
+    /// What must not be above the limit.
+    pub fn row(self, name: String, value: f64) -> Row {
+        Row { name, ratios: Ratios::new(self.0), limit: Limit::AtMost, value }
+    }
 }
 
 impl Shares {

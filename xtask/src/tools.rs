@@ -43,10 +43,7 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<Vec<Tool>> {
     let postgres = postgres(workspace)?.variables().map(|(variable, path)| Tool { variable, path });
     let mut tools = Vec::from(postgres);
     tools.extend([
-        Tool {
-            variable: "COUNTERSIGN_TEST_NGINX",
-            path: debian::program(&debian, "nginx", "nginx")?,
-        },
+        nginx(workspace)?,
         Tool {
             variable: "COUNTERSIGN_TEST_HAPROXY",
             path: debian::program(&debian, "haproxy", "haproxy")?,
@@ -103,6 +100,13 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<Vec<Tool>> {
 pub(crate) fn postgres(workspace: &Workspace) -> Result<Template> {
     let directory = directory(workspace)?;
     postgres::template(&directory.join("postgres"), &directory.join("debian"))
+}
+
+/// nginx.
+pub(crate) fn nginx(workspace: &Workspace) -> Result<Tool> {
+    let debian = directory(workspace)?.join("debian");
+    let path = debian::program(&debian, "nginx", "nginx")?;
+    Ok(Tool { variable: "COUNTERSIGN_TEST_NGINX", path })
 }
 
 fn directory(workspace: &Workspace) -> Result<PathBuf> {
