@@ -30,6 +30,7 @@ use http::StatusCode;
 use http::header::{CACHE_CONTROL, RETRY_AFTER};
 use utoipa::OpenApi as _;
 
+pub use envoy::ENVOY_CHECK;
 pub use gateways::PublicService;
 pub use url_prefix::{UrlPrefix, UrlPrefixError};
 
@@ -42,9 +43,6 @@ pub const AUTH_REQUEST: &str = "/auth-request";
 /// The endpoint for gateways that ask with the original method, and with the original path
 /// behind this one.
 pub const EXT_AUTHZ: &str = "/ext-authz";
-/// The one method of Envoy's `envoy.service.auth.v3.Authorization`, over gRPC on a listener
-/// of its own.
-pub const ENVOY_CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
 
 use crate::access_rules::AccessRules;
 use crate::health;

@@ -31,6 +31,10 @@ use super::{PublicState, unavailable};
 use crate::layers::Layers;
 use crate::request_context::{RequestContext, RequestContexts, X_REQUEST_ID, conceal_credentials};
 
+/// The one method of Envoy's `envoy.service.auth.v3.Authorization`, over gRPC on a listener
+/// of its own.
+pub const ENVOY_CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
+
 /// The longest question, in bytes: a header section as Envoy takes it, its path a second
 /// time, and as much of a body as a configuration may send along for nothing.
 const MAX_QUESTION_BYTES: usize = 1024 * 1024;
@@ -51,7 +55,7 @@ pub(super) fn routes(state: &PublicState) -> Router {
         contexts: Arc::clone(&state.contexts),
     };
     let server = AuthorizationServer::new(checks).max_decoding_message_size(MAX_QUESTION_BYTES);
-    let route = Router::new().route_service(super::ENVOY_CHECK, server);
+    let route = Router::new().route_service(ENVOY_CHECK, server);
     layers.observe(layers.limit(route))
 }
 
