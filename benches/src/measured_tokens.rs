@@ -89,7 +89,7 @@ impl TokenSetup {
         let data = tempfile::tempdir_in(directory)?.keep();
         let file = data.join("setup.json");
         std::fs::write(&file, serde_json::to_vec(self)?)?;
-        Ok(["--measured".to_owned(), file.to_str().context("a printable path")?.to_owned()])
+        Ok(["--measured-tokens".to_owned(), file.to_str().context("a printable path")?.to_owned()])
     }
 
     /// Reads the arguments back, with the directory for the data; `None` if this is not
@@ -100,7 +100,7 @@ impl TokenSetup {
     pub fn from_arguments(
         mut arguments: impl Iterator<Item = String>,
     ) -> anyhow::Result<Option<(Self, PathBuf)>> {
-        if arguments.next().as_deref() != Some("--measured") {
+        if arguments.next().as_deref() != Some("--measured-tokens") {
             return Ok(None);
         }
         let file = PathBuf::from(arguments.next().context("a file")?);

@@ -42,7 +42,7 @@ pub struct RunningGateway {
 
 impl Gateway {
     /// Every gateway that asks about each request.
-    pub const ALL: [Self; 5] =
+    pub const ASKING: [Self; 5] =
         [Self::Caddy, Self::Traefik, Self::HaProxy, Self::Envoy, Self::EnvoyGrpc];
 
     /// Every gateway that verifies access tokens by itself.

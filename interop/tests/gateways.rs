@@ -60,7 +60,7 @@ fn outage(gateway: Gateway) -> u16 {
 
 #[tokio::test]
 async fn a_caller_with_a_registered_key_is_allowed_once() -> Result<()> {
-    for gateway in Gateway::ALL {
+    for gateway in Gateway::ASKING {
         let house = House::around(gateway, &[]).await?;
         let request = house.signed()?;
         let answer = house.send(&request).await?;
@@ -81,7 +81,7 @@ async fn a_caller_with_a_registered_key_is_allowed_once() -> Result<()> {
 
 #[tokio::test]
 async fn everybody_else_is_challenged() -> Result<()> {
-    for gateway in Gateway::ALL {
+    for gateway in Gateway::ASKING {
         let house = House::around(gateway, &[]).await?;
         let impostor = Caller::new("robot", KeyKind::Ed25519)?;
         let good = house.caller.authorization()?;
@@ -105,7 +105,7 @@ async fn everybody_else_is_challenged() -> Result<()> {
 
 #[tokio::test]
 async fn identity_headers_of_the_client_never_pass() -> Result<()> {
-    for gateway in Gateway::ALL {
+    for gateway in Gateway::ASKING {
         let house = House::around(gateway, &[]).await?;
         let seen = house.send(&house.signed()?.with_forged_identity()).await?.seen()?;
         assert_eq!(seen.all("x-auth-account"), ["robot"], "{gateway:?}");
@@ -123,7 +123,7 @@ async fn identity_headers_of_the_client_never_pass() -> Result<()> {
 
 #[tokio::test]
 async fn the_request_reaches_the_service_whole() -> Result<()> {
-    for gateway in Gateway::ALL {
+    for gateway in Gateway::ASKING {
         let house = House::around(gateway, &[]).await?;
         let body = "0123456789".repeat(5000);
         let request = Request::post("/things", &body).authorization(&house.caller.authorization()?);
@@ -135,7 +135,7 @@ async fn the_request_reaches_the_service_whole() -> Result<()> {
 
 #[tokio::test]
 async fn ten_requests_use_one_connection_to_countersign() -> Result<()> {
-    for gateway in Gateway::ALL {
+    for gateway in Gateway::ASKING {
         let house = House::around(gateway, &[]).await?;
         for number in 0..10 {
             // Refusals keep the connection too.
@@ -151,7 +151,7 @@ async fn ten_requests_use_one_connection_to_countersign() -> Result<()> {
 
 #[tokio::test]
 async fn without_countersign_nobody_is_allowed() -> Result<()> {
-    for gateway in Gateway::ALL {
+    for gateway in Gateway::ASKING {
         let mut house = House::around(gateway, &[]).await?;
         let request = house.signed()?;
         house.countersign.kill()?;
@@ -176,7 +176,7 @@ async fn rules_are_decided_on_the_original_request() -> Result<()> {
          [[rules]]\npath = '/closed'\nallow = ['ops']",
     )?;
     let path = rules.path().to_string_lossy();
-    for gateway in Gateway::ALL {
+    for gateway in Gateway::ASKING {
         let house = House::around(gateway, &["--rules-file", &path]).await?;
         let signed = |request: Request| -> Result<Request> {
             Ok(request.authorization(&house.caller.authorization()?))
@@ -218,7 +218,7 @@ async fn rules_are_decided_on_the_original_request() -> Result<()> {
 /// refused. Traefik's client asks again over HTTP/1, whatever the configuration says.
 #[tokio::test]
 async fn a_kept_connection_that_breaks_is_an_accident() -> Result<()> {
-    for gateway in Gateway::ALL {
+    for gateway in Gateway::ASKING {
         let house = House::around(gateway, &[]).await?;
         assert_eq!(house.send(&house.signed()?).await?.status, 200, "{gateway:?}");
 

@@ -6,6 +6,7 @@ use countersign_core::KeyKind;
 use interop::{
     Answer, Behaviour, Caller, Countersign, Nginx, Proxy, Request, Site, Upstream, eventually,
 };
+use tokio::task::JoinSet;
 
 /// Retries that an operator has switched on for everything.
 const RETRIES: &str =
@@ -188,6 +189,34 @@ async fn ten_requests_use_one_connection_to_countersign() -> Result<()> {
     }
     assert_eq!(house.proxy.connections(), 1);
     assert_eq!(house.upstream.requests(), 10);
+    Ok(())
+}
+
+#[tokio::test]
+async fn each_caller_at_once_uses_one_connection_to_countersign() -> Result<()> {
+    const CALLERS: usize = 48;
+    const ROUNDS: usize = 10;
+    for (without, all_new) in [(None, false), (Some("keepalive 256;"), true)] {
+        let house = House::new().await?;
+        let nginx = Nginx::start(&Site { without, ..house.site() }).await?;
+        for _ in 0..ROUNDS {
+            let mut under_way = JoinSet::new();
+            for _ in 0..CALLERS {
+                let (request, url) = (house.signed()?, nginx.url().to_owned());
+                under_way.spawn(async move { request.send(&url).await });
+            }
+            for answer in under_way.join_all().await {
+                assert_eq!(answer?.status, 200);
+            }
+        }
+        let (connections, requests) = (house.proxy.connections(), house.upstream.requests());
+        assert_eq!(requests, CALLERS * ROUNDS);
+        if all_new {
+            assert_eq!(connections, requests, "nginx kept some: the count is no measure");
+        } else {
+            assert!(connections <= CALLERS, "{connections} connections");
+        }
+    }
     Ok(())
 }
 

@@ -25,7 +25,7 @@ const LIMIT: f64 = 1.10;
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = || std::env::args().skip(1);
-    if let Ok(Some(setup)) = Setup::from_arguments(arguments()) {
+    if let Some(setup) = Setup::from_arguments(arguments())? {
         measured::serve(setup)?;
         return Ok(ExitCode::SUCCESS);
     }

@@ -1,4 +1,4 @@
-//! Both listeners' routers from ports and settings.
+//! What answers on each listener, from ports and settings.
 
 use std::sync::Arc;
 
@@ -98,7 +98,7 @@ pub enum SettingsError {
     Scheme(String),
 }
 
-/// The service, ready to be served on two listeners.
+/// The service, ready to be served on its listeners.
 pub struct Service {
     public: PublicState,
     internal: InternalState,

@@ -5,7 +5,6 @@
 //! here says itself what becomes of the request: which headers are set or removed before
 //! the service gets it, or what the caller is told.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -19,7 +18,6 @@ use envoy_types::ext_authz::v3::pb::{
 use envoy_types::ext_authz::v3::{
     CheckRequestExt as _, CheckResponseExt as _, DeniedHttpResponseBuilder, OkHttpResponseBuilder,
 };
-use envoy_types::pb::envoy::config::core::v3::HeaderMap as EnvoyHeaders;
 use envoy_types::pb::envoy::service::auth::v3::attribute_context::HttpRequest;
 use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
@@ -144,32 +142,20 @@ fn original(request: &HttpRequest, with_host: bool) -> Result<OriginalRequest, U
 /// them. A line of its own for each is sent only with `encode_raw_headers`; otherwise those
 /// of one name are joined with commas.
 fn read_headers(request: &HttpRequest) -> HeaderMap {
-    let lines: &mut dyn Iterator<Item = (&str, &[u8])> = match &request.header_map {
-        Some(raw) => &mut raw_lines(raw),
-        None => &mut joined_lines(&request.headers),
-    };
     let mut headers = HeaderMap::new();
-    for (name, value) in lines {
+    let mut add = |name: &str, value: &[u8]| {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_bytes(value))
         {
             headers.append(name, value);
         }
+    };
+    match &request.header_map {
+        Some(lines) => lines.headers.iter().for_each(|line| {
+            let raw = &line.raw_value;
+            add(&line.key, if raw.is_empty() { line.value.as_bytes() } else { raw });
+        }),
+        None => request.headers.iter().for_each(|(name, value)| add(name, value.as_bytes())),
     }
     conceal_credentials(&mut headers);
     headers
-}
-
-fn raw_lines(raw: &EnvoyHeaders) -> impl Iterator<Item = (&str, &[u8])> {
-    raw.headers.iter().map(|header| {
-        let value = if header.raw_value.is_empty() {
-            header.value.as_bytes()
-        } else {
-            header.raw_value.as_slice()
-        };
-        (header.key.as_str(), value)
-    })
-}
-
-fn joined_lines(joined: &HashMap<String, String>) -> impl Iterator<Item = (&str, &[u8])> {
-    joined.iter().map(|(name, value)| (name.as_str(), value.as_bytes()))
 }

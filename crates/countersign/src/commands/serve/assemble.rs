@@ -1,5 +1,5 @@
 //! The service put together: store, directory, replay guard and remote keys
-//! behind the routes of both listeners.
+//! behind the routes of the listeners.
 
 use std::path::Path;
 use std::sync::Arc;
