@@ -98,13 +98,20 @@ impl Gateway {
 
     /// A shipped file with these addresses, and nothing else, in place of those in it.
     fn with_addresses(self, text: &str, ours: [&str; 3]) -> Result<String> {
-        let mut text = text.to_owned();
         let countersign = if self == Self::EnvoyGrpc { "8082" } else { "8080" };
-        for (port, address) in ["8000", countersign, "9000"].into_iter().zip(ours) {
-            let own_port = address.rsplit_once(':').context("an address with a port")?.1;
-            text = text.replace(&format!("127.0.0.1:{port}"), address);
-            text = text.replace(&format!("port_value: {port}"), &format!("port_value: {own_port}"));
+        let shipped = ["8000", countersign, "9000"];
+        let marks = ["@listen", "@countersign", "@application"];
+        let mut text = text.to_owned();
+        // All marks before the first address: one with port 39000 has no 9000 left in it.
+        for (port, mark) in shipped.into_iter().zip(marks) {
+            text = text.replace(&format!("127.0.0.1:{port}"), &format!("{mark}@"));
+            text = text.replace(&format!("port_value: {port}"), &format!("port_value: {mark}_port@"));
             ensure!(!text.contains(port), "{self:?}: {port} is left in the configuration");
+        }
+        for (address, mark) in ours.into_iter().zip(marks) {
+            let own_port = address.rsplit_once(':').context("an address with a port")?.1;
+            text = text.replace(&format!("{mark}_port@"), own_port);
+            text = text.replace(&format!("{mark}@"), address);
         }
         Ok(text)
     }
