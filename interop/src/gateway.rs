@@ -105,7 +105,8 @@ impl Gateway {
         // All marks before the first address: one with port 39000 has no 9000 left in it.
         for (port, mark) in shipped.into_iter().zip(marks) {
             text = text.replace(&format!("127.0.0.1:{port}"), &format!("{mark}@"));
-            text = text.replace(&format!("port_value: {port}"), &format!("port_value: {mark}_port@"));
+            text =
+                text.replace(&format!("port_value: {port}"), &format!("port_value: {mark}_port@"));
             ensure!(!text.contains(port), "{self:?}: {port} is left in the configuration");
         }
         for (address, mark) in ours.into_iter().zip(marks) {

@@ -14,8 +14,9 @@ mod signing_keys;
 mod trusted_keys;
 
 pub use administration::{
-    Account, AccountChange, AccountFilter, Act, AdminStore, AuditRecord, EndpointStatus,
-    JwksEndpoint, NewAccount, NewPublicKey, Page, PublicKeyRecord, StoreError,
+    Account, AccountChange, AccountCondition, AccountFilter, Act, AdminStore, AuditFilter,
+    AuditRecord, EndpointStatus, JwksEndpoint, NewAccount, NewPublicKey, Page, PublicKeyRecord,
+    StoreError,
 };
 pub use api_keys::{ApiKeyRecord, ApiKeyStore, NewApiKey};
 pub use directory::{

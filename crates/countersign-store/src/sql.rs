@@ -24,9 +24,9 @@ mod trail;
 
 use async_trait::async_trait;
 use countersign_core::ports::{
-    Account, AccountChange, AccountFilter, Act, AdminStore, ApiKeyRecord, ApiKeyStore, AuditRecord,
-    JwksEndpoint, NewAccount, NewApiKey, NewPublicKey, Page, PublicKeyRecord, RefreshTokenRecord,
-    Resealed, SecretName, SigningKeyRecord, SigningKeyStore, StoreError,
+    Account, AccountChange, AccountFilter, Act, AdminStore, ApiKeyRecord, ApiKeyStore, AuditFilter,
+    AuditRecord, JwksEndpoint, NewAccount, NewApiKey, NewPublicKey, Page, PublicKeyRecord,
+    RefreshTokenRecord, Resealed, SecretName, SigningKeyRecord, SigningKeyStore, StoreError,
 };
 use countersign_core::{
     AccountId, AccountName, ApiKeyId, RotationStep, Sealed, SecretHash, UnixTime,
@@ -86,6 +86,14 @@ impl AdminStore for SqlStore {
         page: Page<AccountName>,
     ) -> Result<Vec<Account>, StoreError> {
         accounts::page(&self.database, filter, &page).await
+    }
+
+    async fn newest_accounts(
+        &self,
+        filter: &AccountFilter,
+        page: Page<(UnixTime, AccountName)>,
+    ) -> Result<Vec<Account>, StoreError> {
+        accounts::newest(&self.database, filter, &page).await
     }
 
     async fn change_account(
@@ -171,6 +179,14 @@ impl AdminStore for SqlStore {
 
     async fn audit(&self, page: Page<i64>) -> Result<Vec<AuditRecord>, StoreError> {
         trail::page(&self.database, &page).await
+    }
+
+    async fn latest_audit(
+        &self,
+        filter: &AuditFilter,
+        page: Page<i64>,
+    ) -> Result<Vec<AuditRecord>, StoreError> {
+        trail::latest(&self.database, filter, &page).await
     }
 }
 

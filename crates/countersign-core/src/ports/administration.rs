@@ -154,6 +154,31 @@ pub struct AccountFilter {
     pub group: Option<GroupName>,
     /// Only accounts whose name contains this text.
     pub name_contains: Option<String>,
+    /// Only accounts in this condition.
+    pub condition: Option<AccountCondition>,
+}
+
+/// What an operator looks for among the accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountCondition {
+    /// They are disabled.
+    Disabled,
+    /// Nothing proved them since then, and they are older than that.
+    UnusedSince(UnixTime),
+    /// One of their public keys, not revoked, expires behind the first instant and not
+    /// behind the second.
+    KeyExpires(UnixTime, UnixTime),
+}
+
+/// Which acts a listing shows.
+#[derive(Clone, Debug, Default)]
+pub struct AuditFilter {
+    /// Only acts by this account.
+    pub actor: Option<String>,
+    /// Only acts of this kind, for example `account.create`.
+    pub action: Option<String>,
+    /// Only acts upon what has this text in its name.
+    pub target_contains: Option<String>,
 }
 
 /// A stretch of a listing.
@@ -222,6 +247,17 @@ pub trait AdminStore: Send + Sync {
         &self,
         filter: &AccountFilter,
         page: Page<AccountName>,
+    ) -> Result<Vec<Account>, StoreError>;
+
+    /// Accounts, the newest first; those of one instant in the reverse order of their
+    /// names. A page begins behind what was made then and is called so.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn newest_accounts(
+        &self,
+        filter: &AccountFilter,
+        page: Page<(UnixTime, AccountName)>,
     ) -> Result<Vec<Account>, StoreError>;
 
     /// Changes an account; the account after the change, or `None` if there is none.
@@ -327,4 +363,15 @@ pub trait AdminStore: Send + Sync {
     /// # Errors
     /// [`StoreError::Unavailable`].
     async fn audit(&self, page: Page<i64>) -> Result<Vec<AuditRecord>, StoreError>;
+
+    /// The audit trail, the newest first: a page begins with what is older than its
+    /// `after`.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn latest_audit(
+        &self,
+        filter: &AuditFilter,
+        page: Page<i64>,
+    ) -> Result<Vec<AuditRecord>, StoreError>;
 }

@@ -34,7 +34,8 @@ pub(super) async fn list(
     if query.name_contains.as_ref().is_some_and(|text| text.len() > MAX_ACCOUNT_NAME_BYTES) {
         return Err(Kind::InvalidRequest.problem("`name_contains` is longer than any name"));
     }
-    let filter = AccountFilter { group: query.group, name_contains: query.name_contains };
+    let filter =
+        AccountFilter { group: query.group, name_contains: query.name_contains, condition: None };
     let accounts = store.accounts(&filter, page).await?;
     let next = next(&accounts, limit, |account| account.name.clone());
     Ok(Json(Accounts { accounts: accounts.into_iter().map(Into::into).collect(), next }))

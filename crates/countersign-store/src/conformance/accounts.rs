@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use countersign_core::UnixTime;
 use countersign_core::ports::{
-    Account, AccountChange, AccountFilter, AdminStore, Page, StoreError,
+    Account, AccountChange, AccountCondition, AccountFilter, AdminStore, NewPublicKey, Page,
+    StoreError,
 };
 
 use super::{act, cases, create, fresh_key, group, id, listed, name, new_account, new_key};
@@ -15,6 +16,8 @@ cases!(AdminStore:
     a_listing_is_in_order_and_in_pages,
     a_page_has_between_one_and_a_thousand_items,
     a_listing_shows_what_passes_its_filters,
+    a_listing_shows_accounts_in_a_condition,
+    the_newest_accounts_come_first,
     groups_are_replaced_and_sorted,
     an_account_is_disabled_and_enabled,
     a_deleted_account_takes_its_credentials_along,
@@ -104,6 +107,7 @@ async fn a_listing_shows_what_passes_its_filters(store: Arc<dyn AdminStore>) {
     let filter = |group_name: Option<&str>, part: Option<&str>| AccountFilter {
         group: group_name.map(group),
         name_contains: part.map(str::to_owned),
+        condition: None,
     };
     let expectations: [(_, &[&str]); 8] = [
         (filter(Some("ops"), None), &["Billing-2", "billing-1"]),
@@ -118,6 +122,62 @@ async fn a_listing_shows_what_passes_its_filters(store: Arc<dyn AdminStore>) {
     for (filter, expected) in expectations {
         assert_eq!(listed(&*store, &filter).await, expected, "{filter:?}");
     }
+}
+
+async fn a_listing_shows_accounts_in_a_condition(store: Arc<dyn AdminStore>) {
+    for (number, called) in (1..).zip(["disabled", "expired", "expiring", "late", "revoked"]) {
+        create(&*store, number, called, &[]).await;
+    }
+    let disable = AccountChange::SetDisabled(true);
+    store.change_account(&act(2), &name("disabled"), disable).await.expect("a change");
+    let at = UnixTime::from_secs;
+    for (called, expiry) in
+        [("expired", 100), ("expiring", 101), ("expiring", 200), ("late", 201), ("revoked", 150)]
+    {
+        let expires_at = Some(at(expiry));
+        let new = NewPublicKey { expires_at, ..new_key(&fresh_key()) };
+        let print = new.key.fingerprints().openssh();
+        store.add_public_key(&act(2), &name(called), new).await.expect("a key");
+        if called == "revoked" {
+            store.revoke_public_key(&act(3), &name(called), &print).await.expect("a change");
+        }
+    }
+    let everyone = ["disabled", "expired", "expiring", "late", "revoked"];
+    let expectations: [(_, &[&str]); 4] = [
+        (AccountCondition::Disabled, &["disabled"]),
+        (AccountCondition::KeyExpires(at(100), at(200)), &["expiring"]),
+        // All of them were made at the instant 1.
+        (AccountCondition::UnusedSince(at(1)), &[]),
+        (AccountCondition::UnusedSince(at(2)), &everyone),
+    ];
+    for (condition, expected) in expectations {
+        let filter = AccountFilter { condition: Some(condition), ..AccountFilter::default() };
+        assert_eq!(listed(&*store, &filter).await, expected, "{condition:?}");
+        let page = Page { after: None, limit: 1000 };
+        let mut newest = store.newest_accounts(&filter, page).await.expect("a listing");
+        newest.reverse();
+        let newest: Vec<_> = newest.iter().map(|account| account.name.as_str()).collect();
+        assert_eq!(newest, expected, "{condition:?}");
+    }
+}
+
+async fn the_newest_accounts_come_first(store: Arc<dyn AdminStore>) {
+    for (number, (called, made)) in (1..).zip([("b", 1), ("a", 3), ("c", 2), ("é", 2), ("d", 3)]) {
+        let new = super::new_account(number, called, &[]);
+        store.create_account(&act(made), new).await.expect("a new account");
+    }
+    let mut seen = Vec::new();
+    let mut after = None;
+    loop {
+        let page = Page { after: after.clone(), limit: 2 };
+        let filter = AccountFilter::default();
+        let accounts = store.newest_accounts(&filter, page).await.expect("a page");
+        assert!(accounts.len() <= 2);
+        let Some(last) = accounts.last() else { break };
+        after = Some((last.created_at, last.name.clone()));
+        seen.extend(accounts.into_iter().map(|account| account.name.to_string()));
+    }
+    assert_eq!(seen, ["d", "a", "é", "c", "b"]);
 }
 
 async fn groups_are_replaced_and_sorted(store: Arc<dyn AdminStore>) {

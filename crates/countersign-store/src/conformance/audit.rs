@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use countersign_core::UnixTime;
-use countersign_core::ports::{AccountChange, AdminStore, AuditRecord, Page};
+use countersign_core::ports::{AccountChange, AdminStore, AuditFilter, AuditRecord, Page};
 use serde_json::{Value, json};
 
 use super::{act, cases, create, fresh_key, group, id, name, new_key, trail};
@@ -14,6 +14,7 @@ cases!(AdminStore:
     acts_upon_endpoints_are_recorded,
     what_was_not_done_is_not_recorded,
     the_trail_is_read_in_pages,
+    the_latest_acts_come_first,
 );
 
 /// The record that was added last.
@@ -144,4 +145,42 @@ async fn the_trail_is_read_in_pages(store: Arc<dyn AdminStore>) {
     let expected: Vec<_> = (1..=5).map(|number| format!("account robot-{number}")).collect();
     assert_eq!(targets, expected);
     assert_eq!(seen, trail(&*store).await);
+}
+
+async fn the_latest_acts_come_first(store: Arc<dyn AdminStore>) {
+    for number in 1..=5 {
+        create(&*store, number, &format!("robot-{number}"), &[]).await;
+    }
+    let by = |actor: &str| countersign_core::ports::Act { actor: actor.to_owned(), ..act(2) };
+    let change = AccountChange::SetDisabled(true);
+    store.change_account(&by("otto"), &name("robot-4"), change).await.expect("a change");
+
+    let mut backwards = trail(&*store).await;
+    backwards.reverse();
+    let mut seen = Vec::new();
+    let mut after = None;
+    loop {
+        let page = Page { after, limit: 4 };
+        let records = store.latest_audit(&AuditFilter::default(), page).await.expect("a page");
+        let Some(last) = records.last() else { break };
+        after = Some(last.sequence);
+        seen.extend(records);
+    }
+    assert_eq!(seen, backwards);
+
+    let text = |text: &str| Some(text.to_owned());
+    let none = AuditFilter::default;
+    for (filter, expected) in [
+        (AuditFilter { actor: text("otto"), ..none() }, 1),
+        (AuditFilter { actor: text("ott"), ..none() }, 0),
+        (AuditFilter { action: text("account.create"), ..none() }, 5),
+        (AuditFilter { target_contains: text("robot-4"), ..none() }, 2),
+        (AuditFilter { target_contains: text("%"), ..none() }, 0),
+        (AuditFilter { actor: text("olga"), target_contains: text("4"), ..none() }, 1),
+        (AuditFilter { actor: text(""), action: text(""), target_contains: text("") }, 6),
+    ] {
+        let page = Page { after: None, limit: 100 };
+        let found = store.latest_audit(&filter, page).await.expect("a page");
+        assert_eq!(found.len(), expected, "{filter:?}");
+    }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use countersign_core::ports::{
-    Account, AccountChange, AccountFilter, Act, AdminStore, AuditRecord, JwksEndpoint, NewAccount,
-    NewPublicKey, Page, PublicKeyRecord, StoreError,
+    Account, AccountChange, AccountFilter, Act, AdminStore, AuditFilter, AuditRecord, JwksEndpoint,
+    NewAccount, NewPublicKey, Page, PublicKeyRecord, StoreError,
 };
 use countersign_core::{AccountName, UnixTime};
 
@@ -61,6 +61,16 @@ impl AdminStore for LiveDirectory {
         page: Page<AccountName>,
     ) -> Result<Vec<Account>, StoreError> {
         let mut accounts = self.0.store.accounts(filter, page).await?;
+        self.0.uses.overlay_accounts(&mut accounts);
+        Ok(accounts)
+    }
+
+    async fn newest_accounts(
+        &self,
+        filter: &AccountFilter,
+        page: Page<(UnixTime, AccountName)>,
+    ) -> Result<Vec<Account>, StoreError> {
+        let mut accounts = self.0.store.newest_accounts(filter, page).await?;
         self.0.uses.overlay_accounts(&mut accounts);
         Ok(accounts)
     }
@@ -179,5 +189,13 @@ impl AdminStore for LiveDirectory {
 
     async fn audit(&self, page: Page<i64>) -> Result<Vec<AuditRecord>, StoreError> {
         self.0.store.audit(page).await
+    }
+
+    async fn latest_audit(
+        &self,
+        filter: &AuditFilter,
+        page: Page<i64>,
+    ) -> Result<Vec<AuditRecord>, StoreError> {
+        self.0.store.latest_audit(filter, page).await
     }
 }

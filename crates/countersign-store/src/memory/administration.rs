@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use countersign_core::ports::{
-    Account, AccountChange, AccountFilter, Act, AdminStore, AuditRecord, JwksEndpoint, NewAccount,
-    NewPublicKey, Page, PublicKeyRecord, StoreError,
+    Account, AccountChange, AccountCondition, AccountFilter, Act, AdminStore, AuditFilter,
+    AuditRecord, JwksEndpoint, NewAccount, NewPublicKey, Page, PublicKeyRecord, StoreError,
 };
 use countersign_core::{ADMIN_GROUP, AccountName, UnixTime};
 use serde_json::Value;
@@ -32,16 +32,26 @@ impl AdminStore for MemoryStore {
         filter: &AccountFilter,
         page: Page<AccountName>,
     ) -> Result<Vec<Account>, StoreError> {
-        let shown = |account: &&Account| {
-            filter.group.as_ref().is_none_or(|group| account.groups.contains(group))
-                && filter
-                    .name_contains
-                    .as_deref()
-                    .is_none_or(|part| account.name.as_str().contains(part))
-        };
         let state = self.lock();
-        let accounts = state.behind(page.after.as_ref()).map(|held| &held.account);
-        Ok(accounts.filter(shown).take(page_size(&page)).cloned().collect())
+        let shown = state.behind(page.after.as_ref()).filter(|held| held.passes(filter));
+        Ok(shown.take(page_size(&page)).map(|held| held.account.clone()).collect())
+    }
+
+    async fn newest_accounts(
+        &self,
+        filter: &AccountFilter,
+        page: Page<(UnixTime, AccountName)>,
+    ) -> Result<Vec<Account>, StoreError> {
+        let state = self.lock();
+        let position = |account: &Account| (account.created_at, account.name.clone());
+        let mut shown: Vec<_> = state
+            .behind(None)
+            .filter(|held| held.passes(filter))
+            .map(|held| &held.account)
+            .filter(|account| page.after.as_ref().is_none_or(|after| position(account) < *after))
+            .collect();
+        shown.sort_by_key(|account| std::cmp::Reverse(position(account)));
+        Ok(shown.into_iter().take(page_size(&page)).cloned().collect())
     }
 
     async fn change_account(
@@ -188,6 +198,45 @@ impl AdminStore for MemoryStore {
         let after = page.after.unwrap_or(0);
         let first = state.audit.partition_point(|record| record.sequence <= after);
         Ok(state.audit[first..].iter().take(page_size(&page)).cloned().collect())
+    }
+
+    async fn latest_audit(
+        &self,
+        filter: &AuditFilter,
+        page: Page<i64>,
+    ) -> Result<Vec<AuditRecord>, StoreError> {
+        let is = |wanted: &Option<String>, found: &str| {
+            wanted.as_deref().is_none_or(|wanted| wanted.is_empty() || wanted == found)
+        };
+        let shown = |record: &&AuditRecord| {
+            page.after.is_none_or(|before| record.sequence < before)
+                && is(&filter.actor, &record.actor)
+                && is(&filter.action, &record.action)
+                && filter.target_contains.as_deref().is_none_or(|part| record.target.contains(part))
+        };
+        let state = self.lock();
+        Ok(state.audit.iter().rev().filter(shown).take(page_size(&page)).cloned().collect())
+    }
+}
+
+impl Held {
+    fn passes(&self, filter: &AccountFilter) -> bool {
+        let account = &self.account;
+        filter.group.as_ref().is_none_or(|group| account.groups.contains(group))
+            && filter
+                .name_contains
+                .as_deref()
+                .is_none_or(|part| account.name.as_str().contains(part))
+            && filter.condition.is_none_or(|condition| match condition {
+                AccountCondition::Disabled => account.disabled,
+                AccountCondition::UnusedSince(instant) => {
+                    account.last_used_at.unwrap_or(account.created_at) < instant
+                }
+                AccountCondition::KeyExpires(after, until) => self.keys.iter().any(|key| {
+                    key.revoked_at.is_none()
+                        && key.expires_at.is_some_and(|expiry| after < expiry && expiry <= until)
+                }),
+            })
     }
 }
 

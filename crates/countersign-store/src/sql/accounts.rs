@@ -1,11 +1,13 @@
 //! Accounts and their groups.
 
-use countersign_core::ports::{Account, AccountFilter, Act, NewAccount, Page, StoreError};
-use countersign_core::{ADMIN_GROUP, AccountId, AccountName, GroupName};
+use countersign_core::ports::{
+    Account, AccountCondition, AccountFilter, Act, NewAccount, Page, StoreError,
+};
+use countersign_core::{ADMIN_GROUP, AccountId, AccountName, GroupName, UnixTime};
 use serde_json::Value;
 
 use super::database::Database;
-use super::query::{Transaction, query};
+use super::query::{Query, Transaction, query};
 use super::rows::AccountRow;
 use super::{api_keys, belongings, endpoints, keys, limit, statements, trail, unavailable};
 use crate::audit::{Entry, account_state, whole_account_state};
@@ -53,15 +55,46 @@ pub(super) async fn rows(
     filter: &AccountFilter,
     page: &Page<AccountName>,
 ) -> Result<Vec<Account>, StoreError> {
-    let rows: Vec<AccountRow> = query(statements::ACCOUNT_PAGE)
+    let page_of = query(statements::ACCOUNT_PAGE)
         .bind(page.after.as_ref().map_or("", AccountName::as_str))
-        .bind(limit(page))
+        .bind(limit(page));
+    let rows: Vec<AccountRow> =
+        filtered(page_of, filter).all(transaction).await.map_err(unavailable)?;
+    rows.into_iter().map(AccountRow::account).collect()
+}
+
+/// A stretch of the accounts that pass the filter, the newest first.
+pub(super) async fn newest(
+    database: &Database,
+    filter: &AccountFilter,
+    page: &Page<(UnixTime, AccountName)>,
+) -> Result<Vec<Account>, StoreError> {
+    let mut reading = database.read().await.map_err(unavailable)?;
+    let (at, name) = match &page.after {
+        Some((at, name)) => (at.as_micros(), name.as_str()),
+        None => (i64::MAX, ""),
+    };
+    let page_of = query(statements::ACCOUNT_PAGE_NEWEST).bind(name).bind(limit(page));
+    let rows: Vec<AccountRow> =
+        filtered(page_of, filter).bind(at).all(&mut reading).await.map_err(unavailable)?;
+    rows.into_iter().map(AccountRow::account).collect()
+}
+
+/// The statement with the values $3 to $8, which say what passes.
+fn filtered(page_of: Query, filter: &AccountFilter) -> Query {
+    let (disabled, unused_since, expires) = match filter.condition {
+        None => (false, None, None),
+        Some(AccountCondition::Disabled) => (true, None, None),
+        Some(AccountCondition::UnusedSince(instant)) => (false, Some(instant), None),
+        Some(AccountCondition::KeyExpires(after, until)) => (false, None, Some((after, until))),
+    };
+    page_of
         .bind(filter.group.as_ref().map_or("", GroupName::as_str))
         .bind(filter.name_contains.as_deref().unwrap_or(""))
-        .all(transaction)
-        .await
-        .map_err(unavailable)?;
-    rows.into_iter().map(AccountRow::account).collect()
+        .bind(disabled)
+        .bind(unused_since.map(UnixTime::as_micros))
+        .bind(expires.map(|(after, _)| after.as_micros()))
+        .bind(expires.map(|(_, until)| until.as_micros()))
 }
 
 /// Disables or enables an account.

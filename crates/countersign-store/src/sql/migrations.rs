@@ -35,6 +35,12 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../migrations/sqlite/0003_tokens.sql"),
         postgres: include_str!("../../migrations/postgres/0003_tokens.sql"),
     },
+    Migration {
+        version: 4,
+        name: "newest accounts",
+        sqlite: include_str!("../../migrations/sqlite/0004_newest_accounts.sql"),
+        postgres: include_str!("../../migrations/postgres/0004_newest_accounts.sql"),
+    },
 ];
 
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS countersign_migrations \

@@ -1,6 +1,6 @@
 //! The audit trail.
 
-use countersign_core::ports::{Act, AuditRecord, Page, StoreError};
+use countersign_core::ports::{Act, AuditFilter, AuditRecord, Page, StoreError};
 use serde_json::{Value, json};
 
 use super::database::Database;
@@ -70,6 +70,25 @@ pub(super) async fn page(
     let rows: Vec<AuditRow> = query(statements::AUDIT_PAGE)
         .bind(page.after.unwrap_or(0))
         .bind(limit(page))
+        .all(&mut reading)
+        .await
+        .map_err(unavailable)?;
+    rows.into_iter().map(AuditRow::record).collect()
+}
+
+/// A stretch of the acts that pass the filter, the newest first.
+pub(super) async fn latest(
+    database: &Database,
+    filter: &AuditFilter,
+    page: &Page<i64>,
+) -> Result<Vec<AuditRecord>, StoreError> {
+    let mut reading = database.read().await.map_err(unavailable)?;
+    let rows: Vec<AuditRow> = query(statements::AUDIT_LATEST)
+        .bind(page.after.unwrap_or(i64::MAX))
+        .bind(limit(page))
+        .bind(filter.actor.as_deref().unwrap_or(""))
+        .bind(filter.action.as_deref().unwrap_or(""))
+        .bind(filter.target_contains.as_deref().unwrap_or(""))
         .all(&mut reading)
         .await
         .map_err(unavailable)?;

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use countersign_core::ports::{
-    Account, AccountChange, AccountFilter, Act, AdminStore, ApiKeyRecord, ApiKeyStore, AuditRecord,
-    JwksEndpoint, NewAccount, NewApiKey, NewPublicKey, Page, PublicKeyRecord, StoreError,
+    Account, AccountChange, AccountFilter, Act, AdminStore, ApiKeyRecord, ApiKeyStore, AuditFilter,
+    AuditRecord, JwksEndpoint, NewAccount, NewApiKey, NewPublicKey, Page, PublicKeyRecord,
+    StoreError,
 };
 use countersign_core::{AccountId, AccountName, ApiKeyId, SecretHash, UnixTime};
 use countersign_store::{CredentialUse, MemoryStore, RegistryStore, RevokedToken, StoredAccount};
@@ -70,6 +71,14 @@ impl AdminStore for Flaky {
         page: Page<AccountName>,
     ) -> Result<Vec<Account>, StoreError> {
         self.inner.accounts(filter, page).await
+    }
+
+    async fn newest_accounts(
+        &self,
+        filter: &AccountFilter,
+        page: Page<(UnixTime, AccountName)>,
+    ) -> Result<Vec<Account>, StoreError> {
+        self.inner.newest_accounts(filter, page).await
     }
 
     async fn change_account(
@@ -149,6 +158,14 @@ impl AdminStore for Flaky {
 
     async fn audit(&self, page: Page<i64>) -> Result<Vec<AuditRecord>, StoreError> {
         self.inner.audit(page).await
+    }
+
+    async fn latest_audit(
+        &self,
+        filter: &AuditFilter,
+        page: Page<i64>,
+    ) -> Result<Vec<AuditRecord>, StoreError> {
+        self.inner.latest_audit(filter, page).await
     }
 }
 
