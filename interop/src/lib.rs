@@ -5,6 +5,7 @@
 //! stands for it. The tools are found by `cargo xtask test`, which tells where
 //! they are in environment variables; without one a test fails and says so.
 
+mod browser;
 mod caller;
 mod countersign;
 mod django;
@@ -27,6 +28,7 @@ mod schemathesis;
 mod token_maker;
 mod upstream;
 
+pub use browser::Browser;
 pub use caller::Caller;
 pub use countersign::Countersign;
 pub use django::Django;

@@ -2,6 +2,7 @@
 //! `target/tools`. Nothing is installed and no service is started.
 
 mod apache;
+mod chromium;
 mod debian;
 mod go;
 mod node;
@@ -39,6 +40,7 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<Vec<Tool>> {
     let debian = directory.join("debian");
     let python = directory.join("python");
     let apache = apache::fetch(&debian)?;
+    let chromium = chromium::fetch(&debian)?;
     let node = node::fetch(&directory.join("node"), &python, &debian)?;
     let postgres = postgres(workspace)?.variables().map(|(variable, path)| Tool { variable, path });
     let mut tools = Vec::from(postgres);
@@ -84,6 +86,8 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<Vec<Tool>> {
             variable: "COUNTERSIGN_TEST_SCHEMATHESIS",
             path: python::environment(&python, &debian, "schemathesis-4.32.5")?,
         },
+        Tool { variable: "COUNTERSIGN_TEST_CHROMIUM", path: chromium.browser },
+        Tool { variable: "COUNTERSIGN_TEST_CHROMEDRIVER", path: chromium.driver },
         Tool { variable: "COUNTERSIGN_TEST_APACHE", path: apache.program },
         Tool { variable: "COUNTERSIGN_TEST_APACHE_MODULES", path: apache.modules },
         Tool { variable: "COUNTERSIGN_TEST_NODE", path: node.program },

@@ -8,6 +8,7 @@ use http::HeaderMap;
 use crate::claims::RequestBinding;
 use crate::crypto::{AwsLc, SignatureVerifier};
 use crate::decoy::Decoys;
+use crate::examination::{self, Examination};
 use crate::header;
 use crate::identity::Identity;
 use crate::ports::{
@@ -174,6 +175,23 @@ impl Authenticator {
         from: Option<IpAddr>,
     ) -> Result<Identity, AuthenticationError> {
         self.judge(token, from, None).await
+    }
+
+    /// What becomes of a signed request with this `Authorization` header, step by step, for
+    /// an operator. Nothing is spent and no use is noted.
+    ///
+    /// # Errors
+    /// [`DirectoryError`].
+    pub async fn examine(&self, authorization: &str) -> Result<Examination, DirectoryError> {
+        let verification = |now| Verification {
+            policy: &self.policy,
+            verifier: &*self.verifier,
+            decoys: &self.decoys,
+            now,
+            request: None,
+        };
+        let (now, scheme) = (self.clock.now(), &self.policy.scheme);
+        examination::examine(authorization, scheme, now, &*self.directory, verification).await
     }
 
     async fn judge(

@@ -17,6 +17,7 @@ mod crypto;
 mod decimal;
 mod decoy;
 mod encryption;
+mod examination;
 pub mod header;
 mod identity;
 mod identity_headers;
@@ -52,6 +53,7 @@ pub use claims::{NonceClaim, RequestBinding, SignedRequestClaims, TimeClaim};
 pub use crypto::{AwsLc, SignatureVerifier};
 pub use decoy::Decoys;
 pub use encryption::{ENCRYPTION_KEY_BYTES, EncryptionKey, EncryptionKeyError, OpenError, Sealed};
+pub use examination::{Examination, ExaminationStep, StepOutcome, UnverifiedFacts};
 pub use identity::{Identity, Method};
 pub use identity_headers::{IdentityHeaders, IdentityHeadersError};
 pub use issuer::{DEFAULT_TOKEN_LIFETIME, Issuer, MintError};
@@ -69,8 +71,8 @@ pub use key_ring::{
     SigningKey, SigningKeyState,
 };
 pub use names::{
-    ADMIN_GROUP, AccountId, AccountName, ApiKeyId, GroupName, MAX_ACCOUNT_NAME_BYTES,
-    MAX_GROUP_NAME_BYTES, MAX_GROUPS, MAX_LABEL_BYTES, NameError,
+    ADMIN_GROUP, AUDITOR_GROUP, AccountId, AccountName, ApiKeyId, GroupName,
+    MAX_ACCOUNT_NAME_BYTES, MAX_GROUP_NAME_BYTES, MAX_GROUPS, MAX_LABEL_BYTES, NameError,
 };
 pub use ports::{Clock, Random};
 pub use refusal::{Reason, Refusal};

@@ -24,6 +24,10 @@ pub const MAX_LABEL_BYTES: usize = 256;
 /// The group whose members may use the administration API.
 pub const ADMIN_GROUP: &str = "admin";
 
+/// The group whose accounts may look at everything that is administrated, and change
+/// nothing.
+pub const AUDITOR_GROUP: &str = "auditor";
+
 /// Why a name was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -7,6 +7,7 @@
 mod account;
 mod api_key;
 mod audit;
+mod console_link;
 mod instance;
 mod instant;
 mod jwks_endpoint;
@@ -19,6 +20,7 @@ mod signing_key;
 pub use account::{Account, Accounts, AccountsQuery, ChangeAccount, CreateAccount};
 pub use api_key::{ApiKey, ApiKeys, ChangeApiKey, CreateApiKey, CreatedApiKey};
 pub use audit::{Audit, AuditQuery, AuditRecord};
+pub use console_link::ConsoleLink;
 pub use instance::Instance;
 pub use instant::{to_timestamp, to_unix_time};
 pub use jwks_endpoint::{AddJwksEndpoint, JwksEndpoint, JwksEndpointQuery, JwksEndpoints};

@@ -8,6 +8,7 @@
 mod accounts;
 mod api_keys;
 mod audit;
+mod console;
 mod documented;
 mod extract;
 mod instance;
@@ -15,6 +16,7 @@ mod jwks_endpoints;
 mod operator;
 mod problems;
 mod public_keys;
+mod role;
 mod same_site;
 mod signing_keys;
 
@@ -24,7 +26,7 @@ use axum::Router;
 use axum::extract::FromRef;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
-use countersign_core::ports::AdminStore;
+use countersign_core::ports::{AdminStore, Directory};
 use countersign_core::{Authenticator, Clock, Random};
 use tower::Layer as _;
 use utoipa::OpenApi as _;
@@ -40,9 +42,12 @@ use crate::key_to_token::TokenRoutes;
 use crate::layers::{Failure, Layers, Limits};
 use crate::openapi::{self, described};
 use crate::readiness::Readiness;
+use crate::refusals::RecentRefusals;
 use crate::request_context::RequestContexts;
 use crate::token_service::TokenService;
 use api_keys::Tokens;
+use console::Console;
+use console::sign_in::{ConsoleLinks, Sessions};
 use operator::Gatekeeper;
 use problems::Kind;
 use same_site::SameSite;
@@ -53,6 +58,13 @@ pub struct InternalState {
     /// Decides who a caller is. Its policy requires a binding, and its one
     /// audience is the instance's id.
     pub authenticator: Arc<Authenticator>,
+    /// Decides who a caller of the public listener is, for operators who ask why one is
+    /// refused.
+    pub public_authenticator: Arc<Authenticator>,
+    /// What was refused lately, on both listeners.
+    pub refusals: Arc<RecentRefusals>,
+    /// Whether a console session's key is still good.
+    pub directory: Arc<dyn Directory>,
     /// What is administrated.
     pub store: Arc<dyn AdminStore>,
     /// Swaps keys for tokens, if this server does that.
@@ -95,6 +107,27 @@ pub fn router(state: InternalState) -> Router {
     let registration =
         state.tokens.clone().map(|tokens| state.token_routes.on_internal_listener(tokens, clock));
     let layers = Layers::new(state.contexts, state.limits, last_resort);
+    let console_links = ConsoleLinks {
+        links: Arc::default(),
+        clock: Arc::clone(&state.clock),
+        random: Arc::clone(&state.random),
+    };
+    let administration =
+        Administration { store: state.store, random: state.random, jwks_urls: state.jwks_urls };
+    let tokens =
+        state.tokens.map(|service| Tokens { service, random: Arc::clone(&administration.random) });
+    let console = console::routes(Console {
+        administration: administration.clone(),
+        tokens: tokens.clone(),
+        directory: state.directory,
+        clock: Arc::clone(&state.clock),
+        random: Arc::clone(&administration.random),
+        scheme: state.scheme,
+        public_authenticator: state.public_authenticator,
+        refusals: state.refusals,
+        links: Arc::clone(&console_links.links),
+        sessions: Sessions::default(),
+    });
     let gatekeeper = Gatekeeper {
         challenge: crate::challenge(state.authenticator.policy()),
         authenticator: state.authenticator,
@@ -102,12 +135,7 @@ pub fn router(state: InternalState) -> Router {
         scheme: state.scheme,
         body_timeout: BODY_TIMEOUT.min(state.limits.request_timeout / 2),
     };
-    let administration =
-        Administration { store: state.store, random: state.random, jwks_urls: state.jwks_urls };
-    let tokens = state.tokens.map(|service| {
-        let random = Arc::clone(&administration.random);
-        TokenAdministrationRoutes::router().with_state(Tokens { service, random })
-    });
+    let tokens = tokens.map(|tokens| TokenAdministrationRoutes::router().with_state(tokens));
     let (has_tokens, token_routes) = (tokens.is_some(), state.token_routes);
     let description = state.openapi.then(|| {
         openapi::routes(move || document(has_tokens, token_routes), documented::everywhere)
@@ -115,10 +143,10 @@ pub fn router(state: InternalState) -> Router {
     // Around the router, not its routes: it would add `Allow` to the refusal of
     // a method, and so tell strangers which routes there are.
     let guarded = from_fn_with_state(Arc::new(gatekeeper), operator::admit)
-        .layer(administration_routes(administration, tokens));
+        .layer(administration_routes(administration, console_links, tokens));
     let open = registration.unwrap_or_default().merge(description.unwrap_or_default());
     let routes = layers
-        .limit(open.fallback_service(guarded))
+        .limit(open.merge(console).fallback_service(guarded))
         .merge(Instance::router().with_state(state.instance_id))
         .merge(health::routes(state.readiness));
     let same_site = Arc::new(SameSite { hosts: state.allowed_hosts, scheme: state.scheme });
@@ -129,6 +157,7 @@ pub fn router(state: InternalState) -> Router {
 /// than the documentation of this version does.
 fn document(has_tokens: bool, token_routes: TokenRoutes) -> OpenApi {
     let mut guarded = AdministrationRoutes::openapi();
+    guarded.merge(ConsoleLinkRoutes::openapi());
     if has_tokens {
         guarded.merge(TokenAdministrationRoutes::openapi());
     }
@@ -162,6 +191,13 @@ described! {
 }
 
 described! {
+    /// The way into the console.
+    ConsoleLinkRoutes for ConsoleLinks {
+        routes::CONSOLE_LINKS => post console::sign_in::create_link;
+    }
+}
+
+described! {
     /// All else that is administrated.
     AdministrationRoutes for Administration {
         routes::ACCOUNTS => get accounts::list, post accounts::create;
@@ -175,9 +211,14 @@ described! {
     }
 }
 
-fn administration_routes(state: Administration, tokens: Option<Router>) -> Router {
+fn administration_routes(
+    state: Administration,
+    console_links: ConsoleLinks,
+    tokens: Option<Router>,
+) -> Router {
     AdministrationRoutes::router()
         .with_state(state)
+        .merge(ConsoleLinkRoutes::router().with_state(console_links))
         .merge(tokens.unwrap_or_default())
         .fallback(|| async { Kind::NoSuchRoute.problem("there is nothing at this path") })
         .method_not_allowed_fallback(|| async {

@@ -13,6 +13,7 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 use tracing::Instrument as _;
 
 use crate::peer::{PeerAddress, TrustedProxies};
+use crate::refusals::RecentRefusals;
 
 /// The header that carries a request's id, both ways.
 pub static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -35,6 +36,7 @@ pub struct RequestContexts {
     trusted_proxies: TrustedProxies,
     prefix: u64,
     next: AtomicU64,
+    refusals: Option<Arc<RecentRefusals>>,
 }
 
 impl RequestContexts {
@@ -43,7 +45,14 @@ impl RequestContexts {
     pub fn new(trusted_proxies: TrustedProxies, random: &dyn Random) -> Self {
         let mut prefix = [0; 8];
         random.fill(&mut prefix);
-        Self { trusted_proxies, prefix: u64::from_be_bytes(prefix), next: AtomicU64::new(0) }
+        let (prefix, next) = (u64::from_be_bytes(prefix), AtomicU64::new(0));
+        Self { trusted_proxies, prefix, next, refusals: None }
+    }
+
+    /// The same, with what is refused remembered there.
+    #[must_use]
+    pub fn with_refusals(self, refusals: Arc<RecentRefusals>) -> Self {
+        Self { refusals: Some(refusals), ..self }
     }
 
     /// Gives the request its context, runs it in a span, and tells the caller the id.
@@ -65,13 +74,16 @@ impl RequestContexts {
             route,
             client = context.client.map(tracing::field::display),
         );
-        let id = context.id.clone();
+        let (id, client) = (context.id.clone(), context.client);
         request.extensions_mut().insert(context);
         let mut response = if span.is_disabled() {
             next(request).await
         } else {
             next(request).instrument(span).await
         };
+        if let Some(refusals) = &self.refusals {
+            refusals.note(&mut response, id.to_str().unwrap_or(""), client);
+        }
         response.headers_mut().insert(X_REQUEST_ID.clone(), id);
         response
     }

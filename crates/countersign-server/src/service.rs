@@ -15,6 +15,7 @@ use crate::layers::Limits;
 use crate::peer::TrustedProxies;
 use crate::public::{self, PublicService, PublicState, UrlPrefix};
 use crate::readiness::{Readiness, ReadinessCheck};
+use crate::refusals::RecentRefusals;
 use crate::request_context::RequestContexts;
 use crate::request_keys::RequestKeys;
 use crate::token_service::{BEARER, TokenService};
@@ -160,9 +161,14 @@ impl Service {
             audiences: vec![settings.instance_id.clone()],
             ..settings.policy.clone()
         };
-        let contexts = |trusted| Arc::new(RequestContexts::new(trusted, &*ports.random));
+        let refusals = Arc::new(RecentRefusals::new(Arc::clone(&ports.clock)));
+        let contexts = |trusted| {
+            let contexts = RequestContexts::new(trusted, &*ports.random);
+            Arc::new(contexts.with_refusals(Arc::clone(&refusals)))
+        };
+        let authenticator = ports.authenticator(settings.policy);
         let public = PublicState {
-            authenticator: ports.authenticator(settings.policy),
+            authenticator: Arc::clone(&authenticator),
             tokens: ports.tokens.clone(),
             token_routes: settings.token_routes,
             clock: Arc::clone(&ports.clock),
@@ -177,7 +183,10 @@ impl Service {
         };
         let internal = InternalState {
             authenticator: ports.authenticator(administration),
+            public_authenticator: authenticator,
             contexts: contexts(settings.internal_trusted_proxies),
+            directory: Arc::clone(&ports.directory),
+            refusals,
             store: ports.store,
             tokens: ports.tokens,
             token_routes: settings.token_routes,

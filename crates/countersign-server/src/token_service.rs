@@ -66,7 +66,7 @@ use countersign_core::ports::{
     RefreshTokenRecord, RefreshTokenStore, StoreError, TokenDirectory,
 };
 use countersign_core::{
-    API_KEY_PREFIX, AccessTokenPolicy, AccountId, ApiKey, ApiKeyHolder, ApiKeyId,
+    API_KEY_PREFIX, AccessTokenPolicy, AccountId, AccountName, ApiKey, ApiKeyHolder, ApiKeyId,
     AuthenticationError, Grant, GrantError, IdentifierRule, Identity, Reason, RefreshToken,
     Refusal, UnixTime, VerifiedAccessToken, header,
 };
@@ -371,6 +371,11 @@ impl TokenService {
     /// [`StoreError::Unavailable`].
     pub async fn revoke(&self, act: &Act, token_id: Uuid) -> Result<(), StoreError> {
         self.ports.api_keys.revoke_token(act, token_id, act.at + REVOCATION_MEMORY).await
+    }
+
+    /// Whose API key that is, if it could be used now. No use is noted.
+    pub(crate) async fn owner(&self, key: &ApiKey) -> Result<AccountName, TokenError> {
+        Ok(self.holder(key.reveal()).await?.account().name.clone())
     }
 
     async fn holder(&self, key: &str) -> Result<ApiKeyHolder, TokenError> {

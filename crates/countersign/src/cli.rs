@@ -9,6 +9,7 @@ use crate::commands::admin::AdminCommand;
 use crate::commands::api_key::ApiKeyCommand;
 use crate::commands::audit::AuditCommand;
 use crate::commands::completions::CompletionsArgs;
+use crate::commands::console::ConsoleArgs;
 use crate::commands::encryption_key::EncryptionKeyCommand;
 use crate::commands::header::HeaderArgs;
 use crate::commands::import::ImportCommand;
@@ -84,6 +85,8 @@ pub(crate) enum Command {
     /// See who changed what.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Print a link into the pages for operators.
+    Console(ConsoleArgs),
     /// Get back in when every administrator's key is lost.
     #[command(subcommand)]
     Admin(AdminCommand),

@@ -5,6 +5,7 @@ pub(crate) mod admin;
 pub(crate) mod api_key;
 pub(crate) mod audit;
 pub(crate) mod completions;
+pub(crate) mod console;
 pub(crate) mod encryption_key;
 pub(crate) mod header;
 pub(crate) mod import;
@@ -31,6 +32,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::EncryptionKey(command) => encryption_key::run(command, output),
         Command::Jwks(command) => jwks::run(command, output),
         Command::Audit(command) => audit::run(&command, output),
+        Command::Console(args) => console::run(&args, output),
         Command::Admin(command) => admin::run(command, output),
         Command::Import(command) => import::run(&command, output),
         Command::Header(args) => header::run(&args, output),

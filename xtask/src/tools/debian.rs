@@ -16,11 +16,12 @@ use crate::run;
 
 /// What to do by hand where packages cannot be fetched.
 pub(super) const BY_HAND: &str = "sudo apt-get update && sudo apt-get install -y \
-    golang-go golang-gopkg-square-go-jose.v2-dev haproxy libapache2-mod-oauth2 nginx nodejs npm openssl openssh-client postgresql \
+    chromium chromium-driver golang-go golang-gopkg-square-go-jose.v2-dev haproxy libapache2-mod-oauth2 nginx nodejs npm openssl openssh-client postgresql \
     python3-venv";
 
 /// Where programs are, whatever the user's `PATH`.
-const PROGRAMS: [&str; 3] = ["usr/sbin", "usr/bin", "usr/local/sbin"];
+/// The second is where a browser is whose script in `usr/bin` looks for it from the root.
+const PROGRAMS: [&str; 4] = ["usr/sbin", "usr/lib/chromium", "usr/bin", "usr/local/sbin"];
 
 /// Where Debian keeps the programs of each release of PostgreSQL.
 const POSTGRES: &str = "usr/lib/postgresql";
@@ -165,6 +166,8 @@ fn library_directories(root: &Path) -> Result<Vec<PathBuf>> {
         for entry in fs::read_dir(&parent)? {
             let path = entry?.path();
             if path.is_dir() && path.to_string_lossy().ends_with("-linux-gnu") {
+                // Where its libraries look for one of their own, from the root.
+                found.extend(Some(path.join("pulseaudio")).filter(|private| private.is_dir()));
                 found.push(path);
             }
         }

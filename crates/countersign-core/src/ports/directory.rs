@@ -98,6 +98,19 @@ pub struct AccountKeys {
     pub tokens_revoked_at: Option<UnixTime>,
 }
 
+impl AccountKeys {
+    /// Whether the account may prove itself by this key at `now`: it is enabled, has the
+    /// key, and the key is neither revoked, in any of the places it is known from, nor
+    /// expired.
+    pub fn may_use(&self, key: &PublicKey, now: UnixTime) -> bool {
+        let mut places = self.keys.iter().filter(|known| known.key == *key).peekable();
+        !self.disabled
+            && places.peek().is_some()
+            && places.clone().all(|known| !known.revoked)
+            && places.any(|known| !known.has_expired(now))
+    }
+}
+
 /// The directory could not answer; the request must be refused as unavailable.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the account directory cannot be reached: {0}")]

@@ -46,6 +46,9 @@ pub const RETIRE_SIGNING_KEY: &str = "/v1/signing-keys/retire";
 /// `GET`: the audit trail.
 pub const AUDIT: &str = "/v1/audit";
 
+/// `POST`: makes a link into the console.
+pub const CONSOLE_LINKS: &str = "/v1/console-links";
+
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The accounts that a query shows.
@@ -126,7 +129,8 @@ pub fn audit(query: &AuditQuery) -> String {
     })
 }
 
-fn segment(text: &str) -> impl fmt::Display {
+/// A text as one segment of a path.
+pub(crate) fn segment(text: &str) -> impl fmt::Display {
     utf8_percent_encode(text, SEGMENT)
 }
 

@@ -1,5 +1,5 @@
-//! Lets operators in: accounts of the group `admin` with a token that they
-//! signed for this very call.
+//! Lets operators in: accounts of the group `admin`, or, to look, of the group `auditor`, with
+//! a token that they signed for this very call.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,14 +13,16 @@ use countersign_core::ports::Act;
 use countersign_core::{
     ADMIN_GROUP, AuthenticationError, Authenticator, Clock, Identity, Refusal, RequestBinding,
 };
-use http::HeaderValue;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::request::Parts;
+use http::{HeaderValue, Method};
 use http_body_util::LengthLimitError;
 
 use super::problems::Kind;
+use super::role::Role;
 use super::same_site::{Scheme, Target};
-use crate::api::Problem;
+use crate::api::{Problem, routes};
+use crate::refusals;
 use crate::request_context::RequestContext;
 
 /// The largest body of an administrative call, in bytes.
@@ -38,6 +40,18 @@ pub(super) struct Gatekeeper {
     pub(super) body_timeout: Duration,
 }
 
+/// Why a call goes no further: what the caller hears, and what operators can look up.
+struct NotAdmitted {
+    problem: Problem,
+    refusal: Option<Refusal>,
+}
+
+impl From<Problem> for NotAdmitted {
+    fn from(problem: Problem) -> Self {
+        Self { problem, refusal: None }
+    }
+}
+
 /// Reads the body, authenticates the call as a whole, and passes it on with
 /// the [`Act`] that it is.
 pub(super) async fn admit(
@@ -48,9 +62,9 @@ pub(super) async fn admit(
     let (mut head, body) = request.into_parts();
     let (identity, body) = match gatekeeper.authenticate(&head, body).await {
         Ok(admitted) => admitted,
-        Err(problem) => return gatekeeper.refuse(problem),
+        Err(refused) => return gatekeeper.refuse(refused),
     };
-    if !identity.is_in(ADMIN_GROUP) {
+    if !may(Role::of(identity.groups()), &head) {
         tracing::info!(account = %identity.account(), "refused: not an administrator");
         let detail = format!(
             "the account {} is not in the group `{ADMIN_GROUP}`: ask an administrator to add it",
@@ -64,14 +78,25 @@ pub(super) async fn admit(
         from: client(&head),
     };
     head.extensions.insert(act);
+    head.extensions.insert(identity);
     next.run(Request::from_parts(head, Body::from(body))).await
 }
 
+/// Auditors may call what changes nothing, and look into the console.
+fn may(role: Option<Role>, head: &Parts) -> bool {
+    let looks = head.method == Method::GET || head.uri.path() == routes::CONSOLE_LINKS;
+    role.is_some_and(|role| role.may_change() || looks)
+}
+
 impl Gatekeeper {
-    async fn authenticate(&self, head: &Parts, body: Body) -> Result<(Identity, Bytes), Problem> {
+    async fn authenticate(
+        &self,
+        head: &Parts,
+        body: Body,
+    ) -> Result<(Identity, Bytes), NotAdmitted> {
         // Without this, strangers could make us hold bodies in memory.
         if !head.headers.contains_key(AUTHORIZATION) {
-            return Err(unauthenticated());
+            return Err(unauthenticated().into());
         }
         let body = read(body, self.body_timeout).await?;
         let uri = self.target_uri(head).ok_or_else(unauthenticated)?;
@@ -82,15 +107,16 @@ impl Gatekeeper {
             Ok(identity) => Ok((identity, body)),
             Err(AuthenticationError::Refused(refusal)) => {
                 log_refusal(&refusal, head);
-                Err(unauthenticated())
+                Err(NotAdmitted { problem: unauthenticated(), refusal: Some(refusal) })
             }
             Err(AuthenticationError::Busy(refusal)) => {
                 log_refusal(&refusal, head);
-                Err(Kind::Unavailable.problem("too many calls lately: try again"))
+                let problem = Kind::Unavailable.problem("too many calls lately: try again");
+                Err(NotAdmitted { problem, refusal: Some(refusal) })
             }
             Err(AuthenticationError::Unavailable(cause)) => {
                 tracing::error!(cause, "cannot authenticate at the moment");
-                Err(Kind::Unavailable.problem("calls cannot be authenticated: try again"))
+                Err(Kind::Unavailable.problem("calls cannot be authenticated: try again").into())
             }
         }
     }
@@ -102,9 +128,12 @@ impl Gatekeeper {
         Some(format!("{}://{authority}{path}", self.scheme.as_str()))
     }
 
-    fn refuse(&self, problem: Problem) -> Response {
+    fn refuse(&self, NotAdmitted { problem, refusal }: NotAdmitted) -> Response {
         let challenge = problem.status == http::StatusCode::UNAUTHORIZED;
         let mut response = problem.into_response();
+        if let Some(refusal) = refusal {
+            refusals::attach(&mut response, refusal, None);
+        }
         if challenge {
             response.headers_mut().insert(WWW_AUTHENTICATE, self.challenge.clone());
         }
@@ -112,7 +141,7 @@ impl Gatekeeper {
     }
 }
 
-async fn read(body: Body, limit: Duration) -> Result<Bytes, Problem> {
+pub(super) async fn read(body: Body, limit: Duration) -> Result<Bytes, Problem> {
     let read = tokio::time::timeout(limit, to_bytes(body, MAX_BODY_BYTES)).await;
     let bytes = read.map_err(|_| {
         Kind::TooSlow.problem(format_args!("the body must arrive within {limit:?}"))

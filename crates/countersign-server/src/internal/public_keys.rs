@@ -127,7 +127,7 @@ pub(super) fn check_comment(comment: String) -> Result<String, Problem> {
 }
 
 /// The comment in a key's own text is a convenience: what is too long is cut.
-fn shorten(comment: &str) -> String {
+pub(super) fn shorten(comment: &str) -> String {
     let mut end = MAX_COMMENT_BYTES.min(comment.len());
     while !comment.is_char_boundary(end) {
         end -= 1;

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use http::HeaderName;
 use http::header::{HOST, ORIGIN};
 use http::uri::Authority;
+use http::{HeaderName, HeaderValue};
 
 use super::problems::Kind;
 use crate::api::Problem;
@@ -97,12 +97,17 @@ impl SameSite {
         })?;
         let same_origin = format!("{}://{authority}", self.scheme.as_str());
         let headers = request.headers();
-        let origins_are_ours =
-            headers.get_all(ORIGIN).iter().all(|origin| *origin == same_origin.as_str());
-        let fetched_by_us = headers
-            .get_all(&SEC_FETCH_SITE)
-            .iter()
-            .all(|site| site == "same-origin" || site == "none");
+        let mut sites = headers.get_all(&SEC_FETCH_SITE).iter();
+        let fetched_by_us = sites.all(|site| site == "same-origin" || site == "none");
+        // The console's pages tell nobody where they are (`no-referrer`), so their forms come
+        // from the origin `null`; whose they are, the browser says in the other header, which
+        // no page can write.
+        let is_ours = |origin: &HeaderValue| {
+            *origin == same_origin.as_str()
+                || (origin == "null"
+                    && headers.get(&SEC_FETCH_SITE).is_some_and(|s| s == "same-origin"))
+        };
+        let origins_are_ours = headers.get_all(ORIGIN).iter().all(is_ours);
         if origins_are_ours && fetched_by_us {
             Ok(Target(authority))
         } else {
@@ -202,5 +207,14 @@ mod tests {
         ] {
             assert_eq!(from(name, value), Err("other-site".into()), "{name}: {value}");
         }
+        let of_null = |site| {
+            let headers =
+                [("host", "localhost:8081"), ("origin", "null"), ("sec-fetch-site", site)];
+            outcome("/", &headers).is_ok()
+        };
+        assert_eq!(
+            ["same-origin", "none", "same-site", "cross-site"].map(of_null),
+            [true, false, false, false]
+        );
     }
 }

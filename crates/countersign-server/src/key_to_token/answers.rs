@@ -7,6 +7,7 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
 use super::wire::{Nothing, Outcome};
+use crate::refusals;
 use crate::token_service::TokenError;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
@@ -52,7 +53,9 @@ pub(super) fn failed(error: &TokenError) -> Response {
                 claimed_account = refusal.claimed_account.as_ref().map(tracing::field::debug),
                 "refused"
             );
-            empty(StatusCode::UNAUTHORIZED)
+            let mut response = empty(StatusCode::UNAUTHORIZED);
+            refusals::attach(&mut response, refusal.clone(), None);
+            response
         }
         TokenError::Unavailable(cause) => {
             tracing::error!(cause, "cannot serve tokens at the moment");

@@ -15,6 +15,7 @@ use super::answers::{empty, failed, json_answer, result};
 use super::fields::{BadBody, Fields, members};
 use super::wire::{self, Nothing, Outcome, TokenPair};
 use crate::openapi::{KeySet, described};
+use crate::refusals;
 use crate::request_context::RequestContext;
 use crate::token_service::{BEARER, TokenError, TokenService};
 use crate::unread_body;
@@ -223,7 +224,9 @@ pub(crate) async fn validate_request(
         // It is 403 because the configurations of those who use this route go by it.
         Err(reason) => {
             tracing::info!(reason = reason.code(), "refused");
-            empty(StatusCode::FORBIDDEN)
+            let mut response = empty(StatusCode::FORBIDDEN);
+            refusals::attach(&mut response, reason.into(), None);
+            response
         }
     };
     unread_body::settle(&head, body, &mut response).await;

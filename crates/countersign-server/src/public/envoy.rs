@@ -27,6 +27,7 @@ use super::gateway_judge::GatewayJudge;
 use super::original_request::{OriginalRequest, Unclear};
 use super::{PublicState, unavailable};
 use crate::layers::Layers;
+use crate::refusals;
 use crate::request_context::{RequestContext, RequestContexts, X_REQUEST_ID, conceal_credentials};
 
 /// The one method of Envoy's `envoy.service.auth.v3.Authorization`, over gRPC on a listener
@@ -72,11 +73,13 @@ impl Authorization for EnvoyChecks {
         let headers = read_headers(&request);
         let original = |with_host| original(&request, with_host);
         let answer = self.judge.judge(&headers, context.as_ref(), original).await;
-        Ok(tonic::Response::new(if answer.status() == StatusCode::OK {
+        let mut check = tonic::Response::new(if answer.status() == StatusCode::OK {
             self.pass_on(&answer, &headers)
         } else {
             refused(&answer, context.as_ref())
-        }))
+        });
+        refusals::hand_on(&answer, check.extensions_mut());
+        Ok(check)
     }
 }
 

@@ -19,6 +19,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use super::PublicState;
 use super::original_request::{Endpoint, OriginalRequest, Unclear};
 use crate::access_rules::{AccessRules, Requirement};
+use crate::refusals;
 use crate::request_context::RequestContext;
 use crate::token_service::{BEARER, TokenService};
 use crate::unread_body;
@@ -42,11 +43,11 @@ enum Verdict {
     /// It may pass; of nobody, where nobody looked.
     Allowed(Option<Identity>),
     /// Nobody may make it, or this caller may not.
-    Forbidden,
+    Forbidden(Option<Refusal>),
     /// Its caller has not proved who it is.
-    Unauthenticated,
+    Unauthenticated(Refusal),
     /// It cannot be said at the moment.
-    Unavailable,
+    Unavailable(Option<Refusal>),
 }
 
 impl GatewayJudge {
@@ -98,16 +99,21 @@ impl GatewayJudge {
                 Err(unclear) => {
                     let request_id = context.map(RequestContext::id);
                     tracing::info!(request_id, %unclear, "refused: it is unclear what is asked for");
-                    Verdict::Forbidden
+                    Verdict::Forbidden(None)
                 }
             },
         };
-        match &verdict {
-            Verdict::Allowed(identity) => self.allowed(identity.as_ref()),
-            Verdict::Forbidden => self.nobody(StatusCode::FORBIDDEN),
-            Verdict::Unauthenticated => self.challenged(),
-            Verdict::Unavailable => self.unavailable(),
+        let (mut response, refusal) = match verdict {
+            Verdict::Allowed(identity) => return self.allowed(identity.as_ref()),
+            Verdict::Forbidden(refusal) => (self.nobody(StatusCode::FORBIDDEN), refusal),
+            Verdict::Unauthenticated(refusal) => (self.challenged(), Some(refusal)),
+            Verdict::Unavailable(refusal) => (self.unavailable(), refusal),
+        };
+        if let Some(refusal) = refusal {
+            let client = context.and_then(|context| context.client);
+            refusals::attach(&mut response, refusal, client);
         }
+        response
     }
 
     /// Rules come before credentials: for what is allowed to everyone, or to nobody, no
@@ -144,16 +150,16 @@ impl GatewayJudge {
             }
             Err(AuthenticationError::Refused(refusal)) => {
                 log_refusal(&refusal, context);
-                Verdict::Unauthenticated
+                Verdict::Unauthenticated(refusal)
             }
             Err(AuthenticationError::Busy(refusal)) => {
                 log_refusal(&refusal, context);
-                Verdict::Unavailable
+                Verdict::Unavailable(Some(refusal))
             }
             Err(AuthenticationError::Unavailable(cause)) => {
                 let request_id = context.map(RequestContext::id);
                 tracing::error!(request_id, cause, "cannot authenticate at the moment");
-                Verdict::Unavailable
+                Verdict::Unavailable(None)
             }
         }
     }
@@ -210,7 +216,7 @@ impl GatewayJudge {
 fn forbidden(context: Option<&RequestContext>, account: Option<&AccountName>) -> Verdict {
     let refusal = Refusal { reason: Reason::NotAllowed, claimed_account: account.cloned() };
     log_refusal(&refusal, context);
-    Verdict::Forbidden
+    Verdict::Forbidden(Some(refusal))
 }
 
 /// The reason is for the operator; the request's id is what a refused caller can

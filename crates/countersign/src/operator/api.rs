@@ -78,6 +78,11 @@ impl AdminApi {
         self.call(Method::DELETE, path, Vec::new()).await.map(drop)
     }
 
+    /// Where a path of the server is.
+    pub(crate) fn url_of(&self, path: &str) -> Result<Url, Failure> {
+        join(&self.url, path)
+    }
+
     /// Signs for this method, URI and body, and sends.
     async fn call(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Response, Failure> {
         let mut call = self.http.request(method, join(&self.url, path)?);

@@ -1,0 +1,273 @@
+//! One account's page, and what is done to the account itself.
+
+use askama::Template;
+use axum::extract::{Extension, Query};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use countersign_core::AccountName;
+use serde::Deserialize;
+
+use super::accounts::{invalid, read_groups};
+use super::page::{Failed, Frame, Section, shown};
+use super::submission::{Change, Question};
+use super::view::{Instant, KeyView, LastUse, Now, Standing};
+use super::visitor::Visitor;
+use super::{Console, State, paths};
+use crate::api::{self, ChangeAccount, Problem};
+use crate::internal::extract::{Actor, InPath, StrictJson};
+use crate::internal::{accounts as call, api_keys, jwks_endpoints, public_keys};
+
+#[derive(Template)]
+#[template(path = "console/account.html")]
+struct AccountPage {
+    frame: Frame,
+    name: String,
+    path: String,
+    id: String,
+    groups: String,
+    group_names: Vec<String>,
+    disabled: bool,
+    registered: bool,
+    created: Instant,
+    tokens_revoked: Option<Instant>,
+    last_use: Option<LastUse>,
+    keys: Vec<KeyView>,
+    rotation: Rotation,
+    endpoints: Vec<Endpoint>,
+    api_keys: Option<Vec<ApiKeyView>>,
+    /// What was typed into the form for a key.
+    typed_key: String,
+    /// Whether its account was just disabled, which can be undone at once.
+    undo: bool,
+}
+
+/// How far the replacement of a key has come.
+enum Rotation {
+    /// There are not two good keys.
+    None,
+    /// The new one has not been used.
+    NewUnused,
+    /// Both are used; the older one was since the newer one was made.
+    OldStillUsed,
+    /// The older one has not been used since the newer one was first seen in use.
+    OldCanGo,
+}
+
+struct Endpoint {
+    url: String,
+    keys: usize,
+    fetched: Option<Instant>,
+    attempted: Option<Instant>,
+    error: Option<String>,
+}
+
+struct ApiKeyView {
+    id: String,
+    comment: String,
+    standing: Standing,
+    created: Instant,
+    expires: Option<Instant>,
+    revoked: Option<Instant>,
+    last_use: Option<LastUse>,
+    revoke: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct After {
+    #[serde(default)]
+    done: String,
+}
+
+/// What a page says after something was done; its address carries only the word.
+const DONE: &[(&str, &str)] = &[
+    ("created", "The account was made. Add a public key, or make an API key for it."),
+    ("disabled", "The account is disabled: its requests are refused from now on."),
+    ("enabled", "The account is enabled again."),
+    ("groups", "The groups were changed. That holds for the next request."),
+    ("tokens", "Every access token of this account that was issued so far is refused."),
+    ("key-added", "The key was added. It is good from the next request on."),
+    ("key-revoked", "The key was revoked: it is refused from the next request on, for good."),
+    ("endpoint-added", "The JWKS endpoint was added. It is fetched in a moment."),
+    ("endpoint-removed", "The JWKS endpoint was removed: its keys are refused from now on."),
+    ("api-key-revoked", "The API key was revoked, with every token that it bought."),
+];
+
+/// The path of an account's page, with what was just done.
+pub(super) fn path_with(name: &AccountName, done: Option<&str>) -> String {
+    paths::with_query(&paths::account(name), &[("done", done.unwrap_or(""))])
+}
+
+/// Leads back to an account's page.
+pub(super) fn back_to(name: &AccountName, done: &str) -> Response {
+    Redirect::to(&path_with(name, Some(done))).into_response()
+}
+
+/// Shows an account.
+pub(super) async fn show(
+    axum::extract::State(console): State,
+    Extension(visitor): Extension<Visitor>,
+    InPath(name): InPath,
+    Query(after): Query<After>,
+) -> Result<Response, Failed> {
+    let done = DONE.iter().find(|(word, _)| *word == after.done).map(|(_, text)| *text);
+    let frame = Frame::new(&visitor, Section::Accounts).done(done);
+    let mut page = console.account_page(&name, frame).await?;
+    page.undo = after.done == "disabled" && page.disabled;
+    Ok(shown(&page.frame, &page))
+}
+
+/// Does one thing to the account itself: the field `act` says which.
+pub(super) async fn change(
+    axum::extract::State(console): State,
+    InPath(name): InPath,
+    Change(form): Change,
+) -> Result<Response, Failed> {
+    match console.change_account(&name, &form).await {
+        Ok(done) => Ok(back_to(&name, done)),
+        Err(problem) => console.refused(&name, &form, problem).await,
+    }
+}
+
+/// Deletes the account, if its name was typed.
+pub(super) async fn delete(
+    axum::extract::State(console): State,
+    InPath(name): InPath,
+    Change(form): Change,
+) -> Result<Response, Failed> {
+    match console.delete_account(&name, &form).await {
+        Ok(()) => Ok(Redirect::to(paths::ACCOUNTS).into_response()),
+        Err(problem) => console.refused(&name, &form, problem).await,
+    }
+}
+
+impl Console {
+    /// An account's page with what went wrong and what was typed.
+    pub(super) async fn refused(
+        &self,
+        name: &AccountName,
+        form: &Question,
+        problem: Problem,
+    ) -> Result<Response, Failed> {
+        let frame = Frame::new(&form.visitor, Section::Accounts).refused(problem);
+        let mut page = self.account_page(name, frame).await?;
+        page.typed_key = form.text("key").to_owned();
+        Ok(shown(&page.frame, &page))
+    }
+
+    async fn change_account(
+        &self,
+        name: &AccountName,
+        form: &Question,
+    ) -> Result<&'static str, Problem> {
+        let store = axum::extract::State(self.administration.store.clone());
+        let (path, actor) = (InPath(name.clone()), Actor(form.visitor.act.clone()));
+        let (change, done) = match form.text("act") {
+            "disable" => (ChangeAccount { disabled: Some(true), groups: None }, "disabled"),
+            "enable" => (ChangeAccount { disabled: Some(false), groups: None }, "enabled"),
+            "groups" => {
+                let groups = Some(read_groups(form.text("groups"))?);
+                (ChangeAccount { disabled: None, groups }, "groups")
+            }
+            "revoke-tokens" => {
+                return call::revoke_tokens(store, path, actor).await.map(|_| "tokens");
+            }
+            _ => return Err(invalid("act", &"there is no such act")),
+        };
+        call::change(store, path, actor, StrictJson(change)).await.map(|_| done)
+    }
+
+    async fn delete_account(&self, name: &AccountName, form: &Question) -> Result<(), Problem> {
+        if form.text("name") != name.as_str() {
+            return Err(invalid("name", &"type the account's name to delete it"));
+        }
+        let store = axum::extract::State(self.administration.store.clone());
+        call::delete(store, InPath(name.clone()), Actor(form.visitor.act.clone())).await?;
+        Ok(())
+    }
+
+    async fn account_page(&self, name: &AccountName, frame: Frame) -> Result<AccountPage, Problem> {
+        let now = Now::of(&*self.clock);
+        let store = || axum::extract::State(self.administration.store.clone());
+        let path = || InPath(name.clone());
+        let account = call::show(store(), path()).await?.0;
+        let keys = public_keys::list(store(), path()).await?.0.keys;
+        let endpoints = jwks_endpoints::list(store(), path()).await?.0.endpoints;
+        let api_keys = match &self.tokens {
+            Some(tokens) => {
+                let state = axum::extract::State(tokens.clone());
+                Some(api_keys::list(state, path()).await?.0.api_keys)
+            }
+            None => None,
+        };
+        let group_names: Vec<_> = account.groups.iter().map(ToString::to_string).collect();
+        Ok(AccountPage {
+            frame,
+            name: name.to_string(),
+            path: paths::account(name),
+            id: account.id.to_string(),
+            groups: group_names.join(" "),
+            group_names,
+            disabled: account.disabled,
+            registered: account.registered,
+            created: now.instant(account.created_at),
+            tokens_revoked: account.tokens_revoked_at.map(|at| now.instant(at)),
+            last_use: now.last_use(account.last_used_at, account.last_used_from),
+            rotation: Rotation::of(&keys, now),
+            keys: keys
+                .into_iter()
+                .rev()
+                .map(|key| {
+                    let revoke = paths::revoke_key(name, &key.fingerprints.openssh);
+                    KeyView::new(key, revoke, now)
+                })
+                .collect(),
+            endpoints: endpoints.into_iter().map(|endpoint| Endpoint::new(endpoint, now)).collect(),
+            api_keys: api_keys.map(|keys| {
+                keys.into_iter().rev().map(|key| ApiKeyView::new(name, key, now)).collect()
+            }),
+            typed_key: String::new(),
+            undo: false,
+        })
+    }
+}
+
+impl Rotation {
+    /// Of keys in the order of their registration: looks at the two newest good ones.
+    fn of(keys: &[api::PublicKey], now: Now) -> Self {
+        let is_good =
+            |key: &&api::PublicKey| now.standing(key.revoked_at, key.expires_at) == Standing::Good;
+        let mut newest = keys.iter().rev().filter(is_good);
+        let (Some(new), Some(old)) = (newest.next(), newest.next()) else { return Self::None };
+        match (old.last_used_at, new.last_used_at) {
+            (_, None) => Self::NewUnused,
+            (Some(old_use), Some(new_use)) if old_use >= new_use => Self::OldStillUsed,
+            _ => Self::OldCanGo,
+        }
+    }
+}
+
+impl Endpoint {
+    fn new(endpoint: api::JwksEndpoint, now: Now) -> Self {
+        Self {
+            url: endpoint.url,
+            keys: endpoint.keys,
+            fetched: endpoint.fetched_at.map(|at| now.instant(at)),
+            attempted: endpoint.attempted_at.map(|at| now.instant(at)),
+            error: endpoint.error,
+        }
+    }
+}
+
+impl ApiKeyView {
+    fn new(account: &AccountName, key: api::ApiKey, now: Now) -> Self {
+        Self {
+            id: key.id.to_string(),
+            comment: key.comment,
+            standing: now.standing(key.revoked_at, key.expires_at),
+            created: now.instant(key.created_at),
+            expires: key.expires_at.map(|at| now.instant(at)),
+            revoked: key.revoked_at.map(|at| now.instant(at)),
+            last_use: now.last_use(key.last_used_at, key.last_used_from),
+            revoke: paths::revoke_api_key(account, key.id),
+        }
+    }
+}

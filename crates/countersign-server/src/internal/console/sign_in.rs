@@ -1,0 +1,228 @@
+//! In and out: a link becomes a session, once, and a session ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use askama::Template;
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Extension, Query};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use countersign_core::ports::Credential;
+use countersign_core::{AccountId, AccountName, Clock, Identity, PublicKey, Random, UnixTime};
+use http::header::{COOKIE, SET_COOKIE};
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+
+use super::by_secret::{BySecret, draw};
+use super::page::{Failed, rendered};
+use super::{State, paths};
+use crate::api::{ConsoleLink, Problem, routes, to_timestamp};
+use crate::internal::operator::{self, BODY_TIMEOUT};
+use crate::internal::problems::Kind;
+use crate::internal::same_site::Scheme;
+
+/// How long a link is good for.
+pub(super) const LINK_LIFETIME: Duration = Duration::from_secs(60);
+/// The most links that are open at a time.
+const MAX_LINKS: usize = 64;
+/// How long a session lives without a request.
+const IDLE: Duration = Duration::from_secs(15 * 60);
+/// How long a session lives at most.
+const SESSION_LIFETIME: Duration = Duration::from_secs(4 * 60 * 60);
+/// The most sessions at a time.
+const MAX_SESSIONS: usize = 256;
+
+/// Whose link or session it is: the holder of this key of this account.
+#[derive(Clone)]
+pub(super) struct Holder {
+    pub(super) account: AccountName,
+    pub(super) id: AccountId,
+    pub(super) key: PublicKey,
+}
+
+/// The links that can still be used.
+pub(in crate::internal) struct SignInLinks(BySecret<Holder>);
+
+/// The sessions of this process. After a restart one signs in again.
+pub(in crate::internal) struct Sessions(BySecret<Session>);
+
+/// One browser's stay.
+#[derive(Clone)]
+pub(super) struct Session {
+    pub(super) holder: Holder,
+    pub(super) csrf: String,
+    began: UnixTime,
+}
+
+impl Default for SignInLinks {
+    fn default() -> Self {
+        Self(BySecret::with_capacity(MAX_LINKS))
+    }
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self(BySecret::with_capacity(MAX_SESSIONS))
+    }
+}
+
+impl Sessions {
+    /// Begins one and gives its secret.
+    fn begin(&self, holder: Holder, now: UnixTime, random: &dyn Random) -> String {
+        let session = Session { holder, csrf: draw(random), began: now };
+        self.0.keep(session, (now, now + IDLE), random)
+    }
+
+    /// The session with this secret, which lives on for that.
+    pub(super) fn find(&self, secret: &str, now: UnixTime) -> Option<Session> {
+        let session = self.0.look(secret, now)?;
+        self.0.prolong(secret, (now + IDLE).min(session.began + SESSION_LIFETIME));
+        Some(session)
+    }
+
+    pub(super) fn end(&self, secret: &str, now: UnixTime) {
+        self.0.take(secret, now);
+    }
+}
+
+/// What the call that makes links works with.
+#[derive(Clone)]
+pub(in crate::internal) struct ConsoleLinks {
+    pub(in crate::internal) links: Arc<SignInLinks>,
+    pub(in crate::internal) clock: Arc<dyn Clock>,
+    pub(in crate::internal) random: Arc<dyn Random>,
+}
+
+/// Makes a link into the console for whoever signs this call.
+#[utoipa::path(
+    post,
+    path = routes::CONSOLE_LINKS,
+    operation_id = "create_console_link",
+    tag = "Console",
+    responses((status = 201, description = "The link: it is good once, and for a minute.", body = ConsoleLink))
+)]
+pub(in crate::internal) async fn create_link(
+    axum::extract::State(console): axum::extract::State<ConsoleLinks>,
+    Extension(identity): Extension<Identity>,
+) -> Result<(StatusCode, Json<ConsoleLink>), Problem> {
+    let holder = holder(&identity).ok_or_else(|| {
+        Kind::Internal.problem("a caller without a key got here; this is a defect")
+    })?;
+    let now = console.clock.now();
+    let until = now + LINK_LIFETIME;
+    let secret = console.links.0.keep(holder, (now, until), &*console.random);
+    let path = paths::with_query(paths::SIGN_IN, &[("link", &secret)]);
+    Ok((StatusCode::CREATED, Json(ConsoleLink { path, expires_at: to_timestamp(until) })))
+}
+
+fn holder(identity: &Identity) -> Option<Holder> {
+    let Some(Credential::PublicKey(key)) = identity.credential() else { return None };
+    let id = identity.account_id()?;
+    Some(Holder { account: identity.account().clone(), id, key: key.clone() })
+}
+
+#[derive(Template)]
+#[template(path = "console/sign_in.html")]
+struct SignInPage<'a> {
+    /// The link, with the account that it signs in.
+    offer: Option<(&'a str, AccountName)>,
+    /// Why there is none, where one was tried.
+    why_not: Option<&'static str>,
+}
+
+const NO_LINK: SignInPage<'_> = SignInPage { offer: None, why_not: None };
+const LINK_IS_OVER: &str =
+    "This link was used already, or is more than a minute old. Make a new one.";
+const SESSION_IS_OVER: &str = "Your session is over. What you sent was not done.";
+
+#[derive(Deserialize)]
+pub(super) struct Shown {
+    link: Option<String>,
+}
+
+/// Shows what a link would do, and how to get one. This spends nothing: whatever opens
+/// links before a person does cannot use them up.
+pub(super) async fn show(
+    axum::extract::State(console): State,
+    Query(Shown { link }): Query<Shown>,
+) -> Response {
+    let Some(link) = link else { return rendered(&NO_LINK) };
+    match console.links.0.look(&link, console.clock.now()) {
+        Some(holder) => {
+            rendered(&SignInPage { offer: Some((&link, holder.account)), why_not: None })
+        }
+        None => over(LINK_IS_OVER),
+    }
+}
+
+/// Spends a link for a session.
+pub(super) async fn sign_in(
+    axum::extract::State(console): State,
+    body: Body,
+) -> Result<Response, Failed> {
+    let body = operator::read(body, BODY_TIMEOUT).await?;
+    let link = url::form_urlencoded::parse(&body).find(|(name, _)| name == "link");
+    let link = link.map(|(_, link)| link.into_owned()).unwrap_or_default();
+    let now = console.clock.now();
+    let Some(holder) = console.links.0.take(&link, now) else { return Ok(over(LINK_IS_OVER)) };
+    // The key may have been revoked since it signed for the link.
+    if console.role(&holder).await?.is_none() {
+        return Ok(over(LINK_IS_OVER));
+    }
+    tracing::info!(account = %holder.account, key = holder.key.fingerprints().openssh(), "signed in to the console");
+    let secret = console.sessions.begin(holder, now, &*console.random);
+    let cookie = set_cookie(&secret, SESSION_LIFETIME, console.scheme);
+    Ok(([(SET_COOKIE, cookie)], Redirect::to(paths::ACCOUNTS)).into_response())
+}
+
+/// Ends the session.
+pub(super) async fn sign_out(
+    axum::extract::State(console): State,
+    headers: HeaderMap,
+    _: super::submission::Question,
+) -> Response {
+    if let Some(secret) = session_cookie(&headers, console.scheme) {
+        console.sessions.end(&secret, console.clock.now());
+    }
+    let cookie = set_cookie("", Duration::ZERO, console.scheme);
+    ([(SET_COOKIE, cookie)], Redirect::to(paths::SIGN_IN)).into_response()
+}
+
+/// The answer to a form of a session that is over.
+pub(super) fn ended() -> Response {
+    over(SESSION_IS_OVER)
+}
+
+fn over(why_not: &'static str) -> Response {
+    let page = SignInPage { why_not: Some(why_not), ..NO_LINK };
+    (StatusCode::UNAUTHORIZED, rendered(&page)).into_response()
+}
+
+/// The secret of the session that a request belongs to.
+pub(super) fn session_cookie(headers: &HeaderMap, scheme: Scheme) -> Option<String> {
+    let (name, _) = cookie_scope(scheme);
+    headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|header| header.to_str().ok())
+        .flat_map(|header| header.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(found, _)| *found == name)
+        .map(|(_, secret)| secret.to_owned())
+}
+
+fn set_cookie(secret: &str, lifetime: Duration, scheme: Scheme) -> String {
+    let (name, scope) = cookie_scope(scheme);
+    let seconds = lifetime.as_secs();
+    format!("{name}={secret}; {scope}; Max-Age={seconds}; HttpOnly; SameSite=Strict")
+}
+
+/// Under TLS no other host and no plain connection can put a cookie of this name into the
+/// browser; the prefix demands the path `/` for that (RFC 6265bis section 4.1.3.2).
+fn cookie_scope(scheme: Scheme) -> (&'static str, &'static str) {
+    match scheme {
+        Scheme::Http => ("countersign-console", "Path=/console"),
+        Scheme::Https => ("__Host-countersign-console", "Path=/; Secure"),
+    }
+}

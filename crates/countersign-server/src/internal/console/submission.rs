@@ -1,0 +1,94 @@
+//! What a form sent, if it is a form of this session.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Multipart, Request};
+use http::header::CONTENT_TYPE;
+
+use super::Console;
+use super::by_secret::same;
+use super::page::Failed;
+use super::visitor::Visitor;
+use crate::api::Problem;
+use crate::internal::operator::{self, BODY_TIMEOUT};
+use crate::internal::problems::Kind;
+
+/// The field that shows that a form is ours: another site's page cannot know it.
+pub(super) const CSRF: &str = "csrf";
+
+/// The fields of a form that changes nothing, with who sent it.
+pub(super) struct Question {
+    pub(super) visitor: Visitor,
+    fields: Vec<(String, String)>,
+}
+
+/// The same of a form that changes something, sent by one who may.
+pub(super) struct Change(pub(super) Question);
+
+impl Question {
+    /// A field, without blanks at its ends; empty if it is not there.
+    pub(super) fn text(&self, name: &str) -> &str {
+        self.fields
+            .iter()
+            .find(|(found, value)| found == name && !value.trim().is_empty())
+            .map_or("", |(_, value)| value.trim())
+    }
+}
+
+impl FromRequest<Arc<Console>> for Question {
+    type Rejection = Failed;
+
+    async fn from_request(request: Request, _: &Arc<Console>) -> Result<Self, Failed> {
+        let (head, body) = request.into_parts();
+        let visitor = head.extensions.get::<Visitor>().cloned().ok_or_else(|| {
+            Kind::Internal.problem("a page is not behind the door; this is a defect")
+        })?;
+        let body = operator::read(body, BODY_TIMEOUT).await?;
+        let fields = fields(Request::from_parts(head, body.clone().into()), &body).await?;
+        let question = Self { visitor, fields };
+        if !same(question.text(CSRF), &question.visitor.csrf) {
+            return Err(Kind::OtherSite
+                .problem("this form is not of the session you are in: open the page again")
+                .into());
+        }
+        Ok(question)
+    }
+}
+
+impl FromRequest<Arc<Console>> for Change {
+    type Rejection = Failed;
+
+    async fn from_request(request: Request, console: &Arc<Console>) -> Result<Self, Failed> {
+        let question = Question::from_request(request, console).await?;
+        if !question.visitor.role.may_change() {
+            return Err(Kind::NotAnAdministrator
+                .problem("auditors may look at everything and change nothing: ask an administrator")
+                .into());
+        }
+        Ok(Self(question))
+    }
+}
+
+/// Forms with a file come in parts, the others as one line.
+async fn fields(request: Request, body: &Bytes) -> Result<Vec<(String, String)>, Problem> {
+    let content_type = request.headers().get(CONTENT_TYPE).map(|value| value.as_bytes());
+    if !content_type.is_some_and(|value| value.starts_with(b"multipart/form-data")) {
+        return Ok(url::form_urlencoded::parse(body).into_owned().collect());
+    }
+    let unreadable = || Kind::InvalidRequest.problem("the form cannot be read: send it again");
+    let mut parts = Multipart::from_request(request, &()).await.map_err(|_| unreadable())?;
+    let mut fields = Vec::new();
+    while let Some(part) = parts.next_field().await.map_err(|_| unreadable())? {
+        let name = part.name().unwrap_or_default().to_owned();
+        let bytes = part.bytes().await.map_err(|_| unreadable())?;
+        let text = String::from_utf8(bytes.into()).map_err(|_| {
+            Kind::InvalidRequest.problem(format_args!(
+                "the file is no text: a key in PEM, OpenSSH or JWK form, or a certificate in PEM, \
+                 is wanted in `{name}`"
+            ))
+        })?;
+        fields.push((name, text));
+    }
+    Ok(fields)
+}
