@@ -15,6 +15,7 @@ use crate::commands::header::HeaderArgs;
 use crate::commands::import::ImportCommand;
 use crate::commands::jwks::JwksCommand;
 use crate::commands::key::KeyCommand;
+use crate::commands::man::ManArgs;
 use crate::commands::request::RequestArgs;
 use crate::commands::rules::RulesCommand;
 use crate::commands::serve::ServeArgs;
@@ -105,6 +106,8 @@ pub(crate) enum Command {
     Rules(RulesCommand),
     /// Print a completion script for a shell.
     Completions(CompletionsArgs),
+    /// Write the manual pages.
+    Man(ManArgs),
 }
 
 #[cfg(test)]

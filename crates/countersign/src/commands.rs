@@ -11,6 +11,7 @@ pub(crate) mod header;
 pub(crate) mod import;
 pub(crate) mod jwks;
 pub(crate) mod key;
+pub(crate) mod man;
 pub(crate) mod request;
 pub(crate) mod rules;
 pub(crate) mod serve;
@@ -40,6 +41,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Token(command) => token::run(command, output),
         Command::Rules(command) => rules::run(&command, output),
         Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
 }
 

@@ -14,6 +14,7 @@ mod files;
 mod import;
 mod jwks;
 mod limits;
+mod manual;
 mod restart;
 mod rules;
 mod secrets;
