@@ -8,6 +8,7 @@
 mod bench;
 mod check;
 mod fuzz;
+mod package;
 mod postgres;
 mod run;
 mod test;
@@ -38,6 +39,8 @@ enum Task {
     Check,
     /// Fetch the tools that tests drive, and print where they are.
     Tools,
+    /// Make the Debian package.
+    Package(package::PackageArguments),
     /// Start the PostgreSQL of the tests and print where it is, until Ctrl-C.
     Postgres,
     /// Build every fuzz target and run each one briefly.
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Task::Test { cargo_arguments } => test::run(&cargo_arguments),
         Task::Check => check::run(),
         Task::Tools => tools::run(),
+        Task::Package(arguments) => package::run(&arguments),
         Task::Postgres => postgres::run(),
         Task::FuzzSmoke { runs } => fuzz::smoke(runs),
         Task::Bench { name, comparisons } => bench::run(name.as_deref(), comparisons.as_deref()),

@@ -3,6 +3,7 @@
 
 mod apache;
 mod chromium;
+mod cargo_deb;
 mod debian;
 mod go;
 mod node;
@@ -111,6 +112,11 @@ pub(crate) fn nginx(workspace: &Workspace) -> Result<Tool> {
     let debian = directory(workspace)?.join("debian");
     let path = debian::program(&debian, "nginx", "nginx")?;
     Ok(Tool { variable: "COUNTERSIGN_TEST_NGINX", path })
+}
+
+/// What makes Debian packages.
+pub(crate) fn cargo_deb(workspace: &Workspace) -> Result<PathBuf> {
+    cargo_deb::program(&directory(workspace)?.join("cargo-deb"))
 }
 
 fn directory(workspace: &Workspace) -> Result<PathBuf> {
