@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -73,6 +73,18 @@ impl Process {
     /// If the operating system refuses.
     pub fn hang_up(&self) -> Result<()> {
         Ok(kill_process(Pid::from_child(&self.child), Signal::HUP)?)
+    }
+
+    /// Sends it the signal that tells programs to stop, and waits until it has.
+    ///
+    /// # Errors
+    /// If it does not, or says that something went wrong.
+    pub async fn terminate(mut self) -> Result<()> {
+        kill_process(Pid::from_child(&self.child), Signal::TERM)?;
+        let ended = eventually("the program to stop", async || self.child.try_wait().transpose());
+        let status = ended.await??;
+        ensure!(status.success(), "the program ended: {status}; it wrote:\n{}", self.output());
+        Ok(())
     }
 
     /// Ends the program at once, as `kill -9` does, and waits until it is gone.

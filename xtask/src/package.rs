@@ -32,15 +32,7 @@ pub(crate) fn run(arguments: &PackageArguments) -> Result<()> {
     let workspace = Workspace::load()?;
     let target = workspace.target_directory()?;
     let cargo_deb = tools::cargo_deb(&workspace)?;
-    let binary = match &arguments.binary {
-        Some(binary) => binary.clone(),
-        None => {
-            run::checked(
-                run::cargo().args(["build", "--locked", "--release", "--package", "countersign"]),
-            )?;
-            target.join("release/countersign")
-        }
-    };
+    let binary = arguments.binary.clone().map_or_else(|| released(&target), Ok)?;
     let output = arguments.output.clone().unwrap_or_else(|| target.join("debian"));
     let layout = output.join("layout");
     lay_out(&binary, &layout.join("release"))?;
@@ -58,6 +50,13 @@ pub(crate) fn run(arguments: &PackageArguments) -> Result<()> {
     // It prints the path of the package.
     run::checked(&mut make)?;
     remove(&layout)
+}
+
+/// The binary as it is released.
+fn released(target: &Path) -> Result<PathBuf> {
+    let build = ["build", "--locked", "--release", "--package", "countersign"];
+    run::checked(run::cargo().args(build))?;
+    Ok(target.join("release/countersign"))
 }
 
 /// Puts everything that has to be made where cargo-deb looks for what cargo builds.

@@ -5,13 +5,14 @@ mod apache;
 mod chromium;
 mod cargo_deb;
 mod debian;
+mod debian_root;
 mod go;
 mod node;
 mod postgres;
 mod python;
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{env, fs};
 
 use anyhow::{Context as _, Result};
 use countersign_testbed::Template;
@@ -97,6 +98,15 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<Vec<Tool>> {
             variable: "COUNTERSIGN_TEST_GO_JOSE",
             path: go::program(&directory.join("go"), &debian, "jwks_reader")?,
         },
+        Tool {
+            variable: "COUNTERSIGN_TEST_DEBIAN_ROOT",
+            path: debian_root::archive(&directory.join("debian-root"), &debian)?,
+        },
+        Tool {
+            variable: "COUNTERSIGN_TEST_SYSTEMD_ANALYZE",
+            path: debian::program(&debian, "systemd", "systemd-analyze")?,
+        },
+        packager(workspace)?,
     ]);
     Ok(tools)
 }
@@ -112,6 +122,13 @@ pub(crate) fn nginx(workspace: &Workspace) -> Result<Tool> {
     let debian = directory(workspace)?.join("debian");
     let path = debian::program(&debian, "nginx", "nginx")?;
     Ok(Tool { variable: "COUNTERSIGN_TEST_NGINX", path })
+}
+
+/// This program itself: it makes our packages, with the tool that is made ready here.
+fn packager(workspace: &Workspace) -> Result<Tool> {
+    cargo_deb(workspace)?;
+    let path = env::current_exe().context("cannot find this program")?;
+    Ok(Tool { variable: "COUNTERSIGN_TEST_XTASK", path })
 }
 
 /// What makes Debian packages.

@@ -16,8 +16,10 @@ use crate::run;
 
 /// What to do by hand where packages cannot be fetched.
 pub(super) const BY_HAND: &str = "sudo apt-get update && sudo apt-get install -y \
-    chromium chromium-driver golang-go golang-gopkg-square-go-jose.v2-dev haproxy libapache2-mod-oauth2 nginx nodejs npm openssl openssh-client postgresql \
-    python3-venv";
+    chromium chromium-driver golang-go golang-gopkg-square-go-jose.v2-dev haproxy libapache2-mod-oauth2 mmdebstrap nginx nodejs \
+    npm openssl openssh-client postgresql python3-venv systemd";
+    golang-go golang-gopkg-square-go-jose.v2-dev haproxy libapache2-mod-oauth2 mmdebstrap nginx nodejs npm openssl openssh-client \
+    postgresql python3-venv systemd";
 
 /// Where programs are, whatever the user's `PATH`.
 /// The second is where a browser is whose script in `usr/bin` looks for it from the root.
@@ -25,6 +27,9 @@ const PROGRAMS: [&str; 4] = ["usr/sbin", "usr/lib/chromium", "usr/bin", "usr/loc
 
 /// Where Debian keeps the programs of each release of PostgreSQL.
 const POSTGRES: &str = "usr/lib/postgresql";
+
+/// Directories of libraries that programs find only from the root.
+const PRIVATE_LIBRARIES: [&str; 2] = ["pulseaudio", "systemd"];
 
 /// A program of this machine, or from a package unpacked under `directory`.
 pub(super) fn program(directory: &Path, package: &str, name: &str) -> Result<PathBuf> {
@@ -126,7 +131,8 @@ fn planned(line: &str) -> Option<String> {
     Some(format!("{name}={version}"))
 }
 
-fn is_root() -> Result<bool> {
+/// Whether this is root, who may renew package lists and enter other systems.
+pub(super) fn is_root() -> Result<bool> {
     Ok(run::capture(Command::new("id").arg("-u"))?.trim() == "0")
 }
 
@@ -158,7 +164,8 @@ fn write_wrapper(root: &Path, name: &str, wrapper: &Path) -> Result<()> {
     Ok(())
 }
 
-/// `lib` and `usr/lib` with their directories for one architecture each.
+/// `lib` and `usr/lib` with their directories for one architecture each, and in these
+/// [`PRIVATE_LIBRARIES`].
 fn library_directories(root: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for parent in ["usr/lib", "lib"].map(|name| root.join(name)).into_iter().filter(|p| p.is_dir())
@@ -166,8 +173,8 @@ fn library_directories(root: &Path) -> Result<Vec<PathBuf>> {
         for entry in fs::read_dir(&parent)? {
             let path = entry?.path();
             if path.is_dir() && path.to_string_lossy().ends_with("-linux-gnu") {
-                // Where its libraries look for one of their own, from the root.
-                found.extend(Some(path.join("pulseaudio")).filter(|private| private.is_dir()));
+                let private = PRIVATE_LIBRARIES.iter().map(|name| path.join(name));
+                found.extend(private.filter(|directory| directory.is_dir()));
                 found.push(path);
             }
         }

@@ -68,6 +68,24 @@ mod tests {
         assert_eq!(parse("tolerance = 20").unwrap_err().0, 1);
     }
 
+    /// Each line of the package's file is right, also those that somebody has yet to choose.
+    #[test]
+    fn the_settings_file_of_the_debian_package_is_one() {
+        let shipped = include_str!("../../../../packaging/debian/countersign.toml");
+        let as_shipped = parse(shipped).unwrap();
+        let data_dir = Some("/var/lib/countersign".into());
+        assert_eq!(as_shipped, ServeOptions { data_dir, ..ServeOptions::default() });
+        let chosen: Vec<_> = shipped
+            .lines()
+            .map(|line| match line.strip_prefix('#') {
+                Some(setting) if setting.starts_with(char::is_alphabetic) => setting,
+                _ => line,
+            })
+            .collect();
+        let chosen = parse(&chosen.join("\n")).unwrap();
+        assert!(chosen.tls_key.is_some() && chosen.log_level.is_some());
+    }
+
     #[test]
     fn paths_are_relative_to_the_file() {
         let options = relative_to(

@@ -1,0 +1,144 @@
+//! Our Debian package, and systems to install it into.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::environment::tool;
+use crate::http::Request;
+use crate::process::{Process, capture};
+
+/// The user that the package makes, and where the server keeps what it knows.
+const USER: &str = "countersign";
+const SETTINGS: &str = "/etc/countersign/countersign.toml";
+const SERVER_FILE: &str = "/var/lib/countersign/server.json";
+
+/// A package, as users make it, but of the binary that other tests run.
+#[derive(Debug)]
+pub struct DebianPackage {
+    _directory: TempDir,
+    file: PathBuf,
+}
+
+/// A Debian system without systemd, in a directory that goes with this value. What runs in it
+/// sees no other file, but the network is everybody's.
+#[derive(Debug)]
+pub struct DebianRoot {
+    directory: TempDir,
+}
+
+/// The server in such a system.
+#[derive(Debug)]
+pub struct InstalledServer {
+    process: Process,
+    url: String,
+}
+
+impl DebianPackage {
+    /// Makes the package with a version of its own.
+    ///
+    /// # Errors
+    /// If something that belongs into it is missing.
+    pub fn make(version: &str) -> Result<Self> {
+        let directory = TempDir::new()?;
+        let mut make = Command::new(tool("COUNTERSIGN_TEST_XTASK")?);
+        make.args(["package", "--fast", "--version", version, "--binary"]);
+        make.arg(tool("COUNTERSIGN_TEST_BIN")?).arg("--output").arg(directory.path());
+        let said = capture(&mut make)?;
+        let file = said.lines().last().context("the packager said nothing")?.into();
+        Ok(Self { _directory: directory, file })
+    }
+}
+
+impl DebianRoot {
+    /// Unpacks a fresh system.
+    ///
+    /// # Errors
+    /// If this is not root.
+    pub fn unpack() -> Result<Self> {
+        let archive = tool("COUNTERSIGN_TEST_DEBIAN_ROOT")?;
+        // Beside the archive: the place for temporary files may allow no devices.
+        let beside = archive.parent().context("the archive is in no directory")?;
+        let directory = TempDir::new_in(beside)?;
+        let mut unpack = Command::new("tar");
+        unpack.args(["--extract", "--numeric-owner", "--preserve-permissions", "--file"]);
+        capture(unpack.arg(&archive).arg("--directory").arg(directory.path()))?;
+        Ok(Self { directory })
+    }
+
+    /// Where one of its files is.
+    pub fn path(&self, inside: &str) -> PathBuf {
+        self.directory.path().join(inside.trim_start_matches('/'))
+    }
+
+    /// Installs a package, or upgrades to it, with nobody there to answer questions.
+    ///
+    /// # Errors
+    /// If dpkg does.
+    pub fn install(&self, package: &DebianPackage) -> Result<String> {
+        let inside = "/package.deb";
+        fs::copy(&package.file, self.path(inside))?;
+        // Nothing of it has to outlast a loss of power.
+        self.run(&["dpkg", "--force-unsafe-io", "--install", inside])
+    }
+
+    /// Runs a program as root; what it printed.
+    ///
+    /// # Errors
+    /// If it fails.
+    pub fn run(&self, command: &[&str]) -> Result<String> {
+        capture(self.command().args(command))
+    }
+
+    /// Starts the server as the package's user, with the package's settings, but on free ports.
+    ///
+    /// # Errors
+    /// If it does not become ready.
+    pub async fn serve(&self) -> Result<InstalledServer> {
+        let mut serve = self.command();
+        serve.args(["setpriv", "--reuid", USER, "--regid", USER, "--clear-groups"]);
+        serve.args(["--no-new-privs", "countersign", "serve", "--config", SETTINGS]);
+        serve.args(["--listen=127.0.0.1:0", "--internal-listen=127.0.0.1:0"]);
+        let mut process = Process::start(&mut serve, &self.path("serve.log"))?;
+        let server_file = self.path(SERVER_FILE);
+        let url = process
+            .ready(async || {
+                let server: Value = serde_json::from_slice(&fs::read(&server_file).ok()?).ok()?;
+                // The internal listener has it at this path, whatever the settings.
+                let internal = server["internal"].as_str()?;
+                let answer = Request::get("/health/ready").send(internal).await.ok()?;
+                (answer.status == 200).then_some(server["public"].as_str()?.to_owned())
+            })
+            .await?;
+        Ok(InstalledServer { process, url })
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new("chroot");
+        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C.UTF-8");
+        command.env("DEBIAN_FRONTEND", "noninteractive").arg(self.directory.path());
+        command
+    }
+}
+
+impl InstalledServer {
+    /// Whether it says at this path of the public listener that it is ready.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub async fn is_ready(&self, path: &str) -> Result<bool> {
+        Ok(Request::get(path).send(&self.url).await?.status == 200)
+    }
+
+    /// Stops it as an init system does.
+    ///
+    /// # Errors
+    /// If it does not end, or not well.
+    pub async fn stop(self) -> Result<()> {
+        self.process.terminate().await
+    }
+}
