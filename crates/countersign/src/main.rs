@@ -21,6 +21,7 @@ mod operator;
 mod output;
 mod passphrase;
 mod rules_file;
+mod service_manager;
 mod shutdown;
 mod tls;
 

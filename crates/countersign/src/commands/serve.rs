@@ -25,6 +25,7 @@ use crate::encryption_key;
 use crate::failure::Failure;
 use crate::listener::Listener;
 use crate::logging;
+use crate::service_manager;
 use crate::shutdown::StopSignals;
 
 const AFTER_HELP: &str = "\
@@ -90,6 +91,7 @@ async fn serve(settings: Settings, directory: DataDirectory) -> Result<(), Failu
     };
     server_file.write(&directory.paths.server_file())?;
     announcement::say(&server_file, &directory.paths, &admin, settings.log_format);
+    service_manager::ready();
     run_until_stopped(&settings, listeners, &assembled.service, &mut signals).await;
 
     // Whoever looks for a server finds none. The lock is held until the last
@@ -118,6 +120,7 @@ async fn run_until_stopped(
         _ = &mut serving => return,
     };
     tracing::info!(signal, "stopping: requests under way may finish");
+    service_manager::stopping();
     service.readiness().drain();
     stop.cancel();
     tokio::select! {

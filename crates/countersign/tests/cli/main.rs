@@ -18,6 +18,7 @@ mod manual;
 mod restart;
 mod rules;
 mod secrets;
+mod service_manager;
 mod settings;
 mod shutdown;
 mod signed_requests;
