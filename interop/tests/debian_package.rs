@@ -39,6 +39,18 @@ async fn what_the_server_knows_outlasts_upgrade_and_removal_but_not_purge() -> R
     assert!(server.is_ready("/health/ready").await?);
     system.run(&["countersign", "account", "create", "robot"])?;
     server.stop().await?;
+    // As docs/installing.md has it, for who has lost every administrator's key.
+    system.run(&[
+        "runuser",
+        "-u",
+        "countersign",
+        "--",
+        "countersign",
+        "admin",
+        "recover",
+        "--data-dir",
+        DATA,
+    ])?;
 
     // An upgrade takes nothing back that the administrator has changed.
     let mut settings = OpenOptions::new().append(true).open(system.path(SETTINGS))?;

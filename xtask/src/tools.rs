@@ -41,6 +41,8 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<Vec<Tool>> {
     let directory = directory(workspace)?;
     let debian = directory.join("debian");
     let python = directory.join("python");
+    // First, because it says at once what only root may do.
+    let debian_root = debian_root::archive(&directory.join("debian-root"), &debian)?;
     let apache = apache::fetch(&debian)?;
     let chromium = chromium::fetch(&debian)?;
     let node = node::fetch(&directory.join("node"), &python, &debian)?;
@@ -98,10 +100,7 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<Vec<Tool>> {
             variable: "COUNTERSIGN_TEST_GO_JOSE",
             path: go::program(&directory.join("go"), &debian, "jwks_reader")?,
         },
-        Tool {
-            variable: "COUNTERSIGN_TEST_DEBIAN_ROOT",
-            path: debian_root::archive(&directory.join("debian-root"), &debian)?,
-        },
+        Tool { variable: "COUNTERSIGN_TEST_DEBIAN_ROOT", path: debian_root },
         Tool {
             variable: "COUNTERSIGN_TEST_SYSTEMD_ANALYZE",
             path: debian::program(&debian, "systemd", "systemd-analyze")?,

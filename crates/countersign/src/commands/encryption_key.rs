@@ -23,7 +23,7 @@ use crate::output::{Output, properties};
 const ROTATE_EXAMPLES: &str = "\
 Examples:
   systemctl stop countersign
-  countersign encryption-key rotate
+  runuser -u countersign -- countersign encryption-key rotate --config /etc/countersign/countersign.toml
   systemctl start countersign
 
 The former key is kept beside the new one: backups of the database that were made before

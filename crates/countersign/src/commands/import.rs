@@ -30,7 +30,8 @@ Examples:
 
 The other database is only read, and the import can be repeated: what is here
 already stays as it is. The exit code is 1 if a row was left out; docs/import.md
-says which rows are.";
+says which rows are. Run it as the user whose the data directory is, with the Debian
+package: runuser -u countersign -- countersign import ... --config /etc/countersign/countersign.toml";
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum ImportCommand {

@@ -26,7 +26,7 @@ use crate::output::{Output, properties};
 const AFTER_HELP: &str = "\
 Example:
   systemctl stop countersign
-  countersign admin recover
+  runuser -u countersign -- countersign admin recover --data-dir /var/lib/countersign
   systemctl start countersign
   countersign account list
 
