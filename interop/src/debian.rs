@@ -12,9 +12,8 @@ use crate::environment::tool;
 use crate::http::Request;
 use crate::process::{Process, capture};
 
-/// The user that the package makes, and where the server keeps what it knows.
-const USER: &str = "countersign";
-const SETTINGS: &str = "/etc/countersign/countersign.toml";
+/// The package's unit, and what the server leaves when it is ready.
+const UNIT: &str = "/usr/lib/systemd/system/countersign.service";
 const SERVER_FILE: &str = "/var/lib/countersign/server.json";
 
 /// A package, as users make it, but of the binary that other tests run.
@@ -94,14 +93,20 @@ impl DebianRoot {
         capture(self.command().args(command))
     }
 
-    /// Starts the server as the package's user, with the package's settings, but on free ports.
+    /// Starts the server with the user and the command that stand in the package's unit, but on free
+    /// ports.
     ///
     /// # Errors
     /// If it does not become ready.
     pub async fn serve(&self) -> Result<InstalledServer> {
+        let unit = fs::read_to_string(self.path(UNIT)).context("there is no unit")?;
+        let [user, group, program] = ["User=", "Group=", "ExecStart="].map(|key| {
+            let found = unit.lines().find_map(|line| line.strip_prefix(key));
+            found.with_context(|| format!("the unit has no {key}"))
+        });
         let mut serve = self.command();
-        serve.args(["setpriv", "--reuid", USER, "--regid", USER, "--clear-groups"]);
-        serve.args(["--no-new-privs", "countersign", "serve", "--config", SETTINGS]);
+        serve.args(["setpriv", "--reuid", user?, "--regid", group?, "--clear-groups"]);
+        serve.arg("--no-new-privs").args(program?.split(' '));
         serve.args(["--listen=127.0.0.1:0", "--internal-listen=127.0.0.1:0"]);
         let mut process = Process::start(&mut serve, &self.path("serve.log"))?;
         let server_file = self.path(SERVER_FILE);

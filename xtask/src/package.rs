@@ -11,6 +11,7 @@ use clap::Args;
 use crate::workspace::Workspace;
 use crate::{run, tools};
 
+/// What differs from the package that users get.
 #[derive(Args)]
 pub(crate) struct PackageArguments {
     /// Where the package goes. [default: target/debian]
