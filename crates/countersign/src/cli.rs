@@ -12,6 +12,7 @@ use crate::commands::completions::CompletionsArgs;
 use crate::commands::console::ConsoleArgs;
 use crate::commands::encryption_key::EncryptionKeyCommand;
 use crate::commands::header::HeaderArgs;
+use crate::commands::health::HealthArgs;
 use crate::commands::import::ImportCommand;
 use crate::commands::jwks::JwksCommand;
 use crate::commands::key::KeyCommand;
@@ -65,6 +66,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run the server.
     Serve(Box<ServeArgs>),
+    /// Ask a server whether it takes requests, for a container's health check.
+    Health(HealthArgs),
     /// Create, list, change and delete accounts.
     #[command(subcommand)]
     Account(AccountCommand),

@@ -8,6 +8,7 @@ pub(crate) mod completions;
 pub(crate) mod console;
 pub(crate) mod encryption_key;
 pub(crate) mod header;
+pub(crate) mod health;
 pub(crate) mod import;
 pub(crate) mod jwks;
 pub(crate) mod key;
@@ -26,6 +27,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
     let output = cli.output;
     match cli.command {
         Command::Serve(args) => serve::run(*args),
+        Command::Health(args) => health::run(&args, output),
         Command::Account(command) => account::run(command, output),
         Command::Key(command) => key::run(command, output),
         Command::ApiKey(command) => api_key::run(command, output),

@@ -7,10 +7,12 @@
 
 mod api;
 mod pinned;
+mod readiness;
 
 pub(crate) use api::AdminApi;
+pub(crate) use readiness::readiness;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use countersign_core::AccountName;
@@ -65,7 +67,7 @@ enum Trust {
 }
 
 /// `localhost:8081` is a URL too, of the scheme `localhost`.
-fn server_url(text: &str) -> Result<Url, String> {
+pub(crate) fn server_url(text: &str) -> Result<Url, String> {
     let url: Url =
         text.parse().map_err(|error| format!("{error}, expected http(s)://HOST:PORT"))?;
     match url.scheme() {
@@ -90,8 +92,7 @@ impl OperatorArgs {
     }
 
     fn paths(&self) -> Result<Paths, Failure> {
-        let directory = self.data_dir.clone().map_or_else(data_directory::default_path, Ok)?;
-        Ok(Paths::new(directory))
+        paths(self.data_dir.as_deref())
     }
 
     fn identity(&self) -> Result<PathBuf, Failure> {
@@ -109,17 +110,26 @@ impl OperatorArgs {
     }
 
     fn target(&self) -> Result<Target, Failure> {
-        if let Some(url) = &self.server {
-            return Ok(Target {
-                url: url.clone(),
-                instance_id: None,
-                trust: Trust::Authorities(self.ca_cert.clone()),
-            });
+        match &self.server {
+            Some(url) => Ok(Target::elsewhere(url, self.ca_cert.as_deref())),
+            None => Target::on_this_machine(&self.paths()?, "--server URL"),
         }
-        let paths = self.paths()?;
+    }
+}
+
+impl Target {
+    /// The server at a URL.
+    fn elsewhere(url: &Url, ca_cert: Option<&Path>) -> Self {
+        let trust = Trust::Authorities(ca_cert.map(Path::to_owned));
+        Self { url: url.clone(), instance_id: None, trust }
+    }
+
+    /// The internal listener of the server that runs on a data directory; `otherwise` is
+    /// how the command at hand is told of another one.
+    fn on_this_machine(paths: &Paths, otherwise: &str) -> Result<Self, Failure> {
         let server = ServerFile::read(&paths.server_file())?.ok_or_else(|| {
             Failure::unreachable(format_args!(
-                "no server runs on {}: start one with `countersign serve`, or give --server URL",
+                "no server runs on {}: start one with `countersign serve`, or give {otherwise}",
                 paths.directory.display()
             ))
         })?;
@@ -127,6 +137,11 @@ impl OperatorArgs {
             Failure::usage(format_args!("{}: {error}", paths.server_file().display()))
         })?;
         let trust = server.tls_cert.map_or(Trust::Authorities(None), Trust::Pinned);
-        Ok(Target { url, instance_id: Some(server.instance_id), trust })
+        Ok(Self { url, instance_id: Some(server.instance_id), trust })
     }
+}
+
+fn paths(data_dir: Option<&Path>) -> Result<Paths, Failure> {
+    let directory = data_dir.map_or_else(data_directory::default_path, |it| Ok(it.to_owned()))?;
+    Ok(Paths::new(directory))
 }

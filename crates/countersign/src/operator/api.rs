@@ -33,7 +33,7 @@ impl AdminApi {
         name: AccountName,
         key: PrivateKey,
     ) -> Result<Self, Failure> {
-        let http = client(&target.trust)?;
+        let http = client(&target.trust, CALL_TIMEOUT)?;
         let instance_id = match target.instance_id {
             Some(id) => id,
             None => instance_id(&http, &target.url).await?,
@@ -122,10 +122,10 @@ impl AdminApi {
     }
 }
 
-fn client(trust: &Trust) -> Result<Client, Failure> {
+pub(super) fn client(trust: &Trust, timeout: Duration) -> Result<Client, Failure> {
     let builder = Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(CALL_TIMEOUT)
+        .timeout(timeout)
         // A credential goes to the server it was made for and nowhere else.
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy();
@@ -163,9 +163,9 @@ async fn instance_id(http: &Client, url: &Url) -> Result<String, Failure> {
 }
 
 /// The URL of a route: a server behind a path keeps that path.
-fn join(server: &Url, path: &str) -> Result<Url, Failure> {
+pub(super) fn join(server: &Url, path: &str) -> Result<Url, Failure> {
     let text = format!("{}{path}", server.as_str().trim_end_matches('/'));
-    text.parse().map_err(|error| Failure::usage(format_args!("--server {server}: {error}")))
+    text.parse().map_err(|error| Failure::usage(format_args!("{server}: {error}")))
 }
 
 async fn read<T: DeserializeOwned>(response: Response) -> Result<T, Failure> {
@@ -178,7 +178,7 @@ async fn read<T: DeserializeOwned>(response: Response) -> Result<T, Failure> {
     })
 }
 
-fn cannot_reach(server: &Url, error: &reqwest::Error) -> Failure {
+pub(super) fn cannot_reach(server: &Url, error: &reqwest::Error) -> Failure {
     // The library's own text hides the reason at the end of a chain of sources.
     let mut reason: &dyn std::error::Error = error;
     while let Some(source) = reason.source() {

@@ -46,6 +46,7 @@ fn help_names_the_exit_codes_and_every_command_explains_itself() {
         &["key", "show"],
         &["key", "convert"],
         &["header"],
+        &["health"],
         &["request"],
         &["token", "inspect"],
         &["token", "verify"],

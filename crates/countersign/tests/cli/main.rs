@@ -11,6 +11,7 @@ mod completions;
 mod data_directory;
 mod databases;
 mod files;
+mod health;
 mod import;
 mod jwks;
 mod limits;
