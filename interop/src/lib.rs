@@ -7,6 +7,7 @@
 
 mod browser;
 mod caller;
+mod container;
 mod countersign;
 mod debian;
 mod django;
@@ -16,6 +17,7 @@ mod free_address;
 mod gateway;
 mod guarded;
 mod http;
+mod image;
 mod import;
 mod jwks_reader;
 mod jwthenticator;
@@ -32,6 +34,7 @@ mod upstream;
 
 pub use browser::Browser;
 pub use caller::Caller;
+pub use container::Container;
 pub use countersign::Countersign;
 pub use debian::{DebianPackage, DebianRoot, InstalledServer};
 pub use django::Django;
@@ -39,6 +42,7 @@ pub use environment::{repository, tool};
 pub use gateway::{Gateway, RunningGateway};
 pub use guarded::{Guarded, Known};
 pub use http::{Answer, Request};
+pub use image::{AUTHORITIES, HealthCheck, Image, ImageConfig};
 pub use import::ImportReport;
 pub use jwks_reader::{JwksReader, Presented, Verdict};
 pub use jwthenticator::{Jwthenticator, Outcome, ProtectedService, Session, Step};

@@ -4,9 +4,11 @@
 mod apache;
 mod chromium;
 mod cargo_deb;
+mod buildah;
 mod debian;
 mod debian_root;
 mod go;
+mod minimal_debian;
 mod node;
 mod postgres;
 mod python;
@@ -92,6 +94,14 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<Vec<Tool>> {
         },
         Tool { variable: "COUNTERSIGN_TEST_CHROMIUM", path: chromium.browser },
         Tool { variable: "COUNTERSIGN_TEST_CHROMEDRIVER", path: chromium.driver },
+        Tool {
+            variable: "COUNTERSIGN_TEST_CONTAINERS",
+            path: python::environment(&python, &debian, "containers")?,
+        },
+        Tool {
+            variable: "COUNTERSIGN_TEST_BUILDAH",
+            path: buildah::fetch(&directory.join("buildah"), &debian)?,
+        },
         Tool { variable: "COUNTERSIGN_TEST_APACHE", path: apache.program },
         Tool { variable: "COUNTERSIGN_TEST_APACHE_MODULES", path: apache.modules },
         Tool { variable: "COUNTERSIGN_TEST_NODE", path: node.program },
@@ -107,6 +117,8 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<Vec<Tool>> {
         },
         packager(workspace)?,
     ]);
+    let minimal = minimal_debian::fetch(&directory.join("minimal-debian"), &debian)?;
+    tools.extend(minimal.map(|path| Tool { variable: "COUNTERSIGN_TEST_DEBIAN", path }));
     Ok(tools)
 }
 

@@ -16,10 +16,8 @@ use crate::run;
 
 /// What to do by hand where packages cannot be fetched.
 pub(super) const BY_HAND: &str = "sudo apt-get update && sudo apt-get install -y \
-    chromium chromium-driver golang-go golang-gopkg-square-go-jose.v2-dev haproxy libapache2-mod-oauth2 mmdebstrap nginx nodejs \
-    npm openssl openssh-client postgresql python3-venv systemd";
-    golang-go golang-gopkg-square-go-jose.v2-dev haproxy libapache2-mod-oauth2 mmdebstrap nginx nodejs npm openssl openssh-client \
-    postgresql python3-venv systemd";
+    buildah chromium chromium-driver debootstrap golang-go golang-gopkg-square-go-jose.v2-dev haproxy libapache2-mod-oauth2 \
+    mmdebstrap nginx nodejs npm openssl openssh-client postgresql python3-venv systemd";
 
 /// Where programs are, whatever the user's `PATH`.
 /// The second is where a browser is whose script in `usr/bin` looks for it from the root.
@@ -166,7 +164,7 @@ fn write_wrapper(root: &Path, name: &str, wrapper: &Path) -> Result<()> {
 
 /// `lib` and `usr/lib` with their directories for one architecture each, and in these
 /// [`PRIVATE_LIBRARIES`].
-fn library_directories(root: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn library_directories(root: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for parent in ["usr/lib", "lib"].map(|name| root.join(name)).into_iter().filter(|p| p.is_dir())
     {

@@ -1,0 +1,4 @@
+# A minimal Debian, from the archive that `cargo xtask tools` made: what the image of the
+# server is put on in tests.
+FROM scratch
+ADD debian.tar /

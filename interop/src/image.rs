@@ -1,0 +1,174 @@
+//! Our image, built by buildah from the `Dockerfile` that we ship.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+use serde::Deserialize;
+use tempfile::TempDir;
+
+use crate::environment::{repository, tool};
+use crate::process::capture;
+
+/// Names inside a storage of images that nobody else uses.
+const DEBIAN: &str = "localhost/debian";
+const BUILD: &str = "localhost/build";
+const IMAGE: &str = "localhost/countersign";
+
+/// As root, buildah would leave notes on images in `/var/lib`.
+const LEAVES_NOTHING: &str = "mount -t tmpfs none /var/lib && exec \"$@\"";
+
+/// What the image brings for the authorities that it believes.
+pub const AUTHORITIES: &str = "the authorities of the image that the build ran in\n";
+
+/// A built image, with its file system unpacked; both go with this value.
+#[derive(Debug)]
+pub struct Image {
+    root: PathBuf,
+    config: ImageConfig,
+    _store: Store,
+}
+
+/// What an image says about how it is run.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ImageConfig {
+    /// Who runs it.
+    pub user: String,
+    /// Its environment.
+    pub env: Vec<String>,
+    /// The program.
+    pub entrypoint: Vec<String>,
+    /// Its arguments, if there are no others.
+    pub cmd: Vec<String>,
+    /// Where it keeps data.
+    pub volumes: serde_json::Map<String, serde_json::Value>,
+    /// How it is watched over.
+    pub healthcheck: HealthCheck,
+}
+
+/// A command that says whether a container is well.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct HealthCheck {
+    /// `CMD`, and the command.
+    pub test: Vec<String>,
+}
+
+impl Image {
+    /// Builds the image.
+    ///
+    /// # Errors
+    /// If a tool is missing, or a line of the `Dockerfile` fails.
+    pub fn build() -> Result<Self> {
+        let debian = tool("COUNTERSIGN_TEST_DEBIAN").context(
+            "only root can make the minimal Debian that the image is built on, and run the image: run `cargo xtask test` as root",
+        )?;
+        let store = Store::new()?;
+        let below = |name: &str| repository().join("interop/image").join(name);
+        let directory = debian.parent().context("an archive in a directory")?;
+        store.bud(DEBIAN, &below("debian.Dockerfile"), directory, &[])?;
+
+        let context = store.directory.path().join("context");
+        fs::create_dir(&context)?;
+        fs::copy(below("cargo.sh"), context.join("cargo.sh"))?;
+        fs::copy(tool("COUNTERSIGN_TEST_BIN")?, context.join("countersign"))?;
+        fs::write(context.join("ca-certificates.crt"), AUTHORITIES)?;
+        store.bud(BUILD, &below("build.Dockerfile"), &context, &[])?;
+
+        let bases = [format!("BUILD_IMAGE={BUILD}"), format!("RUNTIME_IMAGE={DEBIAN}")];
+        store.bud(IMAGE, &repository().join("Dockerfile"), repository(), &bases)?;
+
+        let config = store.config()?;
+        let root = store.unpacked()?;
+        Ok(Self { root, config, _store: store })
+    }
+
+    /// How it wants to be run.
+    pub fn config(&self) -> &ImageConfig {
+        &self.config
+    }
+
+    /// Its file system.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+}
+
+/// Images and containers, and the files that buildah would look for on this machine.
+#[derive(Debug)]
+struct Store {
+    directory: TempDir,
+}
+
+impl Store {
+    fn new() -> Result<Self> {
+        // Large, and perhaps more than fits into a `/tmp` in memory.
+        let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR"))?;
+        let path = directory.path();
+        fs::create_dir(path.join("tmp"))?;
+        fs::write(
+            path.join("policy.json"),
+            r#"{"default": [{"type": "insecureAcceptAnything"}]}"#,
+        )?;
+        fs::write(path.join("registries.conf"), "")?;
+        fs::write(path.join("storage.conf"), "[storage]\ndriver = \"vfs\"\n")?;
+        let network = path.join("network");
+        let containers = format!("[network]\nnetwork_config_dir = \"{}\"\n", network.display());
+        fs::write(path.join("containers.conf"), containers)?;
+        Ok(Self { directory })
+    }
+
+    /// Builds an image; nothing is fetched from anywhere.
+    fn bud(&self, name: &str, file: &Path, context: &Path, arguments: &[String]) -> Result<()> {
+        let mut bud = self.buildah("bud")?;
+        // Of the two formats only Docker's has health checks.
+        bud.args(["--isolation=chroot", "--format=docker", "--pull-never", "--layers=false"]);
+        bud.arg("--signature-policy").arg(self.directory.path().join("policy.json"));
+        bud.args(arguments.iter().map(|argument| format!("--build-arg={argument}")));
+        capture(bud.arg("--tag").arg(name).arg("--file").arg(file).arg(context)).map(drop)
+    }
+
+    fn config(&self) -> Result<ImageConfig> {
+        #[derive(Deserialize)]
+        struct Inspected {
+            #[serde(rename = "Docker")]
+            docker: Docker,
+        }
+        #[derive(Deserialize)]
+        struct Docker {
+            config: ImageConfig,
+        }
+        let inspected = capture(self.buildah("inspect")?.args(["--type=image", IMAGE]))?;
+        let inspected: Inspected = serde_json::from_str(&inspected)
+            .with_context(|| format!("buildah inspect said {inspected}"))?;
+        Ok(inspected.docker.config)
+    }
+
+    /// The directory that holds the file system of a new container.
+    fn unpacked(&self) -> Result<PathBuf> {
+        let container = capture(self.buildah("from")?.args(["--pull-never", IMAGE]))?;
+        let root = PathBuf::from(capture(self.buildah("mount")?.arg(container.trim()))?.trim());
+        ensure!(root.starts_with(self.directory.path()), "{} is elsewhere", root.display());
+        Ok(root)
+    }
+
+    fn buildah(&self, subcommand: &str) -> Result<Command> {
+        let path = self.directory.path();
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-euc", LEAVES_NOTHING, "sh"]);
+        command.arg(tool("COUNTERSIGN_TEST_BUILDAH")?);
+        command.arg("--root").arg(path.join("store")).arg("--runroot").arg(path.join("run"));
+        command.args(["--storage-driver=vfs", subcommand]);
+        command.env("TMPDIR", path.join("tmp")).env("HOME", path);
+        for (variable, file) in [
+            ("CONTAINERS_CONF", "containers.conf"),
+            ("CONTAINERS_REGISTRIES_CONF", "registries.conf"),
+            ("CONTAINERS_STORAGE_CONF", "storage.conf"),
+        ] {
+            command.env(variable, path.join(file));
+        }
+        Ok(command)
+    }
+}
