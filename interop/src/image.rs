@@ -57,25 +57,26 @@ pub struct HealthCheck {
 }
 
 impl Image {
-    /// Builds the image.
+    /// Builds the image, with everything that takes below a directory. It is large, perhaps
+    /// more than fits into a `/tmp` in memory.
     ///
     /// # Errors
     /// If a tool is missing, or a line of the `Dockerfile` fails.
-    pub fn build() -> Result<Self> {
+    pub fn build(below: &Path) -> Result<Self> {
         let debian = tool("COUNTERSIGN_TEST_DEBIAN").context(
             "only root can make the minimal Debian that the image is built on, and run the image: run `cargo xtask test` as root",
         )?;
-        let store = Store::new()?;
-        let below = |name: &str| repository().join("interop/image").join(name);
+        let store = Store::new(below)?;
+        let ours = |name: &str| repository().join("interop/image").join(name);
         let directory = debian.parent().context("an archive in a directory")?;
-        store.bud(DEBIAN, &below("debian.Dockerfile"), directory, &[])?;
+        store.bud(DEBIAN, &ours("debian.Dockerfile"), directory, &[])?;
 
         let context = store.directory.path().join("context");
         fs::create_dir(&context)?;
-        fs::copy(below("cargo.sh"), context.join("cargo.sh"))?;
+        fs::copy(ours("cargo.sh"), context.join("cargo.sh"))?;
         fs::copy(tool("COUNTERSIGN_TEST_BIN")?, context.join("countersign"))?;
         fs::write(context.join("ca-certificates.crt"), AUTHORITIES)?;
-        store.bud(BUILD, &below("build.Dockerfile"), &context, &[])?;
+        store.bud(BUILD, &ours("build.Dockerfile"), &context, &[])?;
 
         let bases = [format!("BUILD_IMAGE={BUILD}"), format!("RUNTIME_IMAGE={DEBIAN}")];
         store.bud(IMAGE, &repository().join("Dockerfile"), repository(), &bases)?;
@@ -103,9 +104,8 @@ struct Store {
 }
 
 impl Store {
-    fn new() -> Result<Self> {
-        // Large, and perhaps more than fits into a `/tmp` in memory.
-        let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR"))?;
+    fn new(below: &Path) -> Result<Self> {
+        let directory = TempDir::new_in(below)?;
         let path = directory.path();
         fs::create_dir(path.join("tmp"))?;
         fs::write(

@@ -2,6 +2,7 @@
 //! so one test follows it from its file to its end.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Result, ensure};
@@ -16,7 +17,7 @@ fn hadolint_has_nothing_to_say() -> Result<()> {
 
 #[tokio::test]
 async fn the_image_runs_read_only_as_a_user_without_rights() -> Result<()> {
-    let image = Image::build()?;
+    let image = Image::build(Path::new(env!("CARGO_TARGET_TMPDIR")))?;
     let config = image.config();
     assert_eq!(config.user, "65532:65532", "a number, and not root's");
     assert_eq!(config.entrypoint, ["/usr/local/bin/countersign"]);

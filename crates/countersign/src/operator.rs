@@ -64,6 +64,8 @@ enum Trust {
     Authorities(Option<PathBuf>),
     /// It shows the certificate in this file.
     Pinned(PathBuf),
+    /// Nothing: it speaks no TLS, and machines without authorities are fine.
+    NotNeeded,
 }
 
 /// `localhost:8081` is a URL too, of the scheme `localhost`.
@@ -120,7 +122,10 @@ impl OperatorArgs {
 impl Target {
     /// The server at a URL.
     fn elsewhere(url: &Url, ca_cert: Option<&Path>) -> Self {
-        let trust = Trust::Authorities(ca_cert.map(Path::to_owned));
+        let trust = match url.scheme() {
+            "http" => Trust::NotNeeded,
+            _ => Trust::Authorities(ca_cert.map(Path::to_owned)),
+        };
         Self { url: url.clone(), instance_id: None, trust }
     }
 
@@ -136,7 +141,7 @@ impl Target {
         let url = server.internal.parse().map_err(|error| {
             Failure::usage(format_args!("{}: {error}", paths.server_file().display()))
         })?;
-        let trust = server.tls_cert.map_or(Trust::Authorities(None), Trust::Pinned);
+        let trust = server.tls_cert.map_or(Trust::NotNeeded, Trust::Pinned);
         Ok(Self { url, instance_id: Some(server.instance_id), trust })
     }
 }

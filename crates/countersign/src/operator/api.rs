@@ -130,6 +130,7 @@ pub(super) fn client(trust: &Trust, timeout: Duration) -> Result<Client, Failure
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy();
     let builder = match trust {
+        Trust::NotNeeded => builder.tls_certs_only([]),
         Trust::Authorities(None) => builder,
         Trust::Authorities(Some(file)) => {
             let pem = files::read(file)?;
@@ -144,7 +145,9 @@ pub(super) fn client(trust: &Trust, timeout: Duration) -> Result<Client, Failure
             builder.tls_backend_preconfigured(config)
         }
     };
-    builder.build().map_err(Failure::refused)
+    builder.build().map_err(|error| {
+        Failure::refused(format_args!("cannot make a client for the server: {}", reason(&error)))
+    })
 }
 
 async fn instance_id(http: &Client, url: &Url) -> Result<String, Failure> {
@@ -179,10 +182,15 @@ async fn read<T: DeserializeOwned>(response: Response) -> Result<T, Failure> {
 }
 
 pub(super) fn cannot_reach(server: &Url, error: &reqwest::Error) -> Failure {
-    // The library's own text hides the reason at the end of a chain of sources.
+    let reason = reason(error);
+    Failure::unreachable(format_args!("cannot reach {server}: {reason}; is the server running?"))
+}
+
+/// The library's own text hides the reason at the end of a chain of sources.
+fn reason(error: &reqwest::Error) -> &dyn std::error::Error {
     let mut reason: &dyn std::error::Error = error;
     while let Some(source) = reason.source() {
         reason = source;
     }
-    Failure::unreachable(format_args!("cannot reach {server}: {reason}; is the server running?"))
+    reason
 }
