@@ -7,6 +7,7 @@
 
 mod browser;
 mod caller;
+mod chart;
 mod container;
 mod countersign;
 mod debian;
@@ -34,6 +35,7 @@ mod upstream;
 
 pub use browser::Browser;
 pub use caller::Caller;
+pub use chart::Rendered;
 pub use container::Container;
 pub use countersign::Countersign;
 pub use debian::{DebianPackage, DebianRoot, InstalledServer};

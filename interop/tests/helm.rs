@@ -1,0 +1,147 @@
+//! The Helm chart that we ship: `helm lint` and the schemas of Kubernetes have nothing to say,
+//! and what it tells the server, the server understands.
+
+use std::fs;
+
+use anyhow::{Context as _, Result};
+use interop::{Countersign, Rendered, Request, repository};
+use serde_json::{Value, json};
+
+/// Every value that switches something on.
+fn everything() -> Value {
+    json!({
+        "image": {"repository": "registry.example/auth/countersign", "digest": format!("sha256:{:064}", 0)},
+        "imagePullSecrets": [{"name": "registry"}],
+        "settings": {
+            "url_prefix": "/auth",
+            "tolerance": "30s",
+            "replay_capacity": 33_554_432,
+            "trusted_proxies": ["10.0.0.0/8", "::1"],
+            "openapi": false,
+            "issuer": "https://auth.example/\"quoted\" & <odd>",
+        },
+        "rules": "[[rules]]\npath = '/public/**'\nallow = 'public'\n",
+        "database": {"existingSecret": "database"},
+        "encryptionKey": {"existingSecret": "encryption-key"},
+        "tls": {"existingSecret": "tls"},
+        "admin": {"publicKey": "ssh-ed25519 AAAA admin"},
+        "persistence": {"storageClass": "fast"},
+        "service": {"type": "NodePort", "envoyPort": 8082, "annotations": {"a": "b"}},
+        "serviceAccount": {"annotations": {"a": "b"}},
+        "networkPolicy": {
+            "enabled": true,
+            "from": [{"podSelector": {"matchLabels": {"app": "gateway"}}}],
+        },
+        "podDisruptionBudget": {"enabled": true},
+        "autoscaling": {"enabled": true},
+        "podAnnotations": {"a": "b"},
+        "podLabels": {"a": "b"},
+        "nodeSelector": {"kubernetes.io/os": "linux"},
+        "tolerations": [{"key": "a", "operator": "Exists"}],
+        "affinity": {"podAntiAffinity": {}},
+    })
+}
+
+#[test]
+fn as_it_comes_it_is_one_server_with_a_volume_and_no_rights() -> Result<()> {
+    let rendered = Rendered::with(&json!({}))?;
+    let kinds = ["ConfigMap", "Deployment", "PersistentVolumeClaim", "Service", "ServiceAccount"];
+    assert_eq!(rendered.kinds(), kinds);
+    assert!(
+        matches!(&rendered, Rendered::Manifests { lint, .. } if lint.is_empty()),
+        "{rendered:?}"
+    );
+
+    let deployment = &rendered.manifest("Deployment")?["spec"];
+    assert_eq!(deployment["replicas"], 1);
+    assert_eq!(deployment["strategy"], json!({"type": "Recreate"}));
+    let pod = &deployment["template"]["spec"];
+    assert_eq!(pod["automountServiceAccountToken"], false);
+    assert_eq!(pod["securityContext"]["fsGroupChangePolicy"], "OnRootMismatch");
+    assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+    let dockerfile = fs::read_to_string(repository().join("Dockerfile"))?;
+    let user = &pod["securityContext"]["runAsUser"];
+    assert!(dockerfile.contains(&format!("USER {user}:{user}\n")), "another user: {user}");
+    assert_eq!(
+        rendered.container()?["securityContext"],
+        json!({
+            "allowPrivilegeEscalation": false,
+            "readOnlyRootFilesystem": true,
+            "capabilities": {"drop": ["ALL"]},
+        })
+    );
+    Ok(())
+}
+
+#[test]
+fn with_everything_on_it_is_good_too_and_holds_no_secret() -> Result<()> {
+    let rendered = Rendered::with(&everything())?;
+    let kinds = [
+        "ConfigMap",
+        "Deployment",
+        "HorizontalPodAutoscaler",
+        "NetworkPolicy",
+        "PersistentVolumeClaim",
+        "PodDisruptionBudget",
+        "Service",
+        "ServiceAccount",
+    ];
+    assert_eq!(rendered.kinds(), kinds);
+    assert!(
+        matches!(&rendered, Rendered::Manifests { lint, .. } if lint.is_empty()),
+        "{rendered:?}"
+    );
+    let container = rendered.container()?;
+    assert_eq!(container["readinessProbe"]["httpGet"]["scheme"], "HTTPS");
+    let variables = container["env"].as_array().context("no variables")?;
+    let database = variables.iter().find(|it| it["name"] == "COUNTERSIGN_DATABASE_URL");
+    let from = &database.context("no database")?["valueFrom"]["secretKeyRef"];
+    assert_eq!(*from, json!({"name": "database", "key": "url"}));
+    assert_eq!(rendered.manifest("HorizontalPodAutoscaler")?["spec"]["maxReplicas"], 1);
+    Ok(())
+}
+
+#[test]
+fn values_that_do_harm_are_refused() -> Result<()> {
+    for (values, said) in [
+        (json!({"replicas": 2}), "replicas is 2, expected 1"),
+        (json!({"replicas": 0}), "replicas is 0, expected 1"),
+        (
+            json!({"autoscaling": {"enabled": true, "maxReplicas": 3}}),
+            "autoscaling goes from 1 to 3 replicas, expected 1",
+        ),
+        (json!({"settings": {"database_url": "postgres://u:p@h/d"}}), "what the chart sets"),
+        (json!({"settings": {"log_level": null, "a b": 1}}), "a b"),
+        (json!({"admin": {"publicKey": "-----BEGIN PRIVATE KEY-----"}}), "publicKey"),
+        (json!({"encryptionkey": {"existingSecret": "a"}}), "encryptionkey"),
+    ] {
+        let rendered = Rendered::with(&values)?;
+        assert!(
+            matches!(&rendered, Rendered::Refused { refused } if refused.contains(said)),
+            "{values}: {rendered:?}"
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_server_takes_its_files_and_answers_its_probes() -> Result<()> {
+    let directory = tempfile::TempDir::new()?;
+    let mut values = everything();
+    values["tls"] = json!({});
+    let rendered = Rendered::with(&values)?;
+    let files = rendered.manifest("ConfigMap")?["data"].as_object().context("no files")?;
+    for (name, content) in files {
+        fs::write(directory.path().join(name), content.as_str().context("no text")?)?;
+    }
+    let option =
+        |name: &str, file: &str| format!("--{name}={}", directory.path().join(file).display());
+    let options = [option("config", "countersign.toml"), option("rules-file", "rules.toml")];
+    let server = Countersign::start_with(&options.each_ref().map(String::as_str)).await?;
+    for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
+        let path = rendered.container()?[probe]["httpGet"]["path"].as_str().context("no path")?;
+        let answer = Request::get(path).send(server.url()).await?;
+        assert_eq!(answer.status, 200, "{probe}: {path}");
+    }
+    Ok(())
+}
