@@ -1,6 +1,7 @@
 //! nginx with the configuration that we ship.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
@@ -11,11 +12,10 @@ use crate::environment::{repository, tool};
 use crate::free_address::on_a_free_address;
 use crate::process::Process;
 
-/// Where the shipped files are, and the addresses in them that a site replaces.
+/// Where the shipped files are.
 const DIRECTORY: &str = "deploy/nginx";
-const LISTEN: &str = "127.0.0.1:8000";
-const COUNTERSIGN: &str = "127.0.0.1:8080";
-const APPLICATION: &str = "127.0.0.1:9000";
+/// The addresses in them that a site replaces: its own, Countersign's and the service's.
+const ADDRESSES: [&str; 3] = ["127.0.0.1:8000", "127.0.0.1:8080", "127.0.0.1:9000"];
 
 /// A running nginx; it ends when this value goes.
 #[derive(Debug)]
@@ -33,6 +33,10 @@ pub enum Shipped {
     SignedRequests,
     /// For callers with access tokens: `jwthenticator.conf`.
     AccessTokens,
+    /// The whole nginx of `compose.yaml`.
+    Compose,
+    /// The sample service of `compose.yaml`.
+    ComposeService,
 }
 
 /// What a site puts around and into the shipped configuration.
@@ -69,11 +73,14 @@ impl Nginx {
         let directory = TempDir::new()?;
         let path = directory.path();
         for (name, text) in site.files(listen)? {
+            let name = Path::new(name).file_name().context("a file")?;
             fs::write(path.join(name), text)?;
         }
-        fs::write(path.join("nginx.conf"), main_configuration(site))?;
+        fs::write(path.join("main.conf"), main_configuration(site))?;
         let mut command = Command::new(tool("COUNTERSIGN_TEST_NGINX")?);
-        command.arg("-p").arg(path).arg("-c").arg(path.join("nginx.conf")).args(["-e", "stderr"]);
+        command.arg("-p").arg(path).arg("-c").arg(path.join("main.conf")).args(["-e", "stderr"]);
+        // One process, in the foreground.
+        command.args(["-g", "daemon off; master_process off;"]);
         let mut process = Process::start(&mut command, &path.join("log"))?;
         process.ready(async || TcpStream::connect(listen).await.ok()).await?;
         Ok(Self { url: format!("http://{listen}"), _process: process, _directory: directory })
@@ -81,11 +88,27 @@ impl Nginx {
 }
 
 impl Shipped {
-    /// The file that a site includes.
+    /// The file that includes the others.
     fn site(self) -> &'static str {
         match self {
             Self::SignedRequests => "site.conf",
             Self::AccessTokens => "jwthenticator.conf",
+            Self::Compose => "nginx.conf",
+            Self::ComposeService => "service.conf",
+        }
+    }
+
+    /// Whether that is all of nginx's configuration, and not what stands in its `http` block.
+    fn is_whole(self) -> bool {
+        matches!(self, Self::Compose | Self::ComposeService)
+    }
+
+    /// What a site replaces in the files.
+    fn addresses(self) -> &'static [&'static str] {
+        match self {
+            Self::SignedRequests | Self::AccessTokens => &ADDRESSES,
+            Self::Compose => &["0.0.0.0:8000", "countersign:8080", "service:9000"],
+            Self::ComposeService => &["0.0.0.0:9000"],
         }
     }
 
@@ -102,6 +125,13 @@ impl Shipped {
             Self::AccessTokens => {
                 &["countersign-upstream.conf", "countersign-identity.conf", "jwthenticator.conf"]
             }
+            Self::Compose => &[
+                "countersign-server.conf",
+                "countersign-location.conf",
+                "countersign-identity.conf",
+                "../compose/nginx.conf",
+            ],
+            Self::ComposeService => &["../compose/service.conf"],
         }
     }
 }
@@ -117,10 +147,12 @@ impl Site {
                 .with_context(|| format!("cannot read {}", path.display()))?;
             texts.push((*name, text));
         }
-        let replacements =
-            [(COUNTERSIGN, servers.as_str()), (LISTEN, listen), (APPLICATION, &self.application)];
+        let ours = [listen, &servers, &self.application];
+        let replacements = self.shipped.addresses().iter().copied().zip(ours);
         let without = self.without.map(|directive| (directive, ""));
-        for (shipped, ours) in replacements.into_iter().chain(without) {
+        // Relative to the directory of this nginx.
+        let directory = self.shipped.is_whole().then_some(("/tmp/", ""));
+        for (shipped, ours) in replacements.chain(without).chain(directory) {
             ensure!(
                 texts.iter().any(|(_, text)| text.contains(shipped)),
                 "the shipped configuration does not hold `{shipped}`"
@@ -133,14 +165,15 @@ impl Site {
     }
 }
 
-/// One process that stays in the foreground, with its files where the
-/// configuration is, and an operator who lets every header through.
+/// Its files where the configuration is, and an operator who lets every header through.
 fn main_configuration(site: &Site) -> String {
-    let (http, site) = (&site.http, site.shipped.site());
+    let (http, shipped) = (&site.http, site.shipped);
+    let site = shipped.site();
+    if shipped.is_whole() {
+        return format!("include {site};\n");
+    }
     format!(
-        "daemon off;
-master_process off;
-pid nginx.pid;
+        "pid nginx.pid;
 error_log stderr info;
 events {{ worker_connections 256; }}
 http {{

@@ -1,0 +1,103 @@
+//! `deploy/compose.yaml`: what can be seen without containers. No test starts it as a whole;
+//! its nginx configurations are run here, and its image in the test of the image.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+use countersign_core::KeyKind;
+use interop::{Caller, Countersign, Nginx, Request, Shipped, Site, capture, repository, tool};
+use serde_json::{Map, Value, json};
+
+fn compose() -> Result<Value> {
+    let mut reader = Command::new(tool("COUNTERSIGN_TEST_CONTAINERS")?);
+    reader.arg(repository().join("interop/python/compose_reader.py"));
+    Ok(serde_json::from_str(&capture(reader.arg(repository().join("deploy/compose.yaml")))?)?)
+}
+
+fn services(compose: &Value) -> Result<&Map<String, Value>> {
+    compose["services"].as_object().context("no services")
+}
+
+#[test]
+fn every_container_is_locked_up_and_watched_over() -> Result<()> {
+    let compose = compose()?;
+    let services = services(&compose)?;
+    let names: Vec<_> = services.keys().map(String::as_str).collect();
+    assert_eq!(names, ["countersign", "nginx", "postgres", "service"]);
+    for (name, service) in services {
+        assert_eq!(service["read_only"], true, "{name}");
+        assert_eq!(service["cap_drop"], json!(["ALL"]), "{name}");
+        assert_eq!(service["security_opt"], json!(["no-new-privileges:true"]), "{name}");
+        // The user and the health check of our own image are in the image.
+        let own = name == "countersign";
+        assert!(own || service["user"].as_str().is_some_and(|user| user != "root"), "{name}");
+        assert!(own || service["healthcheck"]["test"][0] == "CMD", "{name}");
+        let needed = service["depends_on"].as_object();
+        for (other, how) in needed.into_iter().flatten() {
+            ensure!(services.contains_key(other), "{name} waits for {other}");
+            assert_eq!(how["condition"], "service_healthy", "{name} and {other}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn every_file_and_name_in_it_is_there_and_secrets_are_elsewhere() -> Result<()> {
+    let compose = compose()?;
+    let deploy = repository().join("deploy");
+    let named = |what: &str| -> Result<BTreeSet<String>> {
+        Ok(compose[what]
+            .as_object()
+            .with_context(|| format!("no {what}"))?
+            .keys()
+            .cloned()
+            .collect())
+    };
+    let (volumes, secrets) = (named("volumes")?, named("secrets")?);
+    for (name, service) in services(&compose)? {
+        for volume in service["volumes"].as_array().into_iter().flatten() {
+            let text = volume.as_str().context("a short volume")?;
+            let source = text.split(':').next().unwrap_or_default();
+            let is_there = if source.starts_with('.') {
+                deploy.join(source).is_file() && text.ends_with(":ro")
+            } else {
+                volumes.contains(source)
+            };
+            ensure!(is_there, "{name}: {text}");
+        }
+        for secret in service["secrets"].as_array().into_iter().flatten() {
+            ensure!(secret.as_str().is_some_and(|it| secrets.contains(it)), "{name}: {secret}");
+        }
+        for (variable, value) in service["environment"].as_object().into_iter().flatten() {
+            let is_file = variable.ends_with("_FILE");
+            ensure!(is_file || !variable.contains("PASSWORD"), "{name}: {variable}={value}");
+        }
+    }
+    let ignored = fs::read_to_string(repository().join(".gitignore"))?;
+    ensure!(ignored.lines().any(|line| line == "/deploy/secrets/"), "secrets could be committed");
+    Ok(())
+}
+
+#[tokio::test]
+async fn its_nginx_asks_countersign_before_the_sample_service_answers() -> Result<()> {
+    let countersign = Countersign::start().await?;
+    let caller = Caller::new("robot", KeyKind::Ed25519)?;
+    countersign.account("robot", &[caller.public_key()])?;
+    let service =
+        Nginx::start(&Site { shipped: Shipped::ComposeService, ..Site::default() }).await?;
+    let site = Site {
+        shipped: Shipped::Compose,
+        countersign: vec![countersign.address().to_owned()],
+        application: service.url().trim_start_matches("http://").to_owned(),
+        ..Site::default()
+    };
+    let nginx = Nginx::start(&site).await?;
+    assert_eq!(Request::get("/").send(nginx.url()).await?.status, 401);
+    let signed = Request::get("/").authorization(&caller.authorization()?);
+    let answer = signed.line("X-Auth-Account", "admin").send(nginx.url()).await?;
+    assert_eq!((answer.status, answer.body.as_str()), (200, "hello robot\n"));
+    assert_eq!(Request::get("/health").send(nginx.url()).await?.status, 204);
+    Ok(())
+}
