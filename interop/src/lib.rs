@@ -36,7 +36,7 @@ mod upstream;
 pub use browser::Browser;
 pub use caller::Caller;
 pub use chart::Rendered;
-pub use container::Container;
+pub use container::{Container, Volume};
 pub use countersign::Countersign;
 pub use debian::{DebianPackage, DebianRoot, InstalledServer};
 pub use django::Django;
