@@ -59,7 +59,7 @@ impl DebianRoot {
     /// # Errors
     /// If this is not root.
     pub fn unpack() -> Result<Self> {
-        let archive = tool("COUNTERSIGN_TEST_DEBIAN_ROOT")?;
+        let archive = tool("COUNTERSIGN_TEST_DEBIAN")?;
         // Beside the archive: the place for temporary files may allow no devices.
         let beside = archive.parent().context("the archive is in no directory")?;
         let directory = TempDir::new_in(beside)?;

@@ -63,9 +63,7 @@ impl Image {
     /// # Errors
     /// If a tool is missing, or a line of the `Dockerfile` fails.
     pub fn build(below: &Path) -> Result<Self> {
-        let debian = tool("COUNTERSIGN_TEST_DEBIAN").context(
-            "only root can make the minimal Debian that the image is built on, and run the image: run `cargo xtask test` as root",
-        )?;
+        let debian = tool("COUNTERSIGN_TEST_DEBIAN")?;
         let store = Store::new(below)?;
         let ours = |name: &str| repository().join("interop/image").join(name);
         let directory = debian.parent().context("an archive in a directory")?;

@@ -2,11 +2,10 @@
 //! `target/tools`. Nothing is installed and no service is started.
 
 mod apache;
-mod chromium;
-mod cargo_deb;
 mod buildah;
+mod cargo_deb;
+mod chromium;
 mod debian;
-mod debian_root;
 mod go;
 mod minimal_debian;
 mod node;
@@ -44,7 +43,7 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<Vec<Tool>> {
     let debian = directory.join("debian");
     let python = directory.join("python");
     // First, because it says at once what only root may do.
-    let debian_root = debian_root::archive(&directory.join("debian-root"), &debian)?;
+    let minimal_debian = minimal_debian::fetch(&directory.join("minimal-debian"), &debian)?;
     let apache = apache::fetch(&debian)?;
     let chromium = chromium::fetch(&debian)?;
     let node = node::fetch(&directory.join("node"), &python, &debian)?;
@@ -110,15 +109,13 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<Vec<Tool>> {
             variable: "COUNTERSIGN_TEST_GO_JOSE",
             path: go::program(&directory.join("go"), &debian, "jwks_reader")?,
         },
-        Tool { variable: "COUNTERSIGN_TEST_DEBIAN_ROOT", path: debian_root },
+        Tool { variable: "COUNTERSIGN_TEST_DEBIAN", path: minimal_debian },
         Tool {
             variable: "COUNTERSIGN_TEST_SYSTEMD_ANALYZE",
             path: debian::program(&debian, "systemd", "systemd-analyze")?,
         },
         packager(workspace)?,
     ]);
-    let minimal = minimal_debian::fetch(&directory.join("minimal-debian"), &debian)?;
-    tools.extend(minimal.map(|path| Tool { variable: "COUNTERSIGN_TEST_DEBIAN", path }));
     Ok(tools)
 }
 
