@@ -17,12 +17,14 @@ use crate::free_address::on_a_free_address;
 use crate::process::Process;
 
 /// A browser needs more than a program that only answers: it starts several.
-const ARGUMENTS: [&str; 4] = [
+const ARGUMENTS: [&str; 5] = [
     "--headless",
     // Of root, and of containers, the sandbox asks what they may not do.
     "--no-sandbox",
     "--disable-gpu",
     "--disable-background-networking",
+    // For pictures.
+    "--hide-scrollbars",
 ];
 /// How long something may take to appear.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -239,7 +241,7 @@ impl Browser {
     }
 }
 
-/// A text in XPath 1.0, which knows no escapes.
+/// A text in an `XPath` of version 1.0, which knows no escapes.
 fn quoted(text: &str) -> String {
     format!("concat('{}', '')", text.replace('\'', "', \"'\", '"))
 }

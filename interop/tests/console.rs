@@ -51,6 +51,33 @@ impl Operator {
         self.countersign.run(&arguments).unwrap_or_else(|error| format!("{error:#}"))
     }
 
+    /// Accounts, keys, uses and refusals as an installation has them.
+    fn furnish(&self) -> Result<()> {
+        let (private, public) = self.key_pair("worker.key", &[])?;
+        let (_, next) = self.key_pair("next.key", &["--type", "p256"])?;
+        let accounts =
+            [("edge-gateway-1", "edge eu"), ("edge-gateway-2", "edge us"), ("mail-relay", "")];
+        for (name, groups) in accounts {
+            let groups: Vec<_> = groups.split_whitespace().collect();
+            self.countersign.account(name, &[])?;
+            self.countersign.run(&[&["account", "set-groups", name], &*groups].concat())?;
+        }
+        let worker = "billing-worker-7";
+        self.countersign.account(worker, &[])?;
+        for (key, comment) in [(public, "worker of 2026"), (next, "worker of 2027")] {
+            let key = key.to_string_lossy();
+            self.countersign.run(&["key", "add", worker, &key, "--comment", comment])?;
+        }
+        self.countersign.run(&["account", "set-groups", worker, "billing", "eu"])?;
+        self.countersign.run(&["account", "disable", "mail-relay"])?;
+        self.countersign.run(&["api-key", "create", worker, "--comment", "night job"])?;
+        ensure!(self.signed_request(worker, &private).contains("200"), "it is known");
+        for account in ["mail-relay", "backup-job", "edge-gateway-1"] {
+            ensure!(self.signed_request(account, &private).contains("401"), "{account} is not");
+        }
+        Ok(())
+    }
+
     async fn close(self) -> Result<()> {
         self.browser.close().await
     }
@@ -544,20 +571,10 @@ async fn it_works_without_scripts() -> Result<()> {
 async fn every_page_is_narrow_labelled_and_in_both_colours() -> Result<()> {
     let operator = Operator::new().await?;
     let browser = &operator.browser;
-    let (private, public) = operator.key_pair("robot.key", &[])?;
-    let (_, second) = operator.key_pair("second.key", &["--type", "rsa"])?;
-    for name in ["billing-worker-7", "edge-gateway-eu-1", "mail-relay", "night-job"] {
-        operator.countersign.account(name, &[])?;
-    }
-    operator.countersign.account("robot", &[&public, &second])?;
-    operator.countersign.run(&["account", "set-groups", "robot", "ops", "eu"])?;
-    operator.countersign.run(&["account", "disable", "mail-relay"])?;
-    operator.countersign.run(&["api-key", "create", "robot", "--comment", "night job"])?;
-    ensure!(operator.signed_request("robot", &private).contains("200"));
-    ensure!(operator.signed_request("nobody", &private).contains("401"));
+    operator.furnish()?;
     let pages = [
         ("accounts", "accounts"),
-        ("account", "accounts/robot"),
+        ("account", "accounts/billing-worker-7"),
         ("signing-keys", "signing-keys"),
         ("refusals", "refusals"),
         ("audit", "audit"),

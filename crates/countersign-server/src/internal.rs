@@ -32,6 +32,7 @@ use tower::Layer as _;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
+pub use console::Visitors;
 pub use jwks_endpoints::JwksUrlRule;
 pub use operator::{BODY_TIMEOUT, MAX_BODY_BYTES};
 pub use same_site::{AllowedHosts, Scheme};
@@ -47,7 +48,7 @@ use crate::request_context::RequestContexts;
 use crate::token_service::TokenService;
 use api_keys::Tokens;
 use console::Console;
-use console::sign_in::{ConsoleLinks, Sessions};
+use console::sign_in::ConsoleLinks;
 use operator::Gatekeeper;
 use problems::Kind;
 use same_site::SameSite;
@@ -61,6 +62,8 @@ pub struct InternalState {
     /// Decides who a caller of the public listener is, for operators who ask why one is
     /// refused.
     pub public_authenticator: Arc<Authenticator>,
+    /// Who may come into the console and who is in.
+    pub visitors: Arc<Visitors>,
     /// What was refused lately, on both listeners.
     pub refusals: Arc<RecentRefusals>,
     /// Whether a console session's key is still good.
@@ -108,7 +111,7 @@ pub fn router(state: InternalState) -> Router {
         state.tokens.clone().map(|tokens| state.token_routes.on_internal_listener(tokens, clock));
     let layers = Layers::new(state.contexts, state.limits, last_resort);
     let console_links = ConsoleLinks {
-        links: Arc::default(),
+        visitors: Arc::clone(&state.visitors),
         clock: Arc::clone(&state.clock),
         random: Arc::clone(&state.random),
     };
@@ -125,8 +128,7 @@ pub fn router(state: InternalState) -> Router {
         scheme: state.scheme,
         public_authenticator: state.public_authenticator,
         refusals: state.refusals,
-        links: Arc::clone(&console_links.links),
-        sessions: Sessions::default(),
+        visitors: state.visitors,
     });
     let gatekeeper = Gatekeeper {
         challenge: crate::challenge(state.authenticator.policy()),

@@ -186,6 +186,7 @@ impl Service {
             public_authenticator: authenticator,
             contexts: contexts(settings.internal_trusted_proxies),
             directory: Arc::clone(&ports.directory),
+            visitors: Arc::default(),
             refusals,
             store: ports.store,
             tokens: ports.tokens,

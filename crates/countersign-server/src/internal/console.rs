@@ -36,7 +36,7 @@ use super::problems::Kind;
 use super::same_site::Scheme;
 use crate::refusals::RecentRefusals;
 use page::Failed;
-use sign_in::{Sessions, SignInLinks};
+pub use sign_in::Visitors;
 
 /// What the pages work with.
 pub(super) struct Console {
@@ -48,8 +48,7 @@ pub(super) struct Console {
     pub(super) scheme: Scheme,
     pub(super) public_authenticator: Arc<Authenticator>,
     pub(super) refusals: Arc<RecentRefusals>,
-    pub(super) links: Arc<SignInLinks>,
-    pub(super) sessions: Sessions,
+    pub(super) visitors: Arc<Visitors>,
 }
 
 type State = axum::extract::State<Arc<Console>>;

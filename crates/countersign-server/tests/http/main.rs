@@ -5,6 +5,7 @@
 mod access_rules;
 mod administration;
 mod bad_calls;
+mod console;
 mod envoy;
 mod forward_auth;
 mod key_to_token;

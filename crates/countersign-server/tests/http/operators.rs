@@ -73,6 +73,23 @@ async fn accounts_that_are_no_administrators_may_do_nothing() {
 }
 
 #[tokio::test]
+async fn auditors_may_look_and_change_nothing() {
+    let world = World::new();
+    world.account("root", &["admin"]).await;
+    let auditor = world.account("ada", &["auditor"]).await;
+    let before = world.store.audit(everything()).await.unwrap();
+    for (method, path, body) in CALLS {
+        let answer = world.call(&auditor, method, path, body).await;
+        if method == "GET" {
+            assert_ne!(answer.status, StatusCode::FORBIDDEN, "{path}");
+        } else {
+            assert_eq!(answer.problem(), "not-an-administrator", "{method} {path}");
+        }
+    }
+    assert_eq!(world.store.audit(everything()).await.unwrap(), before);
+}
+
+#[tokio::test]
 async fn a_token_is_good_for_the_call_it_was_signed_for() {
     let world = World::new();
     let admin = world.account("root", &["admin"]).await;

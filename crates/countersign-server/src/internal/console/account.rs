@@ -149,7 +149,7 @@ impl Console {
     ) -> Result<Response, Failed> {
         let frame = Frame::new(&form.visitor, Section::Accounts).refused(problem);
         let mut page = self.account_page(name, frame).await?;
-        page.typed_key = form.text("key").to_owned();
+        form.text("key").clone_into(&mut page.typed_key);
         Ok(shown(&page.frame, &page))
     }
 

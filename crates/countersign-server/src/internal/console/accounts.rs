@@ -23,9 +23,9 @@ use crate::internal::problems::Kind;
 /// How many accounts a page has.
 const PAGE: u32 = 50;
 /// How long an account is not used before it is shown as unused.
-const UNUSED_FOR: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+const UNUSED_FOR: Duration = Duration::from_hours(90 * 24);
 /// How soon a key expires that is shown as expiring.
-const EXPIRES_WITHIN: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+const EXPIRES_WITHIN: Duration = Duration::from_hours(14 * 24);
 /// What the address says of the order that is not the one by name.
 const NEWEST: &str = "newest";
 
@@ -202,8 +202,8 @@ impl Row {
     fn new(account: api::Account, now: Now) -> Self {
         Self {
             path: paths::account(&account.name),
-            name: account.name.to_string(),
-            groups: account.groups.iter().map(ToString::to_string).collect(),
+            name: account.name.into(),
+            groups: account.groups.into_iter().map(Into::into).collect(),
             disabled: account.disabled,
             created: now.instant(account.created_at),
             last_use: now.last_use(account.last_used_at, account.last_used_from),

@@ -1,5 +1,7 @@
 //! Style, scripts and icon. They are part of the program: a page loads nothing from elsewhere.
 
+use std::future::ready;
+
 use axum::Router;
 use axum::response::IntoResponse;
 use axum::routing::get;
@@ -15,12 +17,18 @@ const FOR_AN_HOUR: &str = "private, max-age=3600";
 
 pub(super) fn routes() -> Router {
     Router::new()
-        .route("/console/assets/console.css", get(|| file("text/css; charset=utf-8", STYLE)))
-        .route("/console/assets/console.js", get(|| file("text/javascript; charset=utf-8", SCRIPT)))
-        .route("/console/assets/htmx.js", get(|| file("text/javascript; charset=utf-8", HTMX)))
-        .route("/console/assets/icon.svg", get(|| file("image/svg+xml", ICON)))
+        .route("/console/assets/console.css", get(|| ready(file("text/css; charset=utf-8", STYLE))))
+        .route(
+            "/console/assets/console.js",
+            get(|| ready(file("text/javascript; charset=utf-8", SCRIPT))),
+        )
+        .route(
+            "/console/assets/htmx.js",
+            get(|| ready(file("text/javascript; charset=utf-8", HTMX))),
+        )
+        .route("/console/assets/icon.svg", get(|| ready(file("image/svg+xml", ICON))))
 }
 
-async fn file(content_type: &'static str, text: &'static str) -> impl IntoResponse {
+fn file(content_type: &'static str, text: &'static str) -> impl IntoResponse {
     ([(CONTENT_TYPE, content_type), (CACHE_CONTROL, FOR_AN_HOUR)], text)
 }

@@ -169,11 +169,12 @@ impl TestResult {
 
 /// How the caller's clock differs from ours, if the token was made just now.
 fn offset(micros: i64) -> String {
-    let seconds = micros as f64 / 1e6;
+    let tenths = micros.unsigned_abs() / 100_000;
+    let seconds = format!("{}.{} s", tenths / 10, tenths % 10);
     match micros {
         0 => "the same as ours".to_owned(),
-        1.. => format!("{seconds:.1} s ahead of ours"),
-        _ => format!("{:.1} s behind ours, or the token is that old", -seconds),
+        1.. => format!("{seconds} ahead of ours"),
+        _ => format!("{seconds} behind ours, or the token is that old"),
     }
 }
 

@@ -23,13 +23,13 @@ use crate::internal::problems::Kind;
 use crate::internal::same_site::Scheme;
 
 /// How long a link is good for.
-pub(super) const LINK_LIFETIME: Duration = Duration::from_secs(60);
+pub(super) const LINK_LIFETIME: Duration = Duration::from_mins(1);
 /// The most links that are open at a time.
 const MAX_LINKS: usize = 64;
 /// How long a session lives without a request.
-const IDLE: Duration = Duration::from_secs(15 * 60);
+const IDLE: Duration = Duration::from_mins(15);
 /// How long a session lives at most.
-const SESSION_LIFETIME: Duration = Duration::from_secs(4 * 60 * 60);
+const SESSION_LIFETIME: Duration = Duration::from_hours(4);
 /// The most sessions at a time.
 const MAX_SESSIONS: usize = 256;
 
@@ -41,11 +41,18 @@ pub(super) struct Holder {
     pub(super) key: PublicKey,
 }
 
-/// The links that can still be used.
-pub(in crate::internal) struct SignInLinks(BySecret<Holder>);
+/// Who may come in and who is in: of this process, so that after a restart one signs in again.
+#[derive(Default)]
+pub struct Visitors {
+    pub(super) links: SignInLinks,
+    pub(super) sessions: Sessions,
+}
 
-/// The sessions of this process. After a restart one signs in again.
-pub(in crate::internal) struct Sessions(BySecret<Session>);
+/// The links that can still be used.
+pub(super) struct SignInLinks(BySecret<Holder>);
+
+/// The sessions that have not ended.
+pub(super) struct Sessions(BySecret<Session>);
 
 /// One browser's stay.
 #[derive(Clone)]
@@ -89,7 +96,7 @@ impl Sessions {
 /// What the call that makes links works with.
 #[derive(Clone)]
 pub(in crate::internal) struct ConsoleLinks {
-    pub(in crate::internal) links: Arc<SignInLinks>,
+    pub(in crate::internal) visitors: Arc<Visitors>,
     pub(in crate::internal) clock: Arc<dyn Clock>,
     pub(in crate::internal) random: Arc<dyn Random>,
 }
@@ -111,7 +118,7 @@ pub(in crate::internal) async fn create_link(
     })?;
     let now = console.clock.now();
     let until = now + LINK_LIFETIME;
-    let secret = console.links.0.keep(holder, (now, until), &*console.random);
+    let secret = console.visitors.links.0.keep(holder, (now, until), &*console.random);
     let path = paths::with_query(paths::SIGN_IN, &[("link", &secret)]);
     Ok((StatusCode::CREATED, Json(ConsoleLink { path, expires_at: to_timestamp(until) })))
 }
@@ -148,7 +155,7 @@ pub(super) async fn show(
     Query(Shown { link }): Query<Shown>,
 ) -> Response {
     let Some(link) = link else { return rendered(&NO_LINK) };
-    match console.links.0.look(&link, console.clock.now()) {
+    match console.visitors.links.0.look(&link, console.clock.now()) {
         Some(holder) => {
             rendered(&SignInPage { offer: Some((&link, holder.account)), why_not: None })
         }
@@ -165,13 +172,15 @@ pub(super) async fn sign_in(
     let link = url::form_urlencoded::parse(&body).find(|(name, _)| name == "link");
     let link = link.map(|(_, link)| link.into_owned()).unwrap_or_default();
     let now = console.clock.now();
-    let Some(holder) = console.links.0.take(&link, now) else { return Ok(over(LINK_IS_OVER)) };
+    let Some(holder) = console.visitors.links.0.take(&link, now) else {
+        return Ok(over(LINK_IS_OVER));
+    };
     // The key may have been revoked since it signed for the link.
     if console.role(&holder).await?.is_none() {
         return Ok(over(LINK_IS_OVER));
     }
     tracing::info!(account = %holder.account, key = holder.key.fingerprints().openssh(), "signed in to the console");
-    let secret = console.sessions.begin(holder, now, &*console.random);
+    let secret = console.visitors.sessions.begin(holder, now, &*console.random);
     let cookie = set_cookie(&secret, SESSION_LIFETIME, console.scheme);
     Ok(([(SET_COOKIE, cookie)], Redirect::to(paths::ACCOUNTS)).into_response())
 }
@@ -183,7 +192,7 @@ pub(super) async fn sign_out(
     _: super::submission::Question,
 ) -> Response {
     if let Some(secret) = session_cookie(&headers, console.scheme) {
-        console.sessions.end(&secret, console.clock.now());
+        console.visitors.sessions.end(&secret, console.clock.now());
     }
     let cookie = set_cookie("", Duration::ZERO, console.scheme);
     ([(SET_COOKIE, cookie)], Redirect::to(paths::SIGN_IN)).into_response()
@@ -224,5 +233,33 @@ fn cookie_scope(scheme: Scheme) -> (&'static str, &'static str) {
     match scheme {
         Scheme::Http => ("countersign-console", "Path=/console"),
         Scheme::Https => ("__Host-countersign-console", "Path=/; Secure"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_is_bound_as_tightly_as_its_scheme_allows() {
+        let minute = Duration::from_mins(1);
+        assert_eq!(
+            set_cookie("s", minute, Scheme::Http),
+            "countersign-console=s; Path=/console; Max-Age=60; HttpOnly; SameSite=Strict"
+        );
+        assert_eq!(
+            set_cookie("s", minute, Scheme::Https),
+            "__Host-countersign-console=s; Path=/; Secure; Max-Age=60; HttpOnly; SameSite=Strict"
+        );
+    }
+
+    #[test]
+    fn only_the_cookie_of_the_scheme_is_looked_at() {
+        let mut headers = HeaderMap::new();
+        let cookies = "a=b; countersign-console=plain;__Host-countersign-console=safe";
+        headers.insert(COOKIE, http::HeaderValue::from_static(cookies));
+        assert_eq!(session_cookie(&headers, Scheme::Http).as_deref(), Some("plain"));
+        assert_eq!(session_cookie(&headers, Scheme::Https).as_deref(), Some("safe"));
+        assert_eq!(session_cookie(&HeaderMap::new(), Scheme::Http), None);
     }
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Multipart, Request};
+use http::HeaderValue;
 use http::header::CONTENT_TYPE;
+use percent_encoding::percent_decode;
 
 use super::Console;
 use super::by_secret::same;
@@ -72,8 +74,12 @@ impl FromRequest<Arc<Console>> for Change {
 
 /// Forms with a file come in parts, the others as one line.
 async fn fields(request: Request, body: &Bytes) -> Result<Vec<(String, String)>, Problem> {
-    let content_type = request.headers().get(CONTENT_TYPE).map(|value| value.as_bytes());
+    let content_type = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     if !content_type.is_some_and(|value| value.starts_with(b"multipart/form-data")) {
+        // The parser would put U+FFFD in the place of what is not UTF-8.
+        percent_decode(body).decode_utf8().map_err(|_| {
+            Kind::InvalidRequest.problem("the form is not UTF-8 after percent-decoding")
+        })?;
         return Ok(url::form_urlencoded::parse(body).into_owned().collect());
     }
     let unreadable = || Kind::InvalidRequest.problem("the form cannot be read: send it again");

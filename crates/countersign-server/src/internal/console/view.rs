@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn distances_have_one_unit() {
         let now = Now(to_timestamp(UnixTime::from_secs(1_800_000_000)));
-        let distance = |seconds| {
+        let distance = |seconds: i64| {
             now.instant(to_timestamp(UnixTime::from_secs(1_800_000_000 + seconds))).distance()
         };
         assert_eq!(distance(0), "just now");

@@ -58,7 +58,7 @@ impl Console {
         let Some((session, secret)) = self.session(&head.headers) else { return Ok(None) };
         let Some(role) = self.role(&session.holder).await? else {
             tracing::info!(account = %session.holder.account, "a console session is over: its key, account or group is not what it was");
-            self.sessions.end(&secret, self.clock.now());
+            self.visitors.sessions.end(&secret, self.clock.now());
             return Ok(None);
         };
         let act = Act {
@@ -84,7 +84,7 @@ impl Console {
 
     fn session(&self, headers: &HeaderMap) -> Option<(sign_in::Session, String)> {
         let secret = sign_in::session_cookie(headers, self.scheme)?;
-        let session = self.sessions.find(&secret, self.clock.now())?;
+        let session = self.visitors.sessions.find(&secret, self.clock.now())?;
         Some((session, secret))
     }
 }

@@ -1,0 +1,199 @@
+//! What an operator learns of a credential, and that learning it spends nothing.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
+
+use async_trait::async_trait;
+use countersign_core::ports::{
+    AccountKeys, Directory, DirectoryError, GuardError, RegisteredKey, ReplayGuard, Spend,
+};
+use countersign_core::{
+    AccountId, AccountName, Authenticator, Clock, Examination, ExaminationStep, KeyKind,
+    PrivateKey, Random, Reason, RequestSigner, SignedRequestPolicy, StepOutcome, UnixTime,
+};
+use uuid::Uuid;
+
+/// A clock that stands still until it is moved.
+struct Stopped(AtomicI64);
+
+impl Clock for Stopped {
+    fn now(&self) -> UnixTime {
+        UnixTime::from_secs(self.0.load(Ordering::Relaxed))
+    }
+}
+
+#[derive(Default)]
+struct Counting(AtomicU8);
+
+impl Random for Counting {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(self.0.fetch_add(1, Ordering::Relaxed));
+    }
+}
+
+/// One account.
+struct One(Arc<AccountKeys>);
+
+#[async_trait]
+impl Directory for One {
+    async fn find(&self, name: &AccountName) -> Result<Option<Arc<AccountKeys>>, DirectoryError> {
+        Ok((self.0.name == *name).then(|| Arc::clone(&self.0)))
+    }
+
+    fn used(&self, _: countersign_core::ports::LastUse) {
+        panic!("an examination is no use");
+    }
+}
+
+/// An examination does not ask whether a token was used.
+struct Unasked;
+
+#[async_trait]
+impl ReplayGuard for Unasked {
+    async fn spend(&self, _: Spend<'_>) -> Result<(), GuardError> {
+        panic!("an examination spends nothing");
+    }
+}
+
+struct World {
+    clock: Arc<Stopped>,
+    signer: RequestSigner,
+    authenticator: Authenticator,
+}
+
+impl World {
+    fn new(change: impl FnOnce(&mut AccountKeys)) -> Self {
+        let clock = Arc::new(Stopped(AtomicI64::new(1_800_000_000)));
+        let (name, key) =
+            (AccountName::new("robot").unwrap(), PrivateKey::generate(KeyKind::Ed25519).unwrap());
+        let registered = RegisteredKey {
+            key: key.public_key().clone(),
+            kid: None,
+            algorithm: None,
+            expires_at: None,
+            revoked: false,
+        };
+        let mut account = AccountKeys {
+            id: AccountId(Uuid::from_u128(7)),
+            name: name.clone(),
+            groups: [].into(),
+            disabled: false,
+            keys: vec![registered],
+            api_keys: Vec::new(),
+            tokens_revoked_at: None,
+        };
+        change(&mut account);
+        let directory = Arc::new(One(Arc::new(account)));
+        let policy = SignedRequestPolicy::default();
+        let authenticator = Authenticator::new(policy, directory, Arc::new(Unasked), clock.clone());
+        Self { clock, signer: RequestSigner::new(name, key), authenticator }
+    }
+
+    fn header(&self) -> String {
+        self.signer.authorization(&*self.clock, &Counting::default()).unwrap()
+    }
+
+    async fn examine(&self, header: &str) -> Examination {
+        self.authenticator.examine(header).await.unwrap()
+    }
+}
+
+/// The steps that failed, and whether the last one was taken.
+fn failures(examined: &Examination) -> Vec<(ExaminationStep, Reason)> {
+    let failed = examined.steps.iter().filter_map(|(step, outcome)| match outcome {
+        StepOutcome::Failed(reason) => Some((*step, *reason)),
+        _ => None,
+    });
+    failed.collect()
+}
+
+#[tokio::test]
+async fn a_good_credential_passes_every_step_however_often_it_is_examined() {
+    let world = World::new(|_| ());
+    let header = world.header();
+    for _ in 0..3 {
+        let examined = world.examine(&header).await;
+        assert!(examined.passed(), "{examined:?}");
+        let facts = examined.unverified.unwrap();
+        assert_eq!((facts.account.as_str(), facts.clock_offset_micros), ("robot", 0));
+    }
+}
+
+#[tokio::test]
+async fn the_step_that_fails_is_named_and_those_behind_it_are_not_taken() {
+    use ExaminationStep as Step;
+    let good = World::new(|_| ());
+    let header = good.header();
+    let cases = [
+        (World::new(|_| ()).examine("Basic x").await, Step::Header, Reason::SchemeOther),
+        (good.examine("JWT x").await, Step::Form, Reason::TokenMalformed),
+        (
+            World::new(|a| a.name = AccountName::new("x").unwrap()).examine(&header).await,
+            Step::Account,
+            Reason::AccountUnknown,
+        ),
+        (World::new(|a| a.keys.clear()).examine(&header).await, Step::Key, Reason::KeyUnknown),
+    ];
+    for (examined, step, reason) in cases {
+        assert_eq!(failures(&examined), [(step, reason)], "{examined:?}");
+        let behind = examined.steps.iter().skip_while(|(found, _)| *found != step).skip(1);
+        assert!(behind.clone().all(|(_, outcome)| *outcome == StepOutcome::NotTaken));
+        assert!(!examined.passed());
+    }
+    let disabled = World::new(|account| account.disabled = true);
+    let examined = disabled.examine(&disabled.header()).await;
+    assert_eq!(failures(&examined), [(Step::Standing, Reason::AccountDisabled)]);
+}
+
+#[tokio::test]
+async fn a_late_credential_is_judged_as_it_was_in_its_time() {
+    let world = World::new(|_| ());
+    let header = world.header();
+    world.clock.0.fetch_add(90, Ordering::Relaxed);
+    let examined = world.examine(&header).await;
+    assert_eq!(failures(&examined), [(ExaminationStep::Time, Reason::OutsideWindow)]);
+    assert_eq!(examined.steps.last().unwrap().1, StepOutcome::Passed);
+    assert_eq!(examined.unverified.unwrap().clock_offset_micros, -90_000_000);
+
+    let world = World::new(|account| account.keys[0].revoked = true);
+    let header = world.header();
+    world.clock.0.fetch_add(90, Ordering::Relaxed);
+    let examined = world.examine(&header).await;
+    let expected = [
+        (ExaminationStep::Time, Reason::OutsideWindow),
+        (ExaminationStep::Standing, Reason::KeyRevoked),
+    ];
+    assert_eq!(failures(&examined), expected);
+}
+
+#[test]
+fn a_key_may_be_used_while_it_is_good_in_every_place() {
+    let now = UnixTime::from_secs(1_800_000_000);
+    let key = PrivateKey::generate(KeyKind::Ed25519).unwrap().public_key().clone();
+    let place = |expires: Option<i64>, revoked| RegisteredKey {
+        key: key.clone(),
+        kid: None,
+        algorithm: None,
+        expires_at: expires.map(UnixTime::from_secs),
+        revoked,
+    };
+    let may = |places: Vec<RegisteredKey>, disabled| {
+        let account = AccountKeys {
+            id: AccountId(Uuid::from_u128(7)),
+            name: AccountName::new("robot").unwrap(),
+            groups: [].into(),
+            disabled,
+            keys: places,
+            api_keys: Vec::new(),
+            tokens_revoked_at: None,
+        };
+        account.may_use(&key, now)
+    };
+    assert!(may(vec![place(None, false)], false));
+    assert!(may(vec![place(Some(1_800_000_000), false), place(Some(1_800_000_001), false)], false));
+    assert!(!may(vec![place(None, false)], true));
+    assert!(!may(vec![], false));
+    assert!(!may(vec![place(Some(1_800_000_000), false)], false));
+    assert!(!may(vec![place(None, false), place(None, true)], false));
+}
