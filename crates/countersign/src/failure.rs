@@ -43,6 +43,15 @@ impl Failure {
         Self { exit: Exit::Unreachable, message: message.to_string() }
     }
 
+    /// The same failure, of a start that this is the reason for: without it there is nothing
+    /// to serve.
+    pub(crate) fn of_start(self, what: impl fmt::Display) -> Self {
+        match self.exit {
+            Exit::Refused => Self::usage(format_args!("{what}: {}", self.message)),
+            _ => self,
+        }
+    }
+
     /// The failure of a command that has shown its outcome already.
     pub(crate) fn shown(exit: Exit) -> Self {
         Self { exit, message: String::new() }

@@ -29,9 +29,27 @@ pub enum OpenError {
         /// What the database says.
         error: sqlx::Error,
     },
+    /// There is no room for what it needs.
+    #[error("its disk is full: make room and start again ({0})")]
+    DiskFull(sqlx::Error),
     /// It cannot be opened or reached, is no such database, or does not answer.
     #[error(transparent)]
-    Unusable(#[from] sqlx::Error),
+    Unusable(sqlx::Error),
+}
+
+/// What SQLite says of a full disk: `SQLITE_FULL`, or, where it is the memory that its
+/// connections share which finds no room, `SQLITE_IOERR_SHMSIZE`.
+const SQLITE_ON_A_FULL_DISK: [&str; 2] = ["13", "4874"];
+
+impl From<sqlx::Error> for OpenError {
+    fn from(error: sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        if code.is_some_and(|code| SQLITE_ON_A_FULL_DISK.contains(&&*code)) {
+            Self::DiskFull(error)
+        } else {
+            Self::Unusable(error)
+        }
+    }
 }
 
 /// An open database with the schema of this program. Clones share it.

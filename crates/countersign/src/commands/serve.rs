@@ -74,11 +74,19 @@ async fn serve(settings: Settings, directory: DataDirectory) -> Result<(), Failu
     let encryption_key = encryption_key::find(&settings, &directory.paths)?;
     let databases = Databases::open(&settings, &directory).await?;
     let store = SqlStore::new(databases.main.clone());
-    let admin = first_start::admin(&settings, &directory.paths, &store).await?;
-    let candidate = random_account_id(&SystemRandom).0;
-    let instance_id = store.instance_id(candidate).await.map_err(Failure::refused)?.to_string();
-    let assembled =
-        Assembled::new(&settings, (databases, store), encryption_key, instance_id.clone()).await?;
+    let start = async {
+        let admin = first_start::admin(&settings, &directory.paths, &store).await?;
+        let candidate = random_account_id(&SystemRandom).0;
+        let instance_id = store.instance_id(candidate).await.map_err(Failure::refused)?;
+        let instance_id = instance_id.to_string();
+        let stores = (databases, store.clone());
+        let assembled =
+            Assembled::new(&settings, stores, encryption_key, instance_id.clone()).await?;
+        Ok((admin, instance_id, assembled))
+    };
+    let started: Result<_, Failure> = start.await;
+    let (admin, instance_id, assembled) =
+        started.map_err(|failure| failure.of_start(settings.database.named(&directory.paths)))?;
 
     let server_file = ServerFile {
         pid: std::process::id(),

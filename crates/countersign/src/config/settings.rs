@@ -22,6 +22,7 @@ use super::compat::Original;
 use super::options::ServeOptions;
 use super::values::{LogFormat, LogLevel, Registration, ReplayGuardKind, Span, Synchronous};
 use crate::data_directory;
+use crate::data_directory::Paths;
 use crate::failure::Failure;
 use crate::rules_file;
 
@@ -108,6 +109,16 @@ pub(crate) enum DatabaseLocation {
 }
 
 impl DatabaseLocation {
+    /// What a person calls it: its file, or the setting that says where it is, which may hold
+    /// a password.
+    pub(crate) fn named(&self, paths: &Paths) -> String {
+        match self {
+            Self::DataDirectory => paths.database().display().to_string(),
+            Self::File(path) => path.display().to_string(),
+            Self::Postgres(..) => "database_url".to_owned(),
+        }
+    }
+
     /// Reads the URL in a setting. It is not repeated in an error: it may hold a
     /// password.
     pub(crate) fn read(setting: &str, url: &str, limits: PostgresLimits) -> Result<Self, Failure> {

@@ -11,6 +11,7 @@ mod completions;
 mod data_directory;
 mod databases;
 mod files;
+mod full_disk;
 mod health;
 mod import;
 mod jwks;
