@@ -1,6 +1,7 @@
 //! Our Debian package, and systems to install it into.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -83,6 +84,16 @@ impl DebianRoot {
         fs::copy(&package.file, self.path(inside))?;
         // Nothing of it has to outlast a loss of power.
         self.run(&["dpkg", "--force-unsafe-io", "--install", inside])
+    }
+
+    /// Puts a program there.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn program(&self, inside: &str, script: &str) -> Result<()> {
+        let path = self.path(inside);
+        fs::write(&path, script)?;
+        Ok(fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?)
     }
 
     /// Runs a program as root; what it printed.
