@@ -116,7 +116,7 @@ async fn a_link_signs_in_once_and_opening_it_spends_nothing() -> Result<()> {
     let secret = cookie["value"].as_str().context("a value")?.to_owned();
 
     browser.open(&link).await?;
-    browser.reads("was used already").await?;
+    browser.reads("This link is good no more").await?;
     browser.visit("/console/accounts").await?;
     browser.press("Sign out").await?;
     browser.reads("There are no passwords here").await?;
@@ -271,14 +271,14 @@ async fn keys_are_looked_at_saved_replaced_and_revoked() -> Result<()> {
     browser.press("Look at it first").await?;
     browser.reads("P-256").await?;
     browser.press("Add this key to robot").await?;
-    browser.reads("the newer one was not used yet").await?;
+    browser.reads("was not used yet").await?;
     let answer = operator.signed_request("robot", &new);
     ensure!(answer.contains("200"), "{answer}");
     // Without reloading: the page looks by itself.
-    browser.reads("revoke the older one").await?;
+    browser.reads("revoke what is left").await?;
     let answer = operator.signed_request("robot", &old);
     ensure!(answer.contains("200"), "{answer}");
-    browser.reads("some caller still signs with it").await?;
+    browser.reads("Still used since it was added").await?;
 
     let revoke = "document.querySelectorAll('.card.good')[1].querySelector('summary').click()";
     browser.script(revoke).await?;
@@ -315,7 +315,7 @@ async fn an_api_key_is_shown_once_and_works_until_it_is_revoked() -> Result<()> 
 
     browser.script("document.querySelector('[aria-labelledby=api-keys] summary').click()").await?;
     browser.press("Revoke ").await?;
-    browser.reads("with every token that it bought").await?;
+    browser.reads("It and the tokens that it bought are refused here").await?;
     ensure!(asks().await?.0 == 401, "{:?}", asks().await?);
     operator.close().await
 }
@@ -344,7 +344,7 @@ async fn signing_keys_are_shown_and_rotated() -> Result<()> {
     let operator = Operator::new().await?;
     let browser = &operator.browser;
     browser.visit("/console/signing-keys").await?;
-    browser.reads("published, signs after the next rotation").await?;
+    browser.reads("is published, and signs after the next rotation").await?;
     let jwks = browser.find("pre").await?.text().await?;
     let shown: serde_json::Value = serde_json::from_str(&jwks)?;
     let served = Request::get("/.well-known/jwks.json").send(operator.countersign.url()).await?;
@@ -379,7 +379,7 @@ async fn a_refusal_appears_with_its_reason_and_a_credential_is_examined_unspent(
     };
 
     browser.visit("/console/refusals").await?;
-    browser.reads("Nothing was refused since the server started").await?;
+    browser.reads("No credential was refused since the server started").await?;
     let url = operator.countersign.url();
     let forged = header("robot", &other)?;
     let value = forged.trim().trim_start_matches("Authorization: ").to_owned();
@@ -397,13 +397,46 @@ async fn a_refusal_appears_with_its_reason_and_a_credential_is_examined_unspent(
     let good = header("robot", &private)?;
     browser.fill("Authorization", good.trim()).await?;
     browser.press("Examine it").await?;
-    browser.reads("It would be accepted, once").await?;
+    browser.reads("It is good, if it was not used before").await?;
     let value = good.trim().trim_start_matches("Authorization: ");
     let asked = operator.countersign.asks(value).await?;
     ensure!(asked == (200, "robot".to_owned()), "it was not spent: {asked:?}");
     browser.fill("Authorization", "Basic cm9ib3Q6cm9ib3Q=").await?;
     browser.press("Examine it").await?;
     browser.reads("the scheme word is another one").await?;
+    operator.close().await
+}
+
+#[tokio::test]
+async fn a_page_that_cannot_be_renewed_stays_and_says_so() -> Result<()> {
+    let mut operator = Operator::new().await?;
+    ensure!(operator.countersign.asks("JWT x").await?.0 == 401, "it is refused");
+    operator.browser.visit("/console/refusals").await?;
+    operator.browser.reads("token_malformed").await?;
+    operator.countersign.kill()?;
+    operator.browser.reads("may be out of date").await?;
+    operator.browser.reads("token_malformed").await?;
+    operator.close().await
+}
+
+#[tokio::test]
+async fn what_somebody_else_changed_meanwhile_is_not_taken_back() -> Result<()> {
+    let operator = Operator::new().await?;
+    let browser = &operator.browser;
+    operator.countersign.account("vic", &[])?;
+    operator.countersign.run(&["account", "set-groups", "vic", "admin"])?;
+    browser.visit("/console/accounts/vic").await?;
+    operator.countersign.run(&["account", "set-groups", "vic"])?;
+    browser.fill("Groups, with", "admin billing").await?;
+    browser.press("Change the groups").await?;
+    browser.reads("they were changed since the page was shown").await?;
+
+    // Nor is a form of one account good for another that was given its name.
+    browser.visit("/console/accounts/vic").await?;
+    operator.countersign.run(&["account", "delete", "vic", "--yes"])?;
+    operator.countersign.account("vic", &[])?;
+    browser.press("Disable the account").await?;
+    browser.reads("is not the one that the page showed").await?;
     operator.close().await
 }
 

@@ -39,10 +39,10 @@ fn the_commands_of_the_page_do_what_it_says() -> Result<()> {
 }
 
 fn follow(system: &DebianRoot) -> Result<()> {
-    system.run(&["countersign", "key", "generate", "--out", "/root/old.key"])?;
+    system.run(&["countersign", "key", "generate", "--out", "/srv/old.key"])?;
     system.run(&["countersign", "account", "create", "robot"])?;
-    system.run(&["countersign", "key", "add", "robot", "/root/old.key.pub"])?;
-    let shown = system.run(&["countersign", "key", "show", "/root/old.key.pub", "-o", "json"])?;
+    system.run(&["countersign", "key", "add", "robot", "/srv/old.key.pub"])?;
+    let shown = system.run(&["countersign", "key", "show", "/srv/old.key.pub", "-o", "json"])?;
     let shown: serde_json::Value = serde_json::from_str(&shown)?;
     let old = shown["fingerprints"]["openssh"].as_str().context("a fingerprint")?;
 
@@ -54,7 +54,7 @@ fn follow(system: &DebianRoot) -> Result<()> {
         .collect();
     ensure!(blocks.len() > 8, "the page has commands: {blocks:?}");
     for block in blocks {
-        let script = format!("set -eu; cd /root; OLD_FINGERPRINT={old}\n{block}");
+        let script = format!("set -eu; cd /srv; OLD_FINGERPRINT={old}\n{block}");
         system.run(&["sh", "-c", &script]).with_context(|| block.to_owned())?;
     }
 

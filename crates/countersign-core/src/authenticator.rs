@@ -16,6 +16,7 @@ use crate::ports::{
 };
 use crate::refusal::{Reason, Refusal};
 use crate::signed_request_policy::SignedRequestPolicy;
+use crate::time::UnixTime;
 use crate::token::{UnverifiedToken, Verification};
 
 /// Why a request was not authenticated.
@@ -183,15 +184,22 @@ impl Authenticator {
     /// # Errors
     /// [`DirectoryError`].
     pub async fn examine(&self, authorization: &str) -> Result<Examination, DirectoryError> {
-        let verification = |now| Verification {
+        let verification = self.verification(self.clock.now(), None);
+        examination::examine(authorization, &*self.directory, &verification).await
+    }
+
+    fn verification<'a>(
+        &'a self,
+        now: UnixTime,
+        request: Option<&'a RequestBinding>,
+    ) -> Verification<'a> {
+        Verification {
             policy: &self.policy,
             verifier: &*self.verifier,
             decoys: &self.decoys,
             now,
-            request: None,
-        };
-        let (now, scheme) = (self.clock.now(), &self.policy.scheme);
-        examination::examine(authorization, scheme, now, &*self.directory, verification).await
+            request,
+        }
     }
 
     async fn judge(
@@ -206,13 +214,7 @@ impl Authenticator {
 
         let account = self.directory.find(&claimed).await?;
         let now = self.clock.now();
-        let verification = Verification {
-            policy: &self.policy,
-            verifier: &*self.verifier,
-            decoys: &self.decoys,
-            now,
-            request,
-        };
+        let verification = self.verification(now, request);
         let verified = token.verify(account.as_ref(), &verification).map_err(|reason| {
             if let (Reason::KeyUnknown, Some(account)) = (reason, &account) {
                 self.directory.unknown_key(account);

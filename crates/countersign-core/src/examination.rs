@@ -5,10 +5,9 @@ use crate::names::AccountName;
 use crate::ports::{Directory, DirectoryError};
 use crate::refusal::Reason;
 use crate::time::UnixTime;
-use crate::token::{UnverifiedToken, Verification};
+use crate::token::{UnverifiedToken, Verification, check_standing};
 
-/// The steps of a signed request, in the order in which they are taken. Whether it was used
-/// before is not among them: to know that would be to use it.
+/// What is looked at. Whether it was used before is not: to know that would be to use it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExaminationStep {
@@ -16,16 +15,15 @@ pub enum ExaminationStep {
     Header,
     /// The token is a JWS with the claims of a signed request.
     Form,
-    /// It was made within the window. Where it was not, the steps that follow are judged as
-    /// they would have been when it was made.
+    /// The policy allows its algorithm.
+    Algorithm,
+    /// It was made within the window, and is good by its other instants.
     Time,
-    /// The policy allows its algorithm, audience and binding.
-    Policy,
+    /// It was made for this service and, where the policy demands that, for this request.
+    Audience,
     /// There is such an account.
     Account,
-    /// The account has a key that it can have been signed with.
-    Key,
-    /// That key signed it.
+    /// One of the account's keys signed it.
     Signature,
     /// Neither account nor key is withdrawn.
     Standing,
@@ -38,14 +36,14 @@ pub enum StepOutcome {
     Passed,
     /// With a refusal.
     Failed(Reason),
-    /// It was not taken, because an earlier one failed.
+    /// It could not be taken, because an earlier one failed.
     NotTaken,
 }
 
 /// What a credential is and what becomes of it. Nothing was spent for it, no use was noted.
 #[derive(Clone, Debug)]
 pub struct Examination {
-    /// Every step with its outcome.
+    /// Every step, in order, with its outcome.
     pub steps: Vec<(ExaminationStep, StepOutcome)>,
     /// What the token says, proved or not, if it can be read.
     pub unverified: Option<UnverifiedFacts>,
@@ -69,94 +67,84 @@ impl ExaminationStep {
     pub const ALL: [Self; 8] = [
         Self::Header,
         Self::Form,
+        Self::Algorithm,
         Self::Time,
-        Self::Policy,
+        Self::Audience,
         Self::Account,
-        Self::Key,
         Self::Signature,
         Self::Standing,
     ];
-
-    /// The step that ends with this reason.
-    fn of(reason: Reason) -> Self {
-        match reason {
-            Reason::HeaderMissing
-            | Reason::HeaderRepeated
-            | Reason::HeaderMalformed
-            | Reason::SchemeOther => Self::Header,
-            Reason::OutsideWindow
-            | Reason::Expired
-            | Reason::NotYetValid
-            | Reason::IssuedInTheFuture => Self::Time,
-            Reason::AlgorithmNotAllowed
-            | Reason::AudienceOther
-            | Reason::IssuerOther
-            | Reason::BindingOther => Self::Policy,
-            Reason::AccountUnknown => Self::Account,
-            Reason::KeyUnknown | Reason::KidRequired => Self::Key,
-            Reason::SignatureInvalid => Self::Signature,
-            Reason::AccountDisabled | Reason::KeyRevoked | Reason::KeyExpired => Self::Standing,
-            _ => Self::Form,
-        }
-    }
 }
 
 impl Examination {
-    /// Whether every step passed: a request with it would be let in, once.
+    /// Whether every step passed. A request with it is let in if it was not used before.
     pub fn passed(&self) -> bool {
         self.steps.iter().all(|(_, outcome)| *outcome == StepOutcome::Passed)
     }
 
-    fn new(failures: &[Reason], unverified: Option<UnverifiedFacts>) -> Self {
-        let failed = |step| failures.iter().find(|reason| ExaminationStep::of(**reason) == step);
-        let mut over = false;
-        let outcome = |step| match failed(step) {
-            _ if over => StepOutcome::NotTaken,
-            None => StepOutcome::Passed,
-            Some(reason) => {
-                // One that is out of time is looked at further, as it was in its time.
-                over = step != ExaminationStep::Time;
-                StepOutcome::Failed(*reason)
-            }
+    /// Steps that ended so; those that are not among them were not taken.
+    fn of(ended: &[(ExaminationStep, Result<(), Reason>)], facts: Option<UnverifiedFacts>) -> Self {
+        let outcome = |step| match ended.iter().find(|(found, _)| *found == step) {
+            Some((_, Ok(()))) => StepOutcome::Passed,
+            Some((_, Err(reason))) => StepOutcome::Failed(*reason),
+            None => StepOutcome::NotTaken,
         };
-        let outcomes = ExaminationStep::ALL.map(outcome);
-        Self { steps: ExaminationStep::ALL.into_iter().zip(outcomes).collect(), unverified }
+        let steps = ExaminationStep::ALL.map(|step| (step, outcome(step)));
+        Self { steps: steps.into(), unverified: facts }
     }
 }
 
-/// Examines the value of an `Authorization` header; `verification` is made for an instant.
-pub(crate) async fn examine<'v>(
+/// Examines the value of an `Authorization` header. Other than in a judgement, one step that
+/// fails does not end it: a token that is late says as much about its key as any other.
+pub(crate) async fn examine(
     value: &str,
-    scheme: &str,
-    now: UnixTime,
     directory: &dyn Directory,
-    verification: impl Fn(UnixTime) -> Verification<'v>,
+    with: &Verification<'_>,
 ) -> Result<Examination, DirectoryError> {
-    let text = match header::token_in_value(value, scheme) {
+    use ExaminationStep as Step;
+    let text = match header::token_in_value(value, &with.policy.scheme) {
         Ok(text) => text,
-        Err(reason) => return Ok(Examination::new(&[reason], None)),
+        Err(reason) => return Ok(Examination::of(&[(Step::Header, Err(reason))], None)),
     };
+    let mut ended = vec![(Step::Header, Ok(()))];
     let token = match UnverifiedToken::parse(&text) {
         Ok(token) => token,
-        Err(reason) => return Ok(Examination::new(&[reason], None)),
+        Err(reason) => {
+            ended.push((Step::Form, Err(reason)));
+            return Ok(Examination::of(&ended, None));
+        }
     };
-    let made = token.unverified_claims().time().floor();
+    let claims = token.unverified_claims();
+    let made = claims.time().floor();
     let facts = UnverifiedFacts {
-        account: token.unverified_claims().account().clone(),
+        account: claims.account().clone(),
         kid: token.unverified_kid().map(str::to_owned),
         time: made,
-        clock_offset_micros: made.as_micros().saturating_sub(now.as_micros()),
+        clock_offset_micros: made.as_micros().saturating_sub(with.now.as_micros()),
     };
-    let account = directory.find(&facts.account).await?;
-    let Err(first) = token.verify(account.as_ref(), &verification(now)) else {
-        return Ok(Examination::new(&[], Some(facts)));
+    ended.extend([
+        (Step::Form, Ok(())),
+        (Step::Algorithm, token.check_algorithm(with)),
+        (Step::Time, token.check_times(with)),
+        (Step::Audience, token.check_audience(with)),
+    ]);
+    let found = directory.find(&facts.account).await?;
+    let Some(account) = found.filter(|account| account.name == facts.account) else {
+        ended.push((Step::Account, Err(Reason::AccountUnknown)));
+        return Ok(Examination::of(&ended, Some(facts)));
     };
-    let mut failures = vec![first];
-    if ExaminationStep::of(first) == ExaminationStep::Time
-        && let Ok(token) = UnverifiedToken::parse(&text)
-        && let Err(second) = token.verify(account.as_ref(), &verification(made))
-    {
-        failures.push(second);
+    ended.push((Step::Account, Ok(())));
+    if ended.contains(&(Step::Algorithm, Ok(()))) {
+        match token.find_signer(Some(&account), with) {
+            Ok(Some(key)) => {
+                let standing = check_standing(&account, key, with.now);
+                ended.extend([(Step::Signature, Ok(())), (Step::Standing, standing)]);
+            }
+            Ok(None) => {
+                ended.push((Step::Signature, Err(token.why_no_signer(&account, with.now))));
+            }
+            Err(reason) => ended.push((Step::Signature, Err(reason))),
+        }
     }
-    Ok(Examination::new(&failures, Some(facts)))
+    Ok(Examination::of(&ended, Some(facts)))
 }

@@ -100,17 +100,7 @@ impl<'a> UnverifiedToken<'a> {
             (None, _) => return Err(Reason::AccountUnknown),
             (Some(account), None) => return Err(self.why_no_signer(account, with.now)),
         };
-        if account.disabled {
-            return Err(Reason::AccountDisabled);
-        }
-        // A key that was withdrawn stays withdrawn where the account has it a
-        // second time, for example through its JWKS.
-        if account.keys.iter().any(|other| other.revoked && other.key == key.key) {
-            return Err(Reason::KeyRevoked);
-        }
-        if key.has_expired(with.now) {
-            return Err(Reason::KeyExpired);
-        }
+        check_standing(account, key, with.now)?;
         Ok(VerifiedToken {
             key: key.key.clone(),
             account: Arc::clone(account),
@@ -119,14 +109,30 @@ impl<'a> UnverifiedToken<'a> {
     }
 
     fn check_policy(&self, with: &Verification<'_>) -> Result<(), Reason> {
-        let policy = with.policy;
-        if !policy.algorithms.contains(&self.jws.algorithm) {
+        self.check_algorithm(with)?;
+        self.check_times(with)?;
+        self.check_audience(with)
+    }
+
+    /// That the policy allows the algorithm, and a signature of it can have this length.
+    pub(crate) fn check_algorithm(&self, with: &Verification<'_>) -> Result<(), Reason> {
+        if !with.policy.algorithms.contains(&self.jws.algorithm) {
             return Err(Reason::AlgorithmNotAllowed);
         }
-        if with.decoys.key(self.jws.algorithm, self.jws.signature.len()).is_none() {
-            return Err(Reason::SignatureInvalid);
+        match with.decoys.key(self.jws.algorithm, self.jws.signature.len()) {
+            Some(_) => Ok(()),
+            None => Err(Reason::SignatureInvalid),
         }
-        self.claims.check_times(with.now, policy.tolerance)?;
+    }
+
+    /// That it was made within the window, and is good by its other instants.
+    pub(crate) fn check_times(&self, with: &Verification<'_>) -> Result<(), Reason> {
+        self.claims.check_times(with.now, with.policy.tolerance)
+    }
+
+    /// That it was made for this service and, where the policy demands that, this request.
+    pub(crate) fn check_audience(&self, with: &Verification<'_>) -> Result<(), Reason> {
+        let policy = with.policy;
         match self.claims.audience() {
             Some(audience) if !policy.audiences.iter().any(|name| audience.contains(name)) => {
                 return Err(Reason::AudienceOther);
@@ -145,7 +151,7 @@ impl<'a> UnverifiedToken<'a> {
     ///
     /// One check with a `kid`, [`CHECKS_WITHOUT_KID`] without: each of a key of
     /// the account or of a decoy, none left out because another succeeded.
-    fn find_signer<'k>(
+    pub(crate) fn find_signer<'k>(
         &self,
         account: Option<&'k Arc<AccountKeys>>,
         with: &Verification<'_>,
@@ -192,13 +198,33 @@ impl<'a> UnverifiedToken<'a> {
         keys.into_iter()
     }
 
-    fn why_no_signer(&self, account: &AccountKeys, now: UnixTime) -> Reason {
+    pub(crate) fn why_no_signer(&self, account: &AccountKeys, now: UnixTime) -> Reason {
         match self.candidates(account, now).count() {
             0 => Reason::KeyUnknown,
             n if n > CHECKS_WITHOUT_KID && self.jws.kid.is_none() => Reason::KidRequired,
             _ => Reason::SignatureInvalid,
         }
     }
+}
+
+/// That neither the account nor the key that signed is withdrawn.
+pub(crate) fn check_standing(
+    account: &AccountKeys,
+    key: &RegisteredKey,
+    now: UnixTime,
+) -> Result<(), Reason> {
+    if account.disabled {
+        return Err(Reason::AccountDisabled);
+    }
+    // A key that was withdrawn stays withdrawn where the account has it a
+    // second time, for example through its JWKS.
+    if account.keys.iter().any(|other| other.revoked && other.key == key.key) {
+        return Err(Reason::KeyRevoked);
+    }
+    if key.has_expired(now) {
+        return Err(Reason::KeyExpired);
+    }
+    Ok(())
 }
 
 impl VerifiedToken {

@@ -121,24 +121,30 @@ async fn a_good_credential_passes_every_step_however_often_it_is_examined() {
 }
 
 #[tokio::test]
-async fn the_step_that_fails_is_named_and_those_behind_it_are_not_taken() {
+async fn what_fails_is_named_and_what_cannot_be_looked_at_is_not_called_right() {
     use ExaminationStep as Step;
     let good = World::new(|_| ());
     let header = good.header();
     let cases = [
-        (World::new(|_| ()).examine("Basic x").await, Step::Header, Reason::SchemeOther),
-        (good.examine("JWT x").await, Step::Form, Reason::TokenMalformed),
+        (good.examine("Basic x").await, Step::Header, Reason::SchemeOther, 7),
+        (good.examine("JWT x").await, Step::Form, Reason::TokenMalformed, 6),
         (
             World::new(|a| a.name = AccountName::new("x").unwrap()).examine(&header).await,
             Step::Account,
             Reason::AccountUnknown,
+            2,
         ),
-        (World::new(|a| a.keys.clear()).examine(&header).await, Step::Key, Reason::KeyUnknown),
+        (
+            World::new(|a| a.keys.clear()).examine(&header).await,
+            Step::Signature,
+            Reason::KeyUnknown,
+            1,
+        ),
     ];
-    for (examined, step, reason) in cases {
+    for (examined, step, reason, not_taken) in cases {
         assert_eq!(failures(&examined), [(step, reason)], "{examined:?}");
-        let behind = examined.steps.iter().skip_while(|(found, _)| *found != step).skip(1);
-        assert!(behind.clone().all(|(_, outcome)| *outcome == StepOutcome::NotTaken));
+        let found = examined.steps.iter().filter(|(_, outcome)| *outcome == StepOutcome::NotTaken);
+        assert_eq!(found.count(), not_taken, "{examined:?}");
         assert!(!examined.passed());
     }
     let disabled = World::new(|account| account.disabled = true);
@@ -147,7 +153,7 @@ async fn the_step_that_fails_is_named_and_those_behind_it_are_not_taken() {
 }
 
 #[tokio::test]
-async fn a_late_credential_is_judged_as_it_was_in_its_time() {
+async fn a_late_credential_is_looked_at_further_and_everything_is_judged_now() {
     let world = World::new(|_| ());
     let header = world.header();
     world.clock.0.fetch_add(90, Ordering::Relaxed);
@@ -156,13 +162,25 @@ async fn a_late_credential_is_judged_as_it_was_in_its_time() {
     assert_eq!(examined.steps.last().unwrap().1, StepOutcome::Passed);
     assert_eq!(examined.unverified.unwrap().clock_offset_micros, -90_000_000);
 
-    let world = World::new(|account| account.keys[0].revoked = true);
+    // It was good when the token was made, and is not now: the clock is not all that is wrong.
+    let expiry = Some(UnixTime::from_secs(1_800_000_060));
+    let world = World::new(|account| account.keys[0].expires_at = expiry);
     let header = world.header();
     world.clock.0.fetch_add(90, Ordering::Relaxed);
     let examined = world.examine(&header).await;
     let expected = [
         (ExaminationStep::Time, Reason::OutsideWindow),
-        (ExaminationStep::Standing, Reason::KeyRevoked),
+        (ExaminationStep::Standing, Reason::KeyExpired),
+    ];
+    assert_eq!(failures(&examined), expected);
+
+    // Late, of nobody, and signed by nobody known: none of that is called right.
+    let nobody = World::new(|account| account.name = AccountName::new("x").unwrap());
+    nobody.clock.0.fetch_add(90, Ordering::Relaxed);
+    let examined = nobody.examine(&header).await;
+    let expected = [
+        (ExaminationStep::Time, Reason::OutsideWindow),
+        (ExaminationStep::Account, Reason::AccountUnknown),
     ];
     assert_eq!(failures(&examined), expected);
 }

@@ -7,3 +7,10 @@ for (const button of document.querySelectorAll("[data-copy]")) {
     button.textContent = "Copied";
   });
 }
+
+// A part of the page that could not be renewed stays as it was, and that is said.
+const stale = (is) => document.getElementById("stale")?.toggleAttribute("hidden", !is);
+document.addEventListener("htmx:error", () => stale(true));
+document.addEventListener("htmx:after:request", (event) => {
+  stale(event.detail.ctx.response.status >= 400);
+});

@@ -119,7 +119,9 @@ pub fn router(state: InternalState) -> Router {
         Administration { store: state.store, random: state.random, jwks_urls: state.jwks_urls };
     let tokens =
         state.tokens.map(|service| Tokens { service, random: Arc::clone(&administration.random) });
+    let body_timeout = BODY_TIMEOUT.min(state.limits.request_timeout / 2);
     let console = console::routes(Console {
+        body_timeout,
         administration: administration.clone(),
         tokens: tokens.clone(),
         directory: state.directory,
@@ -135,7 +137,7 @@ pub fn router(state: InternalState) -> Router {
         authenticator: state.authenticator,
         clock: state.clock,
         scheme: state.scheme,
-        body_timeout: BODY_TIMEOUT.min(state.limits.request_timeout / 2),
+        body_timeout,
     };
     let tokens = tokens.map(|tokens| TokenAdministrationRoutes::router().with_state(tokens));
     let (has_tokens, token_routes) = (tokens.is_some(), state.token_routes);

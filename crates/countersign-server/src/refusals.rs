@@ -38,9 +38,12 @@ struct Refused {
     client: Option<IpAddr>,
 }
 
-/// Sends a refusal along with its answer.
+/// Sends a refusal along with its answer. Whoever shows no credential is not refused one:
+/// browsers and probes ask so, and would push out those that somebody asks about.
 pub(crate) fn attach(response: &mut Response, refusal: Refusal, client: Option<IpAddr>) {
-    response.extensions_mut().insert(Refused { refusal, client });
+    if refusal.reason != Reason::HeaderMissing {
+        response.extensions_mut().insert(Refused { refusal, client });
+    }
 }
 
 /// Sends the refusal of one answer along with another.

@@ -12,7 +12,9 @@ use http::header::LOCATION;
 
 use super::Administration;
 use super::documented;
-use super::extract::{AccountNamed, Actor, InPath, StrictJson, StrictQuery, next, page};
+use super::extract::{
+    AccountNamed, Actor, InPath, StrictJson, StrictQuery, check_text, next, page,
+};
 use super::problems::Kind;
 use crate::api::{Account, Accounts, AccountsQuery, ChangeAccount, CreateAccount, Problem, routes};
 
@@ -34,6 +36,7 @@ pub(super) async fn list(
     if query.name_contains.as_ref().is_some_and(|text| text.len() > MAX_ACCOUNT_NAME_BYTES) {
         return Err(Kind::InvalidRequest.problem("`name_contains` is longer than any name"));
     }
+    check_text("`name_contains`", query.name_contains.as_deref().unwrap_or_default())?;
     let filter =
         AccountFilter { group: query.group, name_contains: query.name_contains, condition: None };
     let accounts = store.accounts(&filter, page).await?;

@@ -22,6 +22,7 @@ mod view;
 mod visitor;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -46,6 +47,7 @@ pub(super) struct Console {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
     pub(super) scheme: Scheme,
+    pub(super) body_timeout: Duration,
     pub(super) public_authenticator: Arc<Authenticator>,
     pub(super) refusals: Arc<RecentRefusals>,
     pub(super) visitors: Arc<Visitors>,
@@ -58,6 +60,7 @@ pub(super) fn routes(console: Console) -> Router {
     let console = Arc::new(console);
     let behind_the_door = Router::new()
         .route(paths::HOME, get(|| async { Redirect::to(paths::ACCOUNTS) }))
+        .route("/console/", get(|| async { Redirect::to(paths::ACCOUNTS) }))
         .route(paths::SIGN_OUT, post(sign_in::sign_out))
         .route(paths::ACCOUNTS, get(accounts::list).post(accounts::create))
         .route(paths::ACCOUNT, get(account::show))

@@ -74,6 +74,7 @@ impl<S: Send + Sync> FromRequestParts<S> for FingerprintInPath {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Path(FingerprintNamed { fingerprint }) =
             Path::from_request_parts(parts, state).await.map_err(not_utf8)?;
+        check_text("the fingerprint in the path", &fingerprint)?;
         Ok(Self(fingerprint))
     }
 }
@@ -185,6 +186,14 @@ pub(super) fn next<T, After>(
 ) -> Option<After> {
     let full = u32::try_from(items.len()).is_ok_and(|found| found >= limit);
     items.last().filter(|_| full).map(position)
+}
+
+/// What is looked for has no NUL, and not every database can be asked for one.
+pub(super) fn check_text(what: &str, text: &str) -> Result<(), Problem> {
+    if text.contains('\0') {
+        return Err(Kind::InvalidRequest.problem(format_args!("{what} has a NUL")));
+    }
+    Ok(())
 }
 
 fn not_utf8(_: axum::extract::rejection::PathRejection) -> Problem {

@@ -11,7 +11,7 @@ use http::StatusCode;
 use super::Administration;
 use super::accounts::no_such_account;
 use super::documented;
-use super::extract::{AccountNamed, Actor, InPath, StrictJson, StrictQuery};
+use super::extract::{AccountNamed, Actor, InPath, StrictJson, StrictQuery, check_text};
 use super::problems::Kind;
 use crate::api::{
     AddJwksEndpoint, JwksEndpoint, JwksEndpointQuery, JwksEndpoints, Problem, routes,
@@ -111,6 +111,7 @@ pub(super) async fn remove(
     Actor(act): Actor,
     StrictQuery(query): StrictQuery<JwksEndpointQuery>,
 ) -> Result<StatusCode, Problem> {
+    check_text("`url`", &query.url)?;
     // A URL that the rule would not take today may have been added yesterday.
     let url = state.jwks_urls.normalise(&query.url).unwrap_or(query.url);
     if state.store.remove_jwks_endpoint(&act, &account, &url).await? {

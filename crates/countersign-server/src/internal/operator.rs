@@ -98,7 +98,7 @@ impl Gatekeeper {
         if !head.headers.contains_key(AUTHORIZATION) {
             return Err(unauthenticated().into());
         }
-        let body = read(body, self.body_timeout).await?;
+        let body = read(body, MAX_BODY_BYTES, self.body_timeout).await?;
         let uri = self.target_uri(head).ok_or_else(unauthenticated)?;
         let binding = RequestBinding::of(head.method.as_str(), &uri, &body);
         let result =
@@ -141,14 +141,15 @@ impl Gatekeeper {
     }
 }
 
-pub(super) async fn read(body: Body, limit: Duration) -> Result<Bytes, Problem> {
-    let read = tokio::time::timeout(limit, to_bytes(body, MAX_BODY_BYTES)).await;
-    let bytes = read.map_err(|_| {
+/// The body, if it has no more than so many bytes and comes in time.
+pub(super) async fn read(body: Body, bytes: usize, limit: Duration) -> Result<Bytes, Problem> {
+    let read = tokio::time::timeout(limit, to_bytes(body, bytes)).await;
+    let read = read.map_err(|_| {
         Kind::TooSlow.problem(format_args!("the body must arrive within {limit:?}"))
     })?;
-    bytes.map_err(|error| {
+    read.map_err(|error| {
         if error.into_inner().is::<LengthLimitError>() {
-            Kind::BodyTooLarge.problem(format_args!("a body may have {MAX_BODY_BYTES} bytes"))
+            Kind::BodyTooLarge.problem(format_args!("a body may have {bytes} bytes"))
         } else {
             Kind::InvalidRequest.problem("the body ended before it was complete")
         }

@@ -142,10 +142,10 @@ async fn a_form_needs_the_secret_of_its_session_and_the_right_to_change() {
     assert_eq!(make(&root, &of_looker).await, StatusCode::FORBIDDEN);
     assert_eq!(make(&looker, &of_looker).await, StatusCode::FORBIDDEN);
     assert_eq!(make(&looker, &of_root).await, StatusCode::FORBIDDEN);
-    let made = AccountName::new("robot").unwrap();
-    assert_eq!(world.store.account(&made).await.unwrap(), None);
+    let robot_name = AccountName::new("robot").unwrap();
+    assert_eq!(world.store.account(&robot_name).await.unwrap(), None);
     assert_eq!(make(&root, &of_root).await, StatusCode::SEE_OTHER);
-    assert!(world.store.account(&made).await.unwrap().is_some());
+    assert!(world.store.account(&robot_name).await.unwrap().is_some());
 
     // Who loses the right loses it with the next request.
     let groups = vec![GroupName::new("auditor").unwrap()];
@@ -156,6 +156,60 @@ async fn a_form_needs_the_secret_of_its_session_and_the_right_to_change() {
     let body = format!("act=disable&csrf={of_root}");
     let answer = root.send(Method::POST, "/console/accounts/robot/change", &body).await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
+}
+
+/// Whoever is disabled while a form of theirs is on its way does nothing with it.
+#[tokio::test]
+async fn rights_are_looked_at_when_all_of_a_form_is_there() {
+    let world = World::new();
+    world.account("root", &["admin"]).await;
+    let ada = world.account("ada", &["admin"]).await;
+    let browser = sign_in(&world, &ada).await;
+    let body = format!("name=late&csrf={}", browser.csrf().await);
+    let (send, parts) = flume::unbounded::<Result<String, std::io::Error>>();
+    send.send(Ok(body[..5].to_owned())).unwrap();
+    let request = Request::post("/console/accounts")
+        .header("host", HOST)
+        .header("origin", format!("http://{HOST}"))
+        .header("cookie", &browser.cookie)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(Body::from_stream(parts.into_stream()))
+        .unwrap();
+    let disable = async {
+        tokio::task::yield_now().await;
+        let name = AccountName::new("ada").unwrap();
+        let change = AccountChange::SetDisabled(true);
+        world.store.change_account(&world.act(), &name, change).await.unwrap();
+        send.send(Ok(body[5..].to_owned())).unwrap();
+        drop(send);
+    };
+    let (answer, ()) = tokio::join!(answer(world.internal(), request), disable);
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{answer:?}");
+    let late = AccountName::new("late").unwrap();
+    assert_eq!(world.store.account(&late).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn one_operator_takes_no_place_of_another() {
+    let world = World::new();
+    let admin = world.account("root", &["admin"]).await;
+    let ada = world.account("ada", &["auditor"]).await;
+    let (mine, session) = (link(&world, &admin).await, sign_in(&world, &admin).await);
+    for _ in 0..40 {
+        sign_in(&world, &ada).await;
+        link(&world, &ada).await;
+    }
+    assert!(session.is_in().await);
+    assert_eq!(press(&world, &mine).await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn a_cookie_of_another_server_on_the_host_does_not_hide_ours() {
+    let world = World::new();
+    let admin = world.account("root", &["admin"]).await;
+    let mut browser = sign_in(&world, &admin).await;
+    browser.cookie = format!("countersign-console=junk; {}", browser.cookie);
+    assert!(browser.is_in().await);
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use super::visitor::Visitor;
 use super::{Console, State, paths};
 use crate::api::{self, ChangeAccount, Problem};
 use crate::internal::extract::{Actor, InPath, StrictJson};
+use crate::internal::problems::Kind;
 use crate::internal::{accounts as call, api_keys, jwks_endpoints, public_keys};
 
 #[derive(Template)]
@@ -31,25 +32,37 @@ struct AccountPage {
     tokens_revoked: Option<Instant>,
     last_use: Option<LastUse>,
     keys: Vec<KeyView>,
-    rotation: Rotation,
+    /// Nothing, where there are not two good keys.
+    rotation: Option<Rotation>,
     endpoints: Vec<Endpoint>,
     api_keys: Option<Vec<ApiKeyView>>,
-    /// What was typed into the form for a key.
-    typed_key: String,
+    /// What was typed into the form for a key, where something else is to be mended.
+    typed: TypedKey,
     /// Whether its account was just disabled, which can be undone at once.
     undo: bool,
 }
 
-/// How far the replacement of a key has come.
-enum Rotation {
-    /// There are not two good keys.
-    None,
-    /// The new one has not been used.
-    NewUnused,
-    /// Both are used; the older one was since the newer one was made.
-    OldStillUsed,
-    /// The older one has not been used since the newer one was first seen in use.
-    OldCanGo,
+/// What was typed into the form for a key.
+#[derive(Default)]
+struct TypedKey {
+    key: String,
+    comment: String,
+    expires: String,
+}
+
+/// How far the replacement of a key has come: what is known of the newest good key, and which
+/// other good ones were used since it was added.
+struct Rotation {
+    newest: String,
+    newest_used: bool,
+    others: usize,
+    used_since: Vec<Used>,
+}
+
+/// Another good key that some caller still uses.
+struct Used {
+    key: String,
+    at: Instant,
 }
 
 struct Endpoint {
@@ -83,12 +96,23 @@ const DONE: &[(&str, &str)] = &[
     ("disabled", "The account is disabled: its requests are refused from now on."),
     ("enabled", "The account is enabled again."),
     ("groups", "The groups were changed. That holds for the next request."),
-    ("tokens", "Every access token of this account that was issued so far is refused."),
-    ("key-added", "The key was added. It is good from the next request on."),
+    (
+        "tokens",
+        "Every access token of this account that was issued so far is refused here. Services that \
+         verify tokens by the JWKS alone believe them until they expire.",
+    ),
+    (
+        "key-added",
+        "The key was added. Unless its account is disabled, it is good from the next request on.",
+    ),
     ("key-revoked", "The key was revoked: it is refused from the next request on, for good."),
     ("endpoint-added", "The JWKS endpoint was added. It is fetched in a moment."),
     ("endpoint-removed", "The JWKS endpoint was removed: its keys are refused from now on."),
-    ("api-key-revoked", "The API key was revoked, with every token that it bought."),
+    (
+        "api-key-revoked",
+        "The API key was revoked. It and the tokens that it bought are refused here; services that \
+         verify tokens by the JWKS alone believe those until they expire.",
+    ),
 ];
 
 /// The path of an account's page, with what was just done.
@@ -149,7 +173,7 @@ impl Console {
     ) -> Result<Response, Failed> {
         let frame = Frame::new(&form.visitor, Section::Accounts).refused(problem);
         let mut page = self.account_page(name, frame).await?;
-        form.text("key").clone_into(&mut page.typed_key);
+        page.typed = TypedKey::of(form);
         Ok(shown(&page.frame, &page))
     }
 
@@ -158,12 +182,14 @@ impl Console {
         name: &AccountName,
         form: &Question,
     ) -> Result<&'static str, Problem> {
+        self.check_account(name, form).await?;
         let store = axum::extract::State(self.administration.store.clone());
         let (path, actor) = (InPath(name.clone()), Actor(form.visitor.act.clone()));
         let (change, done) = match form.text("act") {
             "disable" => (ChangeAccount { disabled: Some(true), groups: None }, "disabled"),
             "enable" => (ChangeAccount { disabled: Some(false), groups: None }, "enabled"),
             "groups" => {
+                self.check_groups_are_as_shown(name, form).await?;
                 let groups = Some(read_groups(form.text("groups"))?);
                 (ChangeAccount { disabled: None, groups }, "groups")
             }
@@ -175,7 +201,45 @@ impl Console {
         call::change(store, path, actor, StrictJson(change)).await.map(|_| done)
     }
 
+    /// A form is of the account that its page showed, and not of another that was given the
+    /// name since then.
+    pub(super) async fn check_account(
+        &self,
+        name: &AccountName,
+        form: &Question,
+    ) -> Result<(), Problem> {
+        let account = self.account(name).await?;
+        if form.text("account") != account.id.to_string() {
+            return Err(Kind::AccountExists.problem(
+                "the account of this name is not the one that the page showed: look again",
+            ));
+        }
+        Ok(())
+    }
+
+    /// What somebody else has changed meanwhile is not taken back by accident.
+    async fn check_groups_are_as_shown(
+        &self,
+        name: &AccountName,
+        form: &Question,
+    ) -> Result<(), Problem> {
+        let account = self.account(name).await?;
+        if read_groups(form.text("former-groups"))? != account.groups {
+            return Err(invalid(
+                "groups",
+                &"they were changed since the page was shown: look again",
+            ));
+        }
+        Ok(())
+    }
+
+    async fn account(&self, name: &AccountName) -> Result<api::Account, Problem> {
+        let store = axum::extract::State(self.administration.store.clone());
+        Ok(call::show(store, InPath(name.clone())).await?.0)
+    }
+
     async fn delete_account(&self, name: &AccountName, form: &Question) -> Result<(), Problem> {
+        self.check_account(name, form).await?;
         if form.text("name") != name.as_str() {
             return Err(invalid("name", &"type the account's name to delete it"));
         }
@@ -224,24 +288,46 @@ impl Console {
             api_keys: api_keys.map(|keys| {
                 keys.into_iter().rev().map(|key| ApiKeyView::new(name, key, now)).collect()
             }),
-            typed_key: String::new(),
+            typed: TypedKey::default(),
             undo: false,
         })
     }
 }
 
+impl TypedKey {
+    /// A private key is not sent back: it should not have come here.
+    fn of(form: &Question) -> Self {
+        let key = Some(form.text("key")).filter(|text| !text.contains("PRIVATE"));
+        Self {
+            key: key.unwrap_or_default().to_owned(),
+            comment: form.text("comment").to_owned(),
+            expires: form.text("expires").to_owned(),
+        }
+    }
+}
+
 impl Rotation {
-    /// Of keys in the order of their registration: looks at the two newest good ones.
-    fn of(keys: &[api::PublicKey], now: Now) -> Self {
+    /// Of keys in the order of their registration.
+    fn of(keys: &[api::PublicKey], now: Now) -> Option<Self> {
         let is_good =
             |key: &&api::PublicKey| now.standing(key.revoked_at, key.expires_at) == Standing::Good;
-        let mut newest = keys.iter().rev().filter(is_good);
-        let (Some(new), Some(old)) = (newest.next(), newest.next()) else { return Self::None };
-        match (old.last_used_at, new.last_used_at) {
-            (_, None) => Self::NewUnused,
-            (Some(old_use), Some(new_use)) if old_use >= new_use => Self::OldStillUsed,
-            _ => Self::OldCanGo,
-        }
+        let name = |key: &api::PublicKey| match key.comment.as_str() {
+            "" => key.fingerprints.openssh.clone(),
+            comment => format!("{} ({comment})", key.fingerprints.openssh),
+        };
+        let mut good = keys.iter().rev().filter(is_good);
+        let newest = good.next()?;
+        let others: Vec<_> = good.collect();
+        let used_since = others.iter().filter_map(|key| {
+            let at = key.last_used_at.filter(|at| *at > newest.created_at)?;
+            Some(Used { key: name(key), at: now.instant(at) })
+        });
+        (!others.is_empty()).then(|| Self {
+            newest: name(newest),
+            newest_used: newest.last_used_at.is_some(),
+            others: others.len(),
+            used_since: used_since.collect(),
+        })
     }
 }
 

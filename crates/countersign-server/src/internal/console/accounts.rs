@@ -17,7 +17,7 @@ use super::visitor::Visitor;
 use super::{Console, State, paths};
 use crate::api::{self, CreateAccount, Problem};
 use crate::internal::accounts as call;
-use crate::internal::extract::{Actor, StrictJson};
+use crate::internal::extract::{Actor, StrictJson, check_text};
 use crate::internal::problems::Kind;
 
 /// How many accounts a page has.
@@ -160,6 +160,7 @@ impl Console {
 impl Wanted {
     fn filter(&self, now: UnixTime) -> Result<AccountFilter, Problem> {
         let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        check_text("the search", &self.search)?;
         let group = given(&self.group).map(|group| GroupName::new(&group));
         let condition = match self.show.as_str() {
             "" => None,

@@ -13,6 +13,7 @@ use super::view::{Instant, Now};
 use super::visitor::Visitor;
 use super::{Console, State, paths};
 use crate::api::{self, Problem};
+use crate::internal::extract::check_text;
 
 /// How many acts a page has.
 const PAGE: u32 = 50;
@@ -115,6 +116,9 @@ fn lines(records: Vec<AuditRecord>) -> String {
 impl Console {
     async fn acts(&self, wanted: &Wanted, page: Page<i64>) -> Result<Vec<AuditRecord>, Problem> {
         let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        for text in [&wanted.actor, &wanted.action, &wanted.target] {
+            check_text("the search", text)?;
+        }
         let filter = AuditFilter {
             actor: given(&wanted.actor),
             action: given(&wanted.action),

@@ -6,41 +6,44 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use countersign_core::{Random, SecretHash, UnixTime};
+use countersign_core::{AccountId, Random, SecretHash, UnixTime};
 
 /// Values that are found by a secret and gone when their time is over. Of the secrets
 /// themselves only hashes are kept.
 pub(super) struct BySecret<T> {
     entries: Mutex<HashMap<[u8; 32], Entry<T>>>,
-    capacity: usize,
+    for_each: usize,
 }
 
 struct Entry<T> {
+    owner: AccountId,
     value: T,
     until: UnixTime,
 }
 
 impl<T: Clone> BySecret<T> {
-    /// Room for so many; where there are more, the one that would be gone first goes.
-    pub(super) fn with_capacity(capacity: usize) -> Self {
-        Self { entries: Mutex::default(), capacity }
+    /// Room for so many of each owner; where one has more, the one of them that would be gone
+    /// first goes. Nobody takes another's place.
+    pub(super) fn with_room_for(each: usize) -> Self {
+        Self { entries: Mutex::default(), for_each: each }
     }
 
-    /// Keeps a value until then, and gives the secret: 256 random bits in base64url.
+    /// Keeps a value of an owner until then, and gives the secret: 256 random bits in base64url.
     pub(super) fn keep(
         &self,
-        value: T,
+        (owner, value): (AccountId, T),
         (now, until): (UnixTime, UnixTime),
         random: &dyn Random,
     ) -> String {
         let secret = draw(random);
         let mut entries = self.entries();
         entries.retain(|_, entry| entry.until > now);
-        if entries.len() >= self.capacity {
-            let first = entries.iter().min_by_key(|(_, entry)| entry.until).map(|(hash, _)| *hash);
+        let own = || entries.iter().filter(|(_, entry)| entry.owner == owner);
+        if own().count() >= self.for_each {
+            let first = own().min_by_key(|(_, entry)| entry.until).map(|(hash, _)| *hash);
             first.map(|hash| entries.remove(&hash));
         }
-        entries.insert(hash(&secret), Entry { value, until });
+        entries.insert(hash(&secret), Entry { owner, value, until });
         secret
     }
 
@@ -107,6 +110,8 @@ mod tests {
         }
     }
 
+    const ADA: AccountId = AccountId(uuid::Uuid::from_u128(1));
+    const BOB: AccountId = AccountId(uuid::Uuid::from_u128(2));
     const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 
     fn after(seconds: u64) -> UnixTime {
@@ -115,8 +120,8 @@ mod tests {
 
     #[test]
     fn a_value_is_taken_once_and_looked_at_often() {
-        let (kept, random) = (BySecret::with_capacity(2), Counting::default());
-        let secret = kept.keep("value", (NOW, after(60)), &random);
+        let (kept, random) = (BySecret::with_room_for(2), Counting::default());
+        let secret = kept.keep((ADA, "value"), (NOW, after(60)), &random);
         assert_eq!(kept.look(&secret, NOW), Some("value"));
         assert_eq!(kept.look(&secret, after(59)), Some("value"));
         assert_eq!(kept.look("another", NOW), None);
@@ -126,8 +131,8 @@ mod tests {
 
     #[test]
     fn its_time_ends_and_can_be_prolonged() {
-        let (kept, random) = (BySecret::with_capacity(2), Counting::default());
-        let secret = kept.keep("value", (NOW, after(60)), &random);
+        let (kept, random) = (BySecret::with_room_for(2), Counting::default());
+        let secret = kept.keep((ADA, "value"), (NOW, after(60)), &random);
         assert_eq!(kept.look(&secret, after(60)), None);
         kept.prolong(&secret, after(120));
         assert_eq!(kept.look(&secret, after(60)), Some("value"));
@@ -135,12 +140,14 @@ mod tests {
     }
 
     #[test]
-    fn where_it_is_full_the_one_that_ends_first_goes() {
-        let (kept, random) = (BySecret::with_capacity(2), Counting::default());
-        let long = kept.keep("long", (NOW, after(90)), &random);
-        let short = kept.keep("short", (NOW, after(60)), &random);
-        let third = kept.keep("third", (NOW, after(60)), &random);
+    fn where_one_has_too_many_the_one_that_ends_first_goes() {
+        let (kept, random) = (BySecret::with_room_for(2), Counting::default());
+        let other = kept.keep((BOB, "other"), (NOW, after(10)), &random);
+        let long = kept.keep((ADA, "long"), (NOW, after(90)), &random);
+        let short = kept.keep((ADA, "short"), (NOW, after(60)), &random);
+        let third = kept.keep((ADA, "third"), (NOW, after(60)), &random);
         assert_eq!(kept.look(&short, NOW), None);
         assert_eq!((kept.look(&long, NOW), kept.look(&third, NOW)), (Some("long"), Some("third")));
+        assert_eq!(kept.look(&other, NOW), Some("other"), "nobody takes another's place");
     }
 }

@@ -28,6 +28,7 @@ use crate::internal::{api_keys, jwks_endpoints, public_keys};
 struct KeyCheckPage {
     frame: Frame,
     account: String,
+    id: String,
     path: String,
     kind: String,
     openssh: String,
@@ -60,6 +61,7 @@ pub(super) async fn check_key(
             let page = KeyCheckPage {
                 frame: Frame::new(&form.visitor, Section::Accounts),
                 account: name.to_string(),
+                id: form.text("account").to_owned(),
                 path: paths::account(&name),
                 kind: key_kind(key_type_name(key.key_type()), key.bits()),
                 openssh: key.fingerprints().openssh(),
@@ -89,13 +91,18 @@ fn read_key(form: &Question) -> Result<(PublicKey, String), Problem> {
     Ok((file.key, comment))
 }
 
+/// The end of the day in the field; it is still to come.
 fn expiry(form: &Question) -> Result<Option<jiff::Timestamp>, Problem> {
-    match form.text("expires") {
-        "" => Ok(None),
-        date => end_of_day(date)
-            .map(|end| Some(to_timestamp(end)))
-            .ok_or_else(|| invalid("expires", &"a date such as 2027-01-15 is wanted")),
+    let date = form.text("expires");
+    if date.is_empty() {
+        return Ok(None);
     }
+    let end = end_of_day(date)
+        .ok_or_else(|| invalid("expires", &"a day such as 2027-01-15 is wanted"))?;
+    if end <= form.visitor.act.at {
+        return Err(invalid("expires", &"this day is over"));
+    }
+    Ok(Some(to_timestamp(end)))
 }
 
 /// Saves a key.
@@ -105,6 +112,7 @@ pub(super) async fn add_key(
     Change(form): Change,
 ) -> Result<Response, Failed> {
     let add = async {
+        console.check_account(&name, &form).await?;
         let new = AddPublicKey {
             public_key: form.text("key").to_owned(),
             comment: Some(form.text("comment").to_owned()),
@@ -122,14 +130,12 @@ pub(super) async fn revoke_key(
     FingerprintInPath(fingerprint): FingerprintInPath,
     Change(form): Change,
 ) -> Result<Response, Failed> {
-    let revoked = public_keys::revoke(
-        console.store(),
-        InPath(name.clone()),
-        FingerprintInPath(fingerprint),
-        actor(&form),
-    );
-    let revoked = revoked.await;
-    console.outcome(&name, &form, "key-revoked", revoked).await
+    let revoke = async {
+        console.check_account(&name, &form).await?;
+        let which = FingerprintInPath(fingerprint);
+        public_keys::revoke(console.store(), InPath(name.clone()), which, actor(&form)).await
+    };
+    console.outcome(&name, &form, "key-revoked", revoke.await).await
 }
 
 /// Trusts a URL.
@@ -138,11 +144,13 @@ pub(super) async fn add_endpoint(
     InPath(name): InPath,
     Change(form): Change,
 ) -> Result<Response, Failed> {
-    let state = axum::extract::State(console.administration.clone());
-    let new = AddJwksEndpoint { url: form.text("url").to_owned() };
-    let added =
-        jwks_endpoints::add(state, InPath(name.clone()), actor(&form), StrictJson(new)).await;
-    console.outcome(&name, &form, "endpoint-added", added).await
+    let add = async {
+        console.check_account(&name, &form).await?;
+        let state = axum::extract::State(console.administration.clone());
+        let new = AddJwksEndpoint { url: form.text("url").to_owned() };
+        jwks_endpoints::add(state, InPath(name.clone()), actor(&form), StrictJson(new)).await
+    };
+    console.outcome(&name, &form, "endpoint-added", add.await).await
 }
 
 /// Trusts a URL no longer.
@@ -151,11 +159,13 @@ pub(super) async fn remove_endpoint(
     InPath(name): InPath,
     Change(form): Change,
 ) -> Result<Response, Failed> {
-    let state = axum::extract::State(console.administration.clone());
-    let which = JwksEndpointQuery { url: form.text("url").to_owned() };
-    let path = InPath(name.clone());
-    let removed = jwks_endpoints::remove(state, path, actor(&form), StrictQuery(which)).await;
-    console.outcome(&name, &form, "endpoint-removed", removed).await
+    let remove = async {
+        console.check_account(&name, &form).await?;
+        let state = axum::extract::State(console.administration.clone());
+        let which = StrictQuery(JwksEndpointQuery { url: form.text("url").to_owned() });
+        jwks_endpoints::remove(state, InPath(name.clone()), actor(&form), which).await
+    };
+    console.outcome(&name, &form, "endpoint-removed", remove.await).await
 }
 
 /// Makes an API key and shows it, this once.
@@ -187,6 +197,7 @@ pub(super) async fn revoke_api_key(
 ) -> Result<Response, Failed> {
     let name = AccountName::new(&name).map_err(|error| invalid("account", &error))?;
     let revoke = async {
+        console.check_account(&name, &form).await?;
         let state = axum::extract::State(console.token_routes()?);
         api_keys::revoke(state, InPath(name.clone()), IdInPath(id), actor(&form)).await
     };
@@ -205,6 +216,7 @@ impl Console {
         name: &AccountName,
         form: &Question,
     ) -> Result<CreatedApiKey, Problem> {
+        self.check_account(name, form).await?;
         let new = CreateApiKey {
             comment: Some(form.text("comment").to_owned()),
             expires_at: expiry(form)?,

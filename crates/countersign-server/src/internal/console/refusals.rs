@@ -137,8 +137,8 @@ impl TestResult {
     fn of(examined: Examination, now: Now) -> Self {
         let good = examined.passed();
         let verdict = if good {
-            "It would be accepted, once: whether it was used before is not looked up, since that \
-             would be to use it."
+            "It is good, if it was not used before: that is not looked up, since to look would be \
+             to use it. Nor are the rules on what this account may ask for."
         } else {
             "It is refused."
         };
@@ -183,10 +183,10 @@ impl Step {
         let name = match step {
             ExaminationStep::Header => "The header",
             ExaminationStep::Form => "The token's form",
+            ExaminationStep::Algorithm => "Its algorithm",
             ExaminationStep::Time => "Its time",
-            ExaminationStep::Policy => "Algorithm, audience and binding",
+            ExaminationStep::Audience => "Its audience",
             ExaminationStep::Account => "The account",
-            ExaminationStep::Key => "The key",
             ExaminationStep::Signature => "The signature",
             ExaminationStep::Standing => "Account and key are not withdrawn",
             _ => "Another step",

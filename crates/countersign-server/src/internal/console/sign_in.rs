@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use askama::Template;
 use axum::Json;
-use axum::body::Body;
-use axum::extract::{Extension, Query};
+use axum::extract::{Extension, Query, Request};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use countersign_core::ports::Credential;
 use countersign_core::{AccountId, AccountName, Clock, Identity, PublicKey, Random, UnixTime};
@@ -18,20 +17,25 @@ use super::by_secret::{BySecret, draw};
 use super::page::{Failed, rendered};
 use super::{State, paths};
 use crate::api::{ConsoleLink, Problem, routes, to_timestamp};
-use crate::internal::operator::{self, BODY_TIMEOUT};
+use crate::internal::operator;
 use crate::internal::problems::Kind;
 use crate::internal::same_site::Scheme;
+use crate::request_context::RequestContext;
 
 /// How long a link is good for.
 pub(super) const LINK_LIFETIME: Duration = Duration::from_mins(1);
-/// The most links that are open at a time.
-const MAX_LINKS: usize = 64;
+/// The most links that are open for one account at a time.
+const MAX_LINKS: usize = 8;
+/// The most bytes of the form that spends one, and how long it may take: whoever sends it has
+/// shown nothing yet.
+const MAX_FORM_BYTES: usize = 1024;
+const FORM_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a session lives without a request.
 const IDLE: Duration = Duration::from_mins(15);
 /// How long a session lives at most.
 const SESSION_LIFETIME: Duration = Duration::from_hours(4);
-/// The most sessions at a time.
-const MAX_SESSIONS: usize = 256;
+/// The most sessions of one account at a time.
+const MAX_SESSIONS: usize = 16;
 
 /// Whose link or session it is: the holder of this key of this account.
 #[derive(Clone)]
@@ -64,28 +68,32 @@ pub(super) struct Session {
 
 impl Default for SignInLinks {
     fn default() -> Self {
-        Self(BySecret::with_capacity(MAX_LINKS))
+        Self(BySecret::with_room_for(MAX_LINKS))
     }
 }
 
 impl Default for Sessions {
     fn default() -> Self {
-        Self(BySecret::with_capacity(MAX_SESSIONS))
+        Self(BySecret::with_room_for(MAX_SESSIONS))
     }
 }
 
 impl Sessions {
     /// Begins one and gives its secret.
     fn begin(&self, holder: Holder, now: UnixTime, random: &dyn Random) -> String {
+        let owner = holder.id;
         let session = Session { holder, csrf: draw(random), began: now };
-        self.0.keep(session, (now, now + IDLE), random)
+        self.0.keep((owner, session), (now, now + IDLE), random)
     }
 
-    /// The session with this secret, which lives on for that.
+    /// The session with this secret.
     pub(super) fn find(&self, secret: &str, now: UnixTime) -> Option<Session> {
-        let session = self.0.look(secret, now)?;
+        self.0.look(secret, now)
+    }
+
+    /// Lets it live on, because somebody is there.
+    pub(super) fn prolong(&self, session: &Session, secret: &str, now: UnixTime) {
         self.0.prolong(secret, (now + IDLE).min(session.began + SESSION_LIFETIME));
-        Some(session)
     }
 
     pub(super) fn end(&self, secret: &str, now: UnixTime) {
@@ -118,7 +126,8 @@ pub(in crate::internal) async fn create_link(
     })?;
     let now = console.clock.now();
     let until = now + LINK_LIFETIME;
-    let secret = console.visitors.links.0.keep(holder, (now, until), &*console.random);
+    let links = &console.visitors.links.0;
+    let secret = links.keep((holder.id, holder), (now, until), &*console.random);
     let path = paths::with_query(paths::SIGN_IN, &[("link", &secret)]);
     Ok((StatusCode::CREATED, Json(ConsoleLink { path, expires_at: to_timestamp(until) })))
 }
@@ -139,8 +148,8 @@ struct SignInPage<'a> {
 }
 
 const NO_LINK: SignInPage<'_> = SignInPage { offer: None, why_not: None };
-const LINK_IS_OVER: &str =
-    "This link was used already, or is more than a minute old. Make a new one.";
+const LINK_IS_OVER: &str = "This link is good no more: it was used, is more than a minute old, or newer ones took its \
+     place. Make a new one.";
 const SESSION_IS_OVER: &str = "Your session is over. What you sent was not done.";
 
 #[derive(Deserialize)]
@@ -166,20 +175,22 @@ pub(super) async fn show(
 /// Spends a link for a session.
 pub(super) async fn sign_in(
     axum::extract::State(console): State,
-    body: Body,
+    request: Request,
 ) -> Result<Response, Failed> {
-    let body = operator::read(body, BODY_TIMEOUT).await?;
+    let (head, body) = request.into_parts();
+    let body = operator::read(body, MAX_FORM_BYTES, FORM_TIMEOUT).await?;
     let link = url::form_urlencoded::parse(&body).find(|(name, _)| name == "link");
     let link = link.map(|(_, link)| link.into_owned()).unwrap_or_default();
     let now = console.clock.now();
     let Some(holder) = console.visitors.links.0.take(&link, now) else {
         return Ok(over(LINK_IS_OVER));
     };
+    let client = RequestContext::find(&head.extensions).and_then(|context| context.client);
     // The key may have been revoked since it signed for the link.
     if console.role(&holder).await?.is_none() {
         return Ok(over(LINK_IS_OVER));
     }
-    tracing::info!(account = %holder.account, key = holder.key.fingerprints().openssh(), "signed in to the console");
+    tracing::info!(account = %holder.account, key = holder.key.fingerprints().openssh(), client = client.map(tracing::field::display), "signed in to the console");
     let secret = console.visitors.sessions.begin(holder, now, &*console.random);
     let cookie = set_cookie(&secret, SESSION_LIFETIME, console.scheme);
     Ok(([(SET_COOKIE, cookie)], Redirect::to(paths::ACCOUNTS)).into_response())
@@ -191,8 +202,8 @@ pub(super) async fn sign_out(
     headers: HeaderMap,
     _: super::submission::Question,
 ) -> Response {
-    if let Some(secret) = session_cookie(&headers, console.scheme) {
-        console.visitors.sessions.end(&secret, console.clock.now());
+    for secret in session_cookies(&headers, console.scheme) {
+        console.visitors.sessions.end(secret, console.clock.now());
     }
     let cookie = set_cookie("", Duration::ZERO, console.scheme);
     ([(SET_COOKIE, cookie)], Redirect::to(paths::SIGN_IN)).into_response()
@@ -208,8 +219,8 @@ fn over(why_not: &'static str) -> Response {
     (StatusCode::UNAUTHORIZED, rendered(&page)).into_response()
 }
 
-/// The secret of the session that a request belongs to.
-pub(super) fn session_cookie(headers: &HeaderMap, scheme: Scheme) -> Option<String> {
+/// What may be the secret of the session that a request belongs to.
+pub(super) fn session_cookies(headers: &HeaderMap, scheme: Scheme) -> impl Iterator<Item = &str> {
     let (name, _) = cookie_scope(scheme);
     headers
         .get_all(COOKIE)
@@ -217,8 +228,8 @@ pub(super) fn session_cookie(headers: &HeaderMap, scheme: Scheme) -> Option<Stri
         .filter_map(|header| header.to_str().ok())
         .flat_map(|header| header.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(found, _)| *found == name)
-        .map(|(_, secret)| secret.to_owned())
+        .filter(move |(found, _)| *found == name)
+        .map(|(_, secret)| secret)
 }
 
 fn set_cookie(secret: &str, lifetime: Duration, scheme: Scheme) -> String {
@@ -256,10 +267,12 @@ mod tests {
     #[test]
     fn only_the_cookie_of_the_scheme_is_looked_at() {
         let mut headers = HeaderMap::new();
-        let cookies = "a=b; countersign-console=plain;__Host-countersign-console=safe";
+        let cookies = "a=b; countersign-console=plain;__Host-countersign-console=safe; \
+                       countersign-console=another";
         headers.insert(COOKIE, http::HeaderValue::from_static(cookies));
-        assert_eq!(session_cookie(&headers, Scheme::Http).as_deref(), Some("plain"));
-        assert_eq!(session_cookie(&headers, Scheme::Https).as_deref(), Some("safe"));
-        assert_eq!(session_cookie(&HeaderMap::new(), Scheme::Http), None);
+        let of = |scheme| session_cookies(&headers, scheme).collect::<Vec<_>>();
+        assert_eq!(of(Scheme::Http), ["plain", "another"]);
+        assert_eq!(of(Scheme::Https), ["safe"]);
+        assert_eq!(session_cookies(&HeaderMap::new(), Scheme::Http).next(), None);
     }
 }

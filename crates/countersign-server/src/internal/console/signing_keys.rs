@@ -99,7 +99,7 @@ pub(super) async fn pem(
     let key = keys
         .into_iter()
         .find(|key| key.kid == named.kid)
-        .ok_or_else(|| Kind::NoSuchKey.problem("there is no signing key of this `kid`"))?;
+        .ok_or_else(|| Kind::NoSuchRoute.problem("there is no signing key of this `kid`"))?;
     let headers = [
         (CONTENT_TYPE, "application/x-pem-file"),
         (CONTENT_DISPOSITION, "attachment; filename=\"signing-key.pub.pem\""),
@@ -153,9 +153,11 @@ impl Now {
 impl Row {
     fn new(key: SigningKey, now: Now) -> Self {
         let (state, means) = match key.state {
-            SigningKeyState::Published => ("standby", "published, signs after the next rotation"),
+            SigningKeyState::Published => {
+                ("standby", "is published, and signs after the next rotation")
+            }
             SigningKeyState::Active => ("active", "signs"),
-            SigningKeyState::Retired => ("retired", "signs no more, is still believed"),
+            SigningKeyState::Retired => ("retired", "signs no more, and is still believed"),
             SigningKeyState::Gone => ("gone", "is not believed any more"),
         };
         Self {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
+use axum::body::{Bytes, to_bytes};
 use axum::extract::{FromRequest, Multipart, Request};
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
@@ -13,9 +13,10 @@ use super::by_secret::same;
 use super::page::Failed;
 use super::visitor::Visitor;
 use crate::api::Problem;
-use crate::internal::operator::{self, BODY_TIMEOUT};
+use crate::internal::operator::MAX_BODY_BYTES;
 use crate::internal::problems::Kind;
 
+const MULTIPART: &[u8] = b"multipart/form-data";
 /// The field that shows that a form is ours: another site's page cannot know it.
 pub(super) const CSRF: &str = "csrf";
 
@@ -46,7 +47,8 @@ impl FromRequest<Arc<Console>> for Question {
         let visitor = head.extensions.get::<Visitor>().cloned().ok_or_else(|| {
             Kind::Internal.problem("a page is not behind the door; this is a defect")
         })?;
-        let body = operator::read(body, BODY_TIMEOUT).await?;
+        // The door has read it, within its limits.
+        let body = to_bytes(body, MAX_BODY_BYTES).await.map_err(|_| unreadable())?;
         let fields = fields(Request::from_parts(head, body.clone().into()), &body).await?;
         let question = Self { visitor, fields };
         if !same(question.text(CSRF), &question.visitor.csrf) {
@@ -72,17 +74,23 @@ impl FromRequest<Arc<Console>> for Change {
     }
 }
 
+fn unreadable() -> Problem {
+    Kind::InvalidRequest.problem("the form cannot be read: send it again")
+}
+
 /// Forms with a file come in parts, the others as one line.
 async fn fields(request: Request, body: &Bytes) -> Result<Vec<(String, String)>, Problem> {
     let content_type = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    if !content_type.is_some_and(|value| value.starts_with(b"multipart/form-data")) {
+    let in_parts = |value: &[u8]| {
+        value.get(..MULTIPART.len()).is_some_and(|start| start.eq_ignore_ascii_case(MULTIPART))
+    };
+    if !content_type.is_some_and(in_parts) {
         // The parser would put U+FFFD in the place of what is not UTF-8.
         percent_decode(body).decode_utf8().map_err(|_| {
             Kind::InvalidRequest.problem("the form is not UTF-8 after percent-decoding")
         })?;
         return Ok(url::form_urlencoded::parse(body).into_owned().collect());
     }
-    let unreadable = || Kind::InvalidRequest.problem("the form cannot be read: send it again");
     let mut parts = Multipart::from_request(request, &()).await.map_err(|_| unreadable())?;
     let mut fields = Vec::new();
     while let Some(part) = parts.next_field().await.map_err(|_| unreadable())? {

@@ -155,6 +155,10 @@ impl KeyView {
 
 /// Reads what an `input` of the type `date` sends: until the end of that day, in UTC.
 pub(super) fn end_of_day(text: &str) -> Option<UnixTime> {
+    // The parser knows more ways to write a day, and what is shown is what was written.
+    if text.len() != "2027-01-15".len() {
+        return None;
+    }
     let date: jiff::civil::Date = text.parse().ok()?;
     let end = date.tomorrow().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
     Some(api::to_unix_time(end.timestamp().round(Unit::Second).ok()?))
@@ -181,7 +185,9 @@ mod tests {
     #[test]
     fn a_day_ends_where_the_next_begins() {
         assert_eq!(end_of_day("2027-01-15"), Some(UnixTime::from_secs(1_800_057_600)));
-        for text in ["", "2027-02-30", "15.1.2027", "2027-01-15T08:00:00Z", "99999-01-01"] {
+        for text in
+            ["", "2027-02-30", "15.1.2027", "2027-01-15T08:00:00Z", "20270115", "+002027-01-15"]
+        {
             assert_eq!(end_of_day(text), None, "{text}");
         }
     }

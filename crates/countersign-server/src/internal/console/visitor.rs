@@ -1,5 +1,6 @@
 //! The door: whoever passes has a session whose key is still good.
 
+use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Redirect, Response};
@@ -8,9 +9,11 @@ use countersign_core::ports::Act;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
+use super::page::Failed;
 use super::sign_in::{self, Holder};
 use super::{Console, State, paths};
 use crate::api::Problem;
+use crate::internal::operator;
 use crate::internal::problems::Kind;
 use crate::internal::role::Role;
 use crate::request_context::RequestContext;
@@ -38,10 +41,10 @@ pub(super) async fn enter(
     next: Next,
 ) -> Response {
     let (mut head, body) = request.into_parts();
-    match console.visitor(&head).await {
-        Ok(Some(visitor)) => {
+    match console.admit(&head, body).await {
+        Ok(Some((visitor, body))) => {
             head.extensions.insert(visitor);
-            next.run(Request::from_parts(head, body)).await
+            next.run(Request::from_parts(head, body.into())).await
         }
         Ok(None) if head.headers.contains_key(HX_REQUEST) => {
             let to = [(HX_REDIRECT, HeaderValue::from_static(paths::SIGN_IN))];
@@ -49,11 +52,21 @@ pub(super) async fn enter(
         }
         Ok(None) if head.method == Method::GET => Redirect::to(paths::SIGN_IN).into_response(),
         Ok(None) => sign_in::ended().into_response(),
-        Err(problem) => super::page::Failed::from(problem).into_response(),
+        Err(problem) => Failed::from(problem).into_response(),
     }
 }
 
 impl Console {
+    /// The visitor as of the moment at which the whole request is there: rights that were lost
+    /// while a slow body came are lost. Of who has no session no body is read.
+    async fn admit(&self, head: &Parts, body: Body) -> Result<Option<(Visitor, Bytes)>, Problem> {
+        if self.session(&head.headers).is_none() {
+            return Ok(None);
+        }
+        let body = operator::read(body, operator::MAX_BODY_BYTES, self.body_timeout).await?;
+        Ok(self.visitor(head).await?.map(|visitor| (visitor, body)))
+    }
+
     async fn visitor(&self, head: &Parts) -> Result<Option<Visitor>, Problem> {
         let Some((session, secret)) = self.session(&head.headers) else { return Ok(None) };
         let Some(role) = self.role(&session.holder).await? else {
@@ -83,8 +96,17 @@ impl Console {
     }
 
     fn session(&self, headers: &HeaderMap) -> Option<(sign_in::Session, String)> {
-        let secret = sign_in::session_cookie(headers, self.scheme)?;
-        let session = self.visitors.sessions.find(&secret, self.clock.now())?;
-        Some((session, secret))
+        let now = self.clock.now();
+        // Another server on this host may have put a cookie of the same name before ours.
+        let found = sign_in::session_cookies(headers, self.scheme).find_map(|secret| {
+            Some((self.visitors.sessions.find(secret, now)?, secret.to_owned()))
+        });
+        // A page that looks by itself is nobody who is there.
+        if let Some((session, secret)) = &found
+            && !headers.contains_key(HX_REQUEST)
+        {
+            self.visitors.sessions.prolong(session, secret, now);
+        }
+        found
     }
 }
