@@ -59,8 +59,8 @@ type State = axum::extract::State<Arc<Console>>;
 pub(super) fn routes(console: Console) -> Router {
     let console = Arc::new(console);
     let behind_the_door = Router::new()
-        .route(paths::HOME, get(|| async { Redirect::to(paths::ACCOUNTS) }))
-        .route("/console/", get(|| async { Redirect::to(paths::ACCOUNTS) }))
+        .route(paths::HOME, get(home))
+        .route(paths::HOME_WITH_SLASH, get(home))
         .route(paths::SIGN_OUT, post(sign_in::sign_out))
         .route(paths::ACCOUNTS, get(accounts::list).post(accounts::create))
         .route(paths::ACCOUNT, get(account::show))
@@ -87,6 +87,10 @@ pub(super) fn routes(console: Console) -> Router {
         .with_state(console)
         .merge(assets::routes())
         .layer(from_fn(headers::add))
+}
+
+async fn home() -> Redirect {
+    Redirect::to(paths::ACCOUNTS)
 }
 
 async fn nothing_here() -> axum::response::Response {

@@ -8,13 +8,12 @@ use serde::Deserialize;
 
 use super::accounts::{invalid, read_groups};
 use super::page::{Failed, Frame, Section, shown};
-use super::submission::{Change, Question};
+use super::submission::{AccountForm, Question};
 use super::view::{Instant, KeyView, LastUse, Now, Standing};
 use super::visitor::Visitor;
 use super::{Console, State, paths};
 use crate::api::{self, ChangeAccount, Problem};
 use crate::internal::extract::{Actor, InPath, StrictJson};
-use crate::internal::problems::Kind;
 use crate::internal::{accounts as call, api_keys, jwks_endpoints, public_keys};
 
 #[derive(Template)]
@@ -142,24 +141,22 @@ pub(super) async fn show(
 /// Does one thing to the account itself: the field `act` says which.
 pub(super) async fn change(
     axum::extract::State(console): State,
-    InPath(name): InPath,
-    Change(form): Change,
+    AccountForm { account, form }: AccountForm,
 ) -> Result<Response, Failed> {
-    match console.change_account(&name, &form).await {
-        Ok(done) => Ok(back_to(&name, done)),
-        Err(problem) => console.refused(&name, &form, problem).await,
+    match console.change_account(&account, &form).await {
+        Ok(done) => Ok(back_to(&account.name, done)),
+        Err(problem) => console.refused(&account.name, &form, problem).await,
     }
 }
 
 /// Deletes the account, if its name was typed.
 pub(super) async fn delete(
     axum::extract::State(console): State,
-    InPath(name): InPath,
-    Change(form): Change,
+    AccountForm { account, form }: AccountForm,
 ) -> Result<Response, Failed> {
-    match console.delete_account(&name, &form).await {
+    match console.delete_account(&account, &form).await {
         Ok(()) => Ok(Redirect::to(paths::ACCOUNTS).into_response()),
-        Err(problem) => console.refused(&name, &form, problem).await,
+        Err(problem) => console.refused(&account.name, &form, problem).await,
     }
 }
 
@@ -179,17 +176,20 @@ impl Console {
 
     async fn change_account(
         &self,
-        name: &AccountName,
+        account: &api::Account,
         form: &Question,
     ) -> Result<&'static str, Problem> {
-        self.check_account(name, form).await?;
         let store = axum::extract::State(self.administration.store.clone());
-        let (path, actor) = (InPath(name.clone()), Actor(form.visitor.act.clone()));
+        let (path, actor) = (InPath(account.name.clone()), Actor(form.visitor.act.clone()));
         let (change, done) = match form.text("act") {
             "disable" => (ChangeAccount { disabled: Some(true), groups: None }, "disabled"),
             "enable" => (ChangeAccount { disabled: Some(false), groups: None }, "enabled"),
             "groups" => {
-                self.check_groups_are_as_shown(name, form).await?;
+                // What somebody else has changed meanwhile is not taken back by accident.
+                if read_groups(form.text("former-groups"))? != account.groups {
+                    let changed = "they were changed since the page was shown: look again";
+                    return Err(invalid("groups", &changed));
+                }
                 let groups = Some(read_groups(form.text("groups"))?);
                 (ChangeAccount { disabled: None, groups }, "groups")
             }
@@ -201,50 +201,13 @@ impl Console {
         call::change(store, path, actor, StrictJson(change)).await.map(|_| done)
     }
 
-    /// A form is of the account that its page showed, and not of another that was given the
-    /// name since then.
-    pub(super) async fn check_account(
-        &self,
-        name: &AccountName,
-        form: &Question,
-    ) -> Result<(), Problem> {
-        let account = self.account(name).await?;
-        if form.text("account") != account.id.to_string() {
-            return Err(Kind::AccountExists.problem(
-                "the account of this name is not the one that the page showed: look again",
-            ));
-        }
-        Ok(())
-    }
-
-    /// What somebody else has changed meanwhile is not taken back by accident.
-    async fn check_groups_are_as_shown(
-        &self,
-        name: &AccountName,
-        form: &Question,
-    ) -> Result<(), Problem> {
-        let account = self.account(name).await?;
-        if read_groups(form.text("former-groups"))? != account.groups {
-            return Err(invalid(
-                "groups",
-                &"they were changed since the page was shown: look again",
-            ));
-        }
-        Ok(())
-    }
-
-    async fn account(&self, name: &AccountName) -> Result<api::Account, Problem> {
-        let store = axum::extract::State(self.administration.store.clone());
-        Ok(call::show(store, InPath(name.clone())).await?.0)
-    }
-
-    async fn delete_account(&self, name: &AccountName, form: &Question) -> Result<(), Problem> {
-        self.check_account(name, form).await?;
-        if form.text("name") != name.as_str() {
+    async fn delete_account(&self, account: &api::Account, form: &Question) -> Result<(), Problem> {
+        if form.text("name") != account.name.as_str() {
             return Err(invalid("name", &"type the account's name to delete it"));
         }
         let store = axum::extract::State(self.administration.store.clone());
-        call::delete(store, InPath(name.clone()), Actor(form.visitor.act.clone())).await?;
+        let path = InPath(account.name.clone());
+        call::delete(store, path, Actor(form.visitor.act.clone())).await?;
         Ok(())
     }
 

@@ -1,7 +1,6 @@
 //! What is done to an account's keys, JWKS endpoints and API keys.
 
 use askama::Template;
-use axum::extract::Path;
 use axum::response::{IntoResponse as _, Response};
 use countersign_core::{AccountName, PublicKey};
 use http::StatusCode;
@@ -9,7 +8,7 @@ use http::StatusCode;
 use super::account::back_to;
 use super::accounts::invalid;
 use super::page::{Failed, Frame, Section, rendered, shown};
-use super::submission::{Change, Question};
+use super::submission::{AccountForm, Question};
 use super::view::{end_of_day, key_kind};
 use super::{Console, State, paths};
 use crate::api::{
@@ -53,16 +52,15 @@ struct ApiKeyPage {
 /// Shows what a key is that was pasted or uploaded. Nothing is saved.
 pub(super) async fn check_key(
     axum::extract::State(console): State,
-    InPath(name): InPath,
-    Change(form): Change,
+    AccountForm { account, form }: AccountForm,
 ) -> Result<Response, Failed> {
     match read_key(&form) {
         Ok((key, comment)) => {
             let page = KeyCheckPage {
                 frame: Frame::new(&form.visitor, Section::Accounts),
-                account: name.to_string(),
-                id: form.text("account").to_owned(),
-                path: paths::account(&name),
+                account: account.name.to_string(),
+                id: account.id.to_string(),
+                path: paths::account(&account.name),
                 kind: key_kind(key_type_name(key.key_type()), key.bits()),
                 openssh: key.fingerprints().openssh(),
                 spki_pem_sha256: key.fingerprints().spki_pem_sha256(),
@@ -73,7 +71,7 @@ pub(super) async fn check_key(
             };
             Ok(shown(&page.frame, &page))
         }
-        Err(problem) => console.refused(&name, &form, problem).await,
+        Err(problem) => console.refused(&account.name, &form, problem).await,
     }
 }
 
@@ -108,100 +106,97 @@ fn expiry(form: &Question) -> Result<Option<jiff::Timestamp>, Problem> {
 /// Saves a key.
 pub(super) async fn add_key(
     axum::extract::State(console): State,
-    InPath(name): InPath,
-    Change(form): Change,
+    AccountForm { account, form }: AccountForm,
 ) -> Result<Response, Failed> {
     let add = async {
-        console.check_account(&name, &form).await?;
         let new = AddPublicKey {
             public_key: form.text("key").to_owned(),
             comment: Some(form.text("comment").to_owned()),
             expires_at: expiry(&form)?,
         };
-        public_keys::add(console.store(), InPath(name.clone()), actor(&form), StrictJson(new)).await
+        public_keys::add(
+            console.store(),
+            InPath(account.name.clone()),
+            actor(&form),
+            StrictJson(new),
+        )
+        .await
     };
-    console.outcome(&name, &form, "key-added", add.await).await
+    console.outcome(&account.name, &form, "key-added", add.await).await
 }
 
 /// Withdraws a key for good.
 pub(super) async fn revoke_key(
     axum::extract::State(console): State,
-    InPath(name): InPath,
     FingerprintInPath(fingerprint): FingerprintInPath,
-    Change(form): Change,
+    AccountForm { account, form }: AccountForm,
 ) -> Result<Response, Failed> {
     let revoke = async {
-        console.check_account(&name, &form).await?;
         let which = FingerprintInPath(fingerprint);
-        public_keys::revoke(console.store(), InPath(name.clone()), which, actor(&form)).await
+        public_keys::revoke(console.store(), InPath(account.name.clone()), which, actor(&form))
+            .await
     };
-    console.outcome(&name, &form, "key-revoked", revoke.await).await
+    console.outcome(&account.name, &form, "key-revoked", revoke.await).await
 }
 
 /// Trusts a URL.
 pub(super) async fn add_endpoint(
     axum::extract::State(console): State,
-    InPath(name): InPath,
-    Change(form): Change,
+    AccountForm { account, form }: AccountForm,
 ) -> Result<Response, Failed> {
     let add = async {
-        console.check_account(&name, &form).await?;
         let state = axum::extract::State(console.administration.clone());
         let new = AddJwksEndpoint { url: form.text("url").to_owned() };
-        jwks_endpoints::add(state, InPath(name.clone()), actor(&form), StrictJson(new)).await
+        jwks_endpoints::add(state, InPath(account.name.clone()), actor(&form), StrictJson(new))
+            .await
     };
-    console.outcome(&name, &form, "endpoint-added", add.await).await
+    console.outcome(&account.name, &form, "endpoint-added", add.await).await
 }
 
 /// Trusts a URL no longer.
 pub(super) async fn remove_endpoint(
     axum::extract::State(console): State,
-    InPath(name): InPath,
-    Change(form): Change,
+    AccountForm { account, form }: AccountForm,
 ) -> Result<Response, Failed> {
     let remove = async {
-        console.check_account(&name, &form).await?;
         let state = axum::extract::State(console.administration.clone());
         let which = StrictQuery(JwksEndpointQuery { url: form.text("url").to_owned() });
-        jwks_endpoints::remove(state, InPath(name.clone()), actor(&form), which).await
+        jwks_endpoints::remove(state, InPath(account.name.clone()), actor(&form), which).await
     };
-    console.outcome(&name, &form, "endpoint-removed", remove.await).await
+    console.outcome(&account.name, &form, "endpoint-removed", remove.await).await
 }
 
 /// Makes an API key and shows it, this once.
 pub(super) async fn create_api_key(
     axum::extract::State(console): State,
-    InPath(name): InPath,
-    Change(form): Change,
+    AccountForm { account, form }: AccountForm,
 ) -> Result<Response, Failed> {
-    match console.new_api_key(&name, &form).await {
+    match console.new_api_key(&account.name, &form).await {
         Ok(created) => {
             let page = ApiKeyPage {
                 frame: Frame::new(&form.visitor, Section::Accounts),
-                account: name.to_string(),
-                path: paths::account(&name),
+                account: account.name.to_string(),
+                path: paths::account(&account.name),
                 id: created.api_key.id.to_string(),
                 key: created.key.clone(),
             };
             Ok((StatusCode::CREATED, rendered(&page)).into_response())
         }
-        Err(problem) => console.refused(&name, &form, problem).await,
+        Err(problem) => console.refused(&account.name, &form, problem).await,
     }
 }
 
 /// Withdraws an API key for good, with what it bought.
 pub(super) async fn revoke_api_key(
     axum::extract::State(console): State,
-    Path((name, id)): Path<(String, uuid::Uuid)>,
-    Change(form): Change,
+    IdInPath(id): IdInPath,
+    AccountForm { account, form }: AccountForm,
 ) -> Result<Response, Failed> {
-    let name = AccountName::new(&name).map_err(|error| invalid("account", &error))?;
     let revoke = async {
-        console.check_account(&name, &form).await?;
         let state = axum::extract::State(console.token_routes()?);
-        api_keys::revoke(state, InPath(name.clone()), IdInPath(id), actor(&form)).await
+        api_keys::revoke(state, InPath(account.name.clone()), IdInPath(id), actor(&form)).await
     };
-    console.outcome(&name, &form, "api-key-revoked", revoke.await).await
+    console.outcome(&account.name, &form, "api-key-revoked", revoke.await).await
 }
 
 impl Console {
@@ -216,7 +211,6 @@ impl Console {
         name: &AccountName,
         form: &Question,
     ) -> Result<CreatedApiKey, Problem> {
-        self.check_account(name, form).await?;
         let new = CreateApiKey {
             comment: Some(form.text("comment").to_owned()),
             expires_at: expiry(form)?,

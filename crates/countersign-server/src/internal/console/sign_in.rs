@@ -30,7 +30,7 @@ const MAX_LINKS: usize = 8;
 /// shown nothing yet.
 const MAX_FORM_BYTES: usize = 1024;
 const FORM_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long a session lives without a request.
+/// How long a session lives without a request that somebody made.
 const IDLE: Duration = Duration::from_mins(15);
 /// How long a session lives at most.
 const SESSION_LIFETIME: Duration = Duration::from_hours(4);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::{Bytes, to_bytes};
-use axum::extract::{FromRequest, Multipart, Request};
+use axum::extract::{FromRequest, FromRequestParts as _, Multipart, Request, State};
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 use percent_encoding::percent_decode;
@@ -12,7 +12,9 @@ use super::Console;
 use super::by_secret::same;
 use super::page::Failed;
 use super::visitor::Visitor;
-use crate::api::Problem;
+use crate::api::{Account, Problem};
+use crate::internal::accounts;
+use crate::internal::extract::InPath;
 use crate::internal::operator::MAX_BODY_BYTES;
 use crate::internal::problems::Kind;
 
@@ -28,6 +30,13 @@ pub(super) struct Question {
 
 /// The same of a form that changes something, sent by one who may.
 pub(super) struct Change(pub(super) Question);
+
+/// The same of a form on an account's page: it is about the account that the page showed, and
+/// not about another that was given the name since then.
+pub(super) struct AccountForm {
+    pub(super) account: Account,
+    pub(super) form: Question,
+}
 
 impl Question {
     /// A field, without blanks at its ends; empty if it is not there.
@@ -71,6 +80,24 @@ impl FromRequest<Arc<Console>> for Change {
                 .into());
         }
         Ok(Self(question))
+    }
+}
+
+impl FromRequest<Arc<Console>> for AccountForm {
+    type Rejection = Failed;
+
+    async fn from_request(request: Request, console: &Arc<Console>) -> Result<Self, Failed> {
+        let (mut head, body) = request.into_parts();
+        let InPath(name) = InPath::from_request_parts(&mut head, console).await?;
+        let Change(form) = Change::from_request(Request::from_parts(head, body), console).await?;
+        let store = State(console.administration.store.clone());
+        let account = accounts::show(store, InPath(name)).await?.0;
+        if form.text("account") != account.id.to_string() {
+            return Err(Kind::AccountExists
+                .problem("the account of this name is not the one that the page showed: look again")
+                .into());
+        }
+        Ok(Self { account, form })
     }
 }
 
