@@ -5,7 +5,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use fantoccini::actions::{InputSource as _, KeyAction, KeyActions};
 use fantoccini::elements::Element;
+pub use fantoccini::key::Key;
 use fantoccini::wd::{Capabilities, TimeoutConfiguration};
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -171,6 +173,33 @@ impl Browser {
         );
         let found = self.page.wait().at_most(PATIENCE).for_element(Locator::XPath(&xpath)).await;
         found.with_context(|| format!("no field labelled `{label}`"))
+    }
+
+    /// Presses a key of the keyboard, wherever the focus is.
+    ///
+    /// # Errors
+    /// If the browser refuses.
+    pub async fn key(&self, key: Key) -> Result<()> {
+        self.strike(key.into()).await
+    }
+
+    /// Types, wherever the focus is.
+    ///
+    /// # Errors
+    /// If the browser refuses.
+    pub async fn type_in(&self, text: &str) -> Result<()> {
+        for character in text.chars() {
+            self.strike(character).await?;
+        }
+        Ok(())
+    }
+
+    /// Not sent to an element: a field for files would take a key for a path.
+    async fn strike(&self, value: char) -> Result<()> {
+        let down_and_up = KeyActions::new("keyboard".to_owned())
+            .then(KeyAction::Down { value })
+            .then(KeyAction::Up { value });
+        Ok(self.page.perform_actions(down_and_up).await?)
     }
 
     /// Chooses an option of the field with this label.

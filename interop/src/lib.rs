@@ -33,7 +33,7 @@ mod systemd;
 mod token_maker;
 mod upstream;
 
-pub use browser::Browser;
+pub use browser::{Browser, Key};
 pub use caller::Caller;
 pub use chart::Rendered;
 pub use container::{Container, Volume};

@@ -13,4 +13,7 @@ const stale = (is) => document.getElementById("stale")?.toggleAttribute("hidden"
 document.addEventListener("htmx:error", () => stale(true));
 document.addEventListener("htmx:after:request", (event) => {
   stale(event.detail.ctx.response.status >= 400);
+  // What is searched for stands in the address, so that it can be reloaded and kept.
+  const form = event.target.closest?.("form.filter");
+  if (form) history.replaceState(null, "", `?${new URLSearchParams(new FormData(form))}`);
 });

@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::FromRef;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use countersign_core::ports::{AdminStore, Directory};
 use countersign_core::{Authenticator, Clock, Random};
@@ -154,7 +154,8 @@ pub fn router(state: InternalState) -> Router {
         .merge(Instance::router().with_state(state.instance_id))
         .merge(health::routes(state.readiness));
     let same_site = Arc::new(SameSite { hosts: state.allowed_hosts, scheme: state.scheme });
-    layers.observe(routes.layer(from_fn_with_state(same_site, same_site::check)))
+    let checked = routes.layer(from_fn_with_state(same_site, same_site::check));
+    layers.observe(checked.layer(from_fn(console::problem_page::dress)))
 }
 
 /// Describes the routes of the listener. Nobody signs for the document: it says no more

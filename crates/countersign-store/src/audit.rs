@@ -1,9 +1,9 @@
 //! What the audit trail says about an act, the same in every store.
 
-use countersign_core::UnixTime;
 use countersign_core::ports::{
     Account, Act, ApiKeyRecord, AuditRecord, JwksEndpoint, PublicKeyRecord, SigningKeyRecord,
 };
+use countersign_core::{PublicKey, UnixTime};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -76,6 +76,16 @@ impl Entry {
             target: format!("access token {token_id}"),
             before: Value::Null,
             after: json!({ "remember_until": remember_until.as_micros() }),
+        }
+    }
+
+    /// That an operator signed in to the console with a key.
+    pub(crate) fn sign_in(key: &PublicKey) -> Self {
+        Self {
+            action: "console.sign-in",
+            target: "console".to_owned(),
+            before: Value::Null,
+            after: json!({ "fingerprint": key.fingerprints().openssh() }),
         }
     }
 

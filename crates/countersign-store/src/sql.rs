@@ -29,7 +29,7 @@ use countersign_core::ports::{
     RefreshTokenRecord, Resealed, SecretName, SigningKeyRecord, SigningKeyStore, StoreError,
 };
 use countersign_core::{
-    AccountId, AccountName, ApiKeyId, RotationStep, Sealed, SecretHash, UnixTime,
+    AccountId, AccountName, ApiKeyId, PublicKey, RotationStep, Sealed, SecretHash, UnixTime,
 };
 use uuid::Uuid;
 
@@ -42,6 +42,7 @@ pub use postgres::{PostgresLimits, PostgresServer, PostgresUrl, PostgresUrlError
 pub use refresh_tokens::SqlRefreshTokens;
 pub use sqlite::{Durability, SqliteFile};
 
+use crate::audit::Entry;
 use crate::import::{
     AccountImport, ApiKeyImport, ImportMode, ImportOutcome, ImportStore, ImportedAccount,
     ImportedApiKey,
@@ -175,6 +176,10 @@ impl AdminStore for SqlStore {
         url: &str,
     ) -> Result<bool, StoreError> {
         endpoints::remove(&self.database, act, account, url).await
+    }
+
+    async fn signed_in(&self, act: &Act, key: &PublicKey) -> Result<(), StoreError> {
+        trail::add(&self.database, act, Entry::sign_in(key)).await
     }
 
     async fn audit(&self, page: Page<i64>) -> Result<Vec<AuditRecord>, StoreError> {

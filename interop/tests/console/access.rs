@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
+use interop::{Browser, Key, tool};
 use serde_json::json;
 
 use crate::operator::{Operator, pictures};
@@ -33,6 +34,89 @@ async fn it_works_without_scripts() -> Result<()> {
 }
 
 #[tokio::test]
+async fn it_works_without_a_mouse() -> Result<()> {
+    let operator = Operator::new().await?;
+    let browser = &operator.browser;
+    browser.visit("/console/accounts").await?;
+    // The first stop leads past the navigation.
+    browser.key(Key::Tab).await?;
+    ensure!(focused(browser).await? == "Skip to the content", "{}", focused(browser).await?);
+    browser.key(Key::Enter).await?;
+    browser.key(Key::Tab).await?;
+    ensure!(focused(browser).await? == "Name contains", "{}", focused(browser).await?);
+
+    tab_to(browser, "Name").await?;
+    browser.type_in("robot").await?;
+    tab_to(browser, "Make the account").await?;
+    browser.key(Key::Enter).await?;
+    browser.reads("The account was made").await?;
+    tab_to(browser, "Disable the account").await?;
+    browser.key(Key::Enter).await?;
+    browser.reads("its requests are refused from now on").await?;
+    tab_to(browser, "Undo: enable it again").await?;
+    browser.key(Key::Enter).await?;
+    browser.reads("enabled again").await?;
+    tab_to(browser, "Delete…").await?;
+    browser.key(Key::Enter).await?;
+    tab_to(browser, "Type robot to delete it").await?;
+    browser.type_in("robot").await?;
+    tab_to(browser, "Delete the account").await?;
+    browser.key(Key::Enter).await?;
+    browser.reads("The account was deleted").await?;
+    operator.close().await
+}
+
+/// What the element is called that has the focus.
+async fn focused(browser: &Browser) -> Result<String> {
+    let name = "const it = document.activeElement;
+         return (it.labels?.[0] ?? it).textContent.replace(/\\s+/g, ' ').trim()";
+    Ok(browser.script(name).await?.as_str().unwrap_or_default().to_owned())
+}
+
+/// Goes on with the tabulator to what is called so. On the way, where the focus is can be seen.
+async fn tab_to(browser: &Browser, name: &str) -> Result<()> {
+    for _ in 0..100 {
+        browser.key(Key::Tab).await?;
+        if focused(browser).await? == name {
+            let outline = "return getComputedStyle(document.activeElement).outlineStyle";
+            let outline = browser.script(outline).await?;
+            ensure!(outline == "solid", "{name} has the focus, and nobody sees it: {outline}");
+            return Ok(());
+        }
+    }
+    anyhow::bail!("the tabulator does not lead to {name}")
+}
+
+#[tokio::test]
+async fn the_checker_of_pages_finds_what_is_wrong() -> Result<()> {
+    let operator = Operator::new().await?;
+    let browser = &operator.browser;
+    browser.visit("/console/accounts").await?;
+    browser
+        .script("document.getElementById('main').append(document.createElement('button'))")
+        .await?;
+    let found = audit(browser, &checker()?).await.expect_err("a button without a name");
+    ensure!(found.to_string().contains("button-name"), "{found}");
+    operator.close().await
+}
+
+fn checker() -> Result<String> {
+    let modules = tool("COUNTERSIGN_TEST_NODE_MODULES")?;
+    Ok(fs::read_to_string(modules.join("axe-core/axe.min.js"))?)
+}
+
+/// What axe-core finds against WCAG 2.2, levels A and AA, and against good practice: names,
+/// roles, contrast, structure, the size of targets.
+async fn audit(browser: &Browser, checker: &str) -> Result<()> {
+    browser.script(checker).await?;
+    let run = "return axe.run().then(found => found.violations.flatMap(rule =>
+         rule.nodes.map(node => `${rule.id}: ${node.html}: ${node.failureSummary}`)))";
+    let violations = browser.script(run).await?;
+    ensure!(violations == json!([]), "{violations:#}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn every_page_is_narrow_labelled_and_in_both_colours() -> Result<()> {
     let operator = Operator::new().await?;
     let browser = &operator.browser;
@@ -46,6 +130,7 @@ async fn every_page_is_narrow_labelled_and_in_both_colours() -> Result<()> {
         ("nothing", "nothing-here"),
     ];
     let pictures = pictures()?;
+    let checker = checker()?;
     for (name, path) in pages {
         for (colours, width) in [("light", 1100), ("dark", 1100), ("light", 400), ("dark", 400)] {
             let screen =
@@ -61,6 +146,9 @@ async fn every_page_is_narrow_labelled_and_in_both_colours() -> Result<()> {
                 browser.script("return getComputedStyle(document.body).backgroundColor").await?;
             let dark = ground == "rgb(18, 23, 22)";
             ensure!(dark == (colours == "dark"), "{name}: {ground} is not {colours}");
+            audit(browser, &checker)
+                .await
+                .with_context(|| format!("{name}, {colours}, {width}"))?;
             browser.picture(&pictures.join(format!("{name}-{colours}-{width}.png"))).await?;
         }
         let unlabelled = browser
@@ -79,10 +167,6 @@ async fn every_page_is_narrow_labelled_and_in_both_colours() -> Result<()> {
             )
             .await?;
         ensure!(structure == json!(["en", 1, 1, true, true]), "{name}: {structure}");
-        // The keyboard's first stop leads past the navigation.
-        let first =
-            "document.body.focus(); return document.querySelector('a, button, input').textContent";
-        ensure!(browser.script(first).await? == "Skip to the content", "{name}");
     }
     operator.close().await
 }

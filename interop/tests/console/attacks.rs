@@ -1,6 +1,6 @@
 //! What must not work: others' forms, markup, an auditor who changes something.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use interop::Request;
 
 use crate::operator::Operator;
@@ -110,5 +110,73 @@ async fn markup_in_names_and_comments_is_text() -> Result<()> {
     browser.script("document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"document.title=`owned`\">')").await?;
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     ensure!(browser.script("return document.title").await? != "owned", "a script ran");
+    operator.close().await
+}
+
+#[tokio::test]
+async fn a_link_cannot_make_a_page_say_that_something_was_done() -> Result<()> {
+    let operator = Operator::new().await?;
+    let browser = &operator.browser;
+    operator.countersign.account("robot", &[])?;
+    browser.visit("/console/accounts/robot").await?;
+    browser.press("Disable the account").await?;
+    browser.reads("its requests are refused from now on").await?;
+    let told = browser.path().await?;
+    let (_, word) = told.split_once("done=").context("what was done")?;
+    operator.countersign.account("other", &[])?;
+    for said in ["disabled", "key-revoked", word] {
+        browser.visit(&format!("/console/accounts/other?done={said}")).await?;
+        browser.reads("No keys").await?;
+        ensure!(!browser.has(".notice.done").await?, "{said}: {}", browser.text().await?);
+    }
+    operator.close().await
+}
+
+#[tokio::test]
+async fn names_that_look_alike_are_told_apart() -> Result<()> {
+    let operator = Operator::new().await?;
+    let browser = &operator.browser;
+    // With a Cyrillic letter, with a letter that is blank, and with two blanks.
+    for name in ["robot", "r\u{43e}bot", "robot\u{3164}", "ro bot", "ro  bot"] {
+        operator.countersign.account(name, &[])?;
+    }
+    browser.visit("/console/accounts?search=bot").await?;
+    browser.reads("r\\u{43e}bot").await?;
+    browser.reads("robot\\u{3164}").await?;
+    browser.reads("ro  bot").await?;
+    browser.press("r\u{43e}bot").await?;
+    browser.reads("r\\u{43e}bot").await?;
+    operator.close().await
+}
+
+#[tokio::test]
+async fn whatever_is_asked_there_the_answer_is_a_page() -> Result<()> {
+    let operator = Operator::new().await?;
+    let cookie = operator.browser.cookie("countersign-console").await?;
+    let secret = cookie["value"].as_str().context("a value")?;
+    let cookie = format!("countersign-console={secret}");
+    let odd = [
+        ("/console/accounts/%FF", 400),
+        ("/console/accounts/%0A", 400),
+        ("/console/accounts?made=x", 400),
+        ("/console/accounts?show=x", 400),
+        ("/console/audit?before=x", 400),
+        ("/console/signing-keys/pem", 400),
+        ("/console/nothing", 404),
+        ("/console/accounts/nobody", 404),
+    ];
+    for (path, status) in odd {
+        let request = Request::get(path).line("Cookie", &cookie);
+        let answer = request.send(operator.countersign.internal_url()).await?;
+        let is_page = answer.body.starts_with("<!doctype html>");
+        ensure!(answer.status == status && is_page, "{path}: {answer:?}");
+        let kind = answer.all("content-type");
+        ensure!(kind == ["text/html; charset=utf-8"], "{path}: {kind:?}");
+        ensure!(answer.all("content-security-policy").len() == 1, "{path}: {answer:?}");
+    }
+    // Refused before the console is reached.
+    let elsewhere = Request::get("/console/accounts").line("Sec-Fetch-Site", "cross-site");
+    let answer = elsewhere.send(operator.countersign.internal_url()).await?;
+    ensure!(answer.status == 403 && answer.body.starts_with("<!doctype html>"), "{answer:?}");
     operator.close().await
 }

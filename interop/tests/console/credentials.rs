@@ -18,7 +18,7 @@ async fn keys_are_looked_at_saved_replaced_and_revoked() -> Result<()> {
     // Pasted: what it is stands there before it is saved.
     browser.visit("/console/accounts/robot").await?;
     browser.fill("Public key", &fs::read_to_string(&old_public)?).await?;
-    browser.fill("Comment", "the first").await?;
+    browser.fill("Comment on the key", "the first").await?;
     browser.press("Look at it first").await?;
     browser.reads("Nothing is saved yet").await?;
     let shown =

@@ -69,6 +69,7 @@ async fn acts_are_in_the_audit_trail_and_can_be_exported() -> Result<()> {
     browser.press("Disable the account").await?;
     browser.reads("its requests are refused").await?;
     browser.visit("/console/audit").await?;
+    browser.reads("console.sign-in").await?;
     browser.fill("Did", "account.disable").await?;
     browser.press("Find").await?;
     browser.reads("account robot").await?;

@@ -358,6 +358,12 @@ pub trait AdminStore: Send + Sync {
         url: &str,
     ) -> Result<bool, StoreError>;
 
+    /// Notes that the act's operator signed in to the console with this key.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn signed_in(&self, act: &Act, key: &PublicKey) -> Result<(), StoreError>;
+
     /// The audit trail, oldest first.
     ///
     /// # Errors

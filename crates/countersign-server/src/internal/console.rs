@@ -12,8 +12,10 @@ mod audit;
 mod by_secret;
 mod credentials;
 mod headers;
+mod notice;
 mod page;
 mod paths;
+pub(super) mod problem_page;
 mod refusals;
 pub(super) mod sign_in;
 mod signing_keys;
@@ -25,7 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Redirect};
 use axum::routing::{get, post};
 use countersign_core::ports::Directory;
@@ -36,7 +38,6 @@ use super::api_keys::Tokens;
 use super::problems::Kind;
 use super::same_site::Scheme;
 use crate::refusals::RecentRefusals;
-use page::Failed;
 pub use sign_in::Visitors;
 
 /// What the pages work with.
@@ -83,10 +84,7 @@ pub(super) fn routes(console: Console) -> Router {
         .method_not_allowed_fallback(nothing_here)
         .layer(from_fn_with_state(Arc::clone(&console), visitor::enter));
     let open = Router::new().route(paths::SIGN_IN, get(sign_in::show).post(sign_in::sign_in));
-    open.merge(behind_the_door)
-        .with_state(console)
-        .merge(assets::routes())
-        .layer(from_fn(headers::add))
+    open.merge(behind_the_door).with_state(console).merge(assets::routes())
 }
 
 async fn home() -> Redirect {
@@ -94,5 +92,5 @@ async fn home() -> Redirect {
 }
 
 async fn nothing_here() -> axum::response::Response {
-    Failed::from(Kind::NoSuchRoute.problem("there is no such page")).into_response()
+    Kind::NoSuchRoute.problem("there is no such page").into_response()
 }

@@ -12,6 +12,7 @@ cases!(AdminStore:
     acts_upon_accounts_are_recorded,
     acts_upon_keys_are_recorded,
     acts_upon_endpoints_are_recorded,
+    signing_in_is_recorded,
     what_was_not_done_is_not_recorded,
     the_trail_is_read_in_pages,
     the_latest_acts_come_first,
@@ -107,6 +108,16 @@ async fn acts_upon_endpoints_are_recorded(store: Arc<dyn AdminStore>) {
     let record = latest(&*store).await;
     assert_eq!(record.action, "jwks-endpoint.remove");
     assert_eq!((&record.before, record.after), (&state, Value::Null));
+}
+
+async fn signing_in_is_recorded(store: Arc<dyn AdminStore>) {
+    let key = fresh_key();
+    store.signed_in(&act(1), &key).await.expect("a row");
+    let record = latest(&*store).await;
+    assert_eq!((record.action.as_str(), record.target.as_str()), ("console.sign-in", "console"));
+    assert_eq!((record.actor.as_str(), record.from), ("olga", act(1).from));
+    let after = json!({ "fingerprint": key.fingerprints().openssh() });
+    assert_eq!((record.before, record.after), (Value::Null, after));
 }
 
 async fn what_was_not_done_is_not_recorded(store: Arc<dyn AdminStore>) {

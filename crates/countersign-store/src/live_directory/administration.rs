@@ -7,7 +7,7 @@ use countersign_core::ports::{
     Account, AccountChange, AccountFilter, Act, AdminStore, AuditFilter, AuditRecord, JwksEndpoint,
     NewAccount, NewPublicKey, Page, PublicKeyRecord, StoreError,
 };
-use countersign_core::{AccountName, UnixTime};
+use countersign_core::{AccountName, PublicKey, UnixTime};
 
 use super::LiveDirectory;
 use crate::registry::RegistryStore;
@@ -185,6 +185,10 @@ impl AdminStore for LiveDirectory {
             store.remove_jwks_endpoint(&act, &of, &url).await
         };
         self.change(account, make).await
+    }
+
+    async fn signed_in(&self, act: &Act, key: &PublicKey) -> Result<(), StoreError> {
+        self.0.store.signed_in(act, key).await
     }
 
     async fn audit(&self, page: Page<i64>) -> Result<Vec<AuditRecord>, StoreError> {

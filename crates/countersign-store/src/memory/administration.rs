@@ -5,7 +5,7 @@ use countersign_core::ports::{
     Account, AccountChange, AccountCondition, AccountFilter, Act, AdminStore, AuditFilter,
     AuditRecord, JwksEndpoint, NewAccount, NewPublicKey, Page, PublicKeyRecord, StoreError,
 };
-use countersign_core::{ADMIN_GROUP, AccountName, UnixTime};
+use countersign_core::{ADMIN_GROUP, AccountName, PublicKey, UnixTime};
 use serde_json::Value;
 
 use super::{Held, MemoryStore, State, sorted};
@@ -191,6 +191,11 @@ impl AdminStore for MemoryStore {
         let name = account.as_str();
         state.record(act, Entry::endpoint("jwks-endpoint.remove", name, Some(&removed), None));
         Ok(true)
+    }
+
+    async fn signed_in(&self, act: &Act, key: &PublicKey) -> Result<(), StoreError> {
+        self.lock().record(act, Entry::sign_in(key));
+        Ok(())
     }
 
     async fn audit(&self, page: Page<i64>) -> Result<Vec<AuditRecord>, StoreError> {

@@ -29,6 +29,13 @@ pub(super) async fn record(
     Ok(())
 }
 
+/// Adds a row about what changes nothing else.
+pub(super) async fn add(database: &Database, act: &Act, entry: Entry) -> Result<(), StoreError> {
+    let mut writing = database.write().await.map_err(unavailable)?;
+    record(&mut writing, act, entry).await?;
+    writing.commit().await.map_err(unavailable)
+}
+
 /// Adds many rows in one statement, in the transaction of what they tell about.
 pub(super) async fn record_all(
     transaction: &mut Transaction,

@@ -9,7 +9,7 @@ use countersign_core::ports::{
     AuditRecord, JwksEndpoint, NewAccount, NewApiKey, NewPublicKey, Page, PublicKeyRecord,
     StoreError,
 };
-use countersign_core::{AccountId, AccountName, ApiKeyId, SecretHash, UnixTime};
+use countersign_core::{AccountId, AccountName, ApiKeyId, PublicKey, SecretHash, UnixTime};
 use countersign_store::{CredentialUse, MemoryStore, RegistryStore, RevokedToken, StoredAccount};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
@@ -154,6 +154,10 @@ impl AdminStore for Flaky {
         url: &str,
     ) -> Result<bool, StoreError> {
         self.inner.remove_jwks_endpoint(act, account, url).await
+    }
+
+    async fn signed_in(&self, act: &Act, key: &PublicKey) -> Result<(), StoreError> {
+        self.inner.signed_in(act, key).await
     }
 
     async fn audit(&self, page: Page<i64>) -> Result<Vec<AuditRecord>, StoreError> {

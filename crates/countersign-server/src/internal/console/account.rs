@@ -1,26 +1,26 @@
 //! One account's page, and what is done to the account itself.
 
 use askama::Template;
-use axum::extract::{Extension, Query};
+use axum::extract::Extension;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use countersign_core::AccountName;
-use serde::Deserialize;
 
-use super::accounts::{invalid, read_groups};
-use super::page::{Failed, Frame, Section, shown};
+use super::accounts::{after_deletion, invalid, read_groups};
+use super::notice::{self, Notice};
+use super::page::{Frame, Refused, Section, shown};
 use super::submission::{AccountForm, Question};
-use super::view::{Instant, KeyView, LastUse, Now, Standing};
+use super::view::{Instant, KeyView, LastUse, Named, Now, Standing};
 use super::visitor::Visitor;
 use super::{Console, State, paths};
 use crate::api::{self, ChangeAccount, Problem};
-use crate::internal::extract::{Actor, InPath, StrictJson};
+use crate::internal::extract::{Actor, InPath, StrictJson, StrictQuery};
 use crate::internal::{accounts as call, api_keys, jwks_endpoints, public_keys};
 
 #[derive(Template)]
 #[template(path = "console/account.html")]
 struct AccountPage {
     frame: Frame,
-    name: String,
+    name: Named,
     path: String,
     id: String,
     groups: String,
@@ -74,19 +74,13 @@ struct Endpoint {
 
 struct ApiKeyView {
     id: String,
-    comment: String,
+    comment: Named,
     standing: Standing,
     created: Instant,
     expires: Option<Instant>,
     revoked: Option<Instant>,
     last_use: Option<LastUse>,
     revoke: String,
-}
-
-#[derive(Deserialize)]
-pub(super) struct After {
-    #[serde(default)]
-    done: String,
 }
 
 /// What a page says after something was done; its address carries only the word.
@@ -114,14 +108,9 @@ const DONE: &[(&str, &str)] = &[
     ),
 ];
 
-/// The path of an account's page, with what was just done.
-pub(super) fn path_with(name: &AccountName, done: Option<&str>) -> String {
-    paths::with_query(&paths::account(name), &[("done", done.unwrap_or(""))])
-}
-
-/// Leads back to an account's page.
-pub(super) fn back_to(name: &AccountName, done: &str) -> Response {
-    Redirect::to(&path_with(name, Some(done))).into_response()
+/// Leads back to an account's page, which says that this was done.
+pub(super) fn back_to(visitor: &Visitor, name: &AccountName, done: &str) -> Response {
+    Redirect::to(&notice::path_with(&paths::account(name), visitor, done)).into_response()
 }
 
 /// Shows an account.
@@ -129,12 +118,13 @@ pub(super) async fn show(
     axum::extract::State(console): State,
     Extension(visitor): Extension<Visitor>,
     InPath(name): InPath,
-    Query(after): Query<After>,
-) -> Result<Response, Failed> {
-    let done = DONE.iter().find(|(word, _)| *word == after.done).map(|(_, text)| *text);
+    StrictQuery(notice): StrictQuery<Notice>,
+) -> Result<Response, Problem> {
+    let word = notice.word(&visitor, &paths::account(&name));
+    let done = DONE.iter().find(|(known, _)| word == Some(known)).map(|(_, text)| *text);
     let frame = Frame::new(&visitor, Section::Accounts).done(done);
     let mut page = console.account_page(&name, frame).await?;
-    page.undo = after.done == "disabled" && page.disabled;
+    page.undo = word == Some("disabled") && page.disabled;
     Ok(shown(&page.frame, &page))
 }
 
@@ -142,10 +132,10 @@ pub(super) async fn show(
 pub(super) async fn change(
     axum::extract::State(console): State,
     AccountForm { account, form }: AccountForm,
-) -> Result<Response, Failed> {
+) -> Result<Response, Problem> {
     match console.change_account(&account, &form).await {
-        Ok(done) => Ok(back_to(&account.name, done)),
-        Err(problem) => console.refused(&account.name, &form, problem).await,
+        Ok(done) => Ok(back_to(&form.visitor, &account.name, done)),
+        Err(refused) => console.refused(&account.name, &form, refused).await,
     }
 }
 
@@ -153,10 +143,10 @@ pub(super) async fn change(
 pub(super) async fn delete(
     axum::extract::State(console): State,
     AccountForm { account, form }: AccountForm,
-) -> Result<Response, Failed> {
+) -> Result<Response, Problem> {
     match console.delete_account(&account, &form).await {
-        Ok(()) => Ok(Redirect::to(paths::ACCOUNTS).into_response()),
-        Err(problem) => console.refused(&account.name, &form, problem).await,
+        Ok(()) => Ok(after_deletion(&form.visitor)),
+        Err(refused) => console.refused(&account.name, &form, refused).await,
     }
 }
 
@@ -166,9 +156,9 @@ impl Console {
         &self,
         name: &AccountName,
         form: &Question,
-        problem: Problem,
-    ) -> Result<Response, Failed> {
-        let frame = Frame::new(&form.visitor, Section::Accounts).refused(problem);
+        refused: Refused,
+    ) -> Result<Response, Problem> {
+        let frame = Frame::new(&form.visitor, Section::Accounts).refused(refused);
         let mut page = self.account_page(name, frame).await?;
         page.typed = TypedKey::of(form);
         Ok(shown(&page.frame, &page))
@@ -178,7 +168,7 @@ impl Console {
         &self,
         account: &api::Account,
         form: &Question,
-    ) -> Result<&'static str, Problem> {
+    ) -> Result<&'static str, Refused> {
         let store = axum::extract::State(self.administration.store.clone());
         let (path, actor) = (InPath(account.name.clone()), Actor(form.visitor.act.clone()));
         let (change, done) = match form.text("act") {
@@ -194,14 +184,14 @@ impl Console {
                 (ChangeAccount { disabled: None, groups }, "groups")
             }
             "revoke-tokens" => {
-                return call::revoke_tokens(store, path, actor).await.map(|_| "tokens");
+                return Ok(call::revoke_tokens(store, path, actor).await.map(|_| "tokens")?);
             }
             _ => return Err(invalid("act", &"there is no such act")),
         };
-        call::change(store, path, actor, StrictJson(change)).await.map(|_| done)
+        Ok(call::change(store, path, actor, StrictJson(change)).await.map(|_| done)?)
     }
 
-    async fn delete_account(&self, account: &api::Account, form: &Question) -> Result<(), Problem> {
+    async fn delete_account(&self, account: &api::Account, form: &Question) -> Result<(), Refused> {
         if form.text("name") != account.name.as_str() {
             return Err(invalid("name", &"type the account's name to delete it"));
         }
@@ -228,7 +218,7 @@ impl Console {
         let group_names: Vec<_> = account.groups.iter().map(ToString::to_string).collect();
         Ok(AccountPage {
             frame,
-            name: name.to_string(),
+            name: name.to_string().into(),
             path: paths::account(name),
             id: account.id.to_string(),
             groups: group_names.join(" "),
@@ -310,7 +300,7 @@ impl ApiKeyView {
     fn new(account: &AccountName, key: api::ApiKey, now: Now) -> Self {
         Self {
             id: key.id.to_string(),
-            comment: key.comment,
+            comment: key.comment.into(),
             standing: now.standing(key.revoked_at, key.expires_at),
             created: now.instant(key.created_at),
             expires: key.expires_at.map(|at| now.instant(at)),

@@ -3,21 +3,22 @@
 use std::time::Duration;
 
 use askama::Template;
-use axum::extract::{Extension, Query};
+use axum::extract::Extension;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use countersign_core::ports::{Account, AccountCondition, AccountFilter, Page};
 use countersign_core::{AccountName, GroupName, UnixTime};
 use http::{HeaderMap, HeaderName};
 use serde::Deserialize;
 
-use super::page::{Failed, Frame, Section, rendered, shown};
-use super::submission::Change;
-use super::view::{Instant, LastUse, Now};
+use super::notice::{self, Notice};
+use super::page::{Frame, Refused, Section, rendered, shown};
+use super::submission::{Change, Question};
+use super::view::{Instant, LastUse, Named, Now};
 use super::visitor::Visitor;
 use super::{Console, State, paths};
 use crate::api::{self, CreateAccount, Problem};
 use crate::internal::accounts as call;
-use crate::internal::extract::{Actor, StrictJson, check_text};
+use crate::internal::extract::{Actor, StrictJson, StrictQuery, check_text};
 use crate::internal::problems::Kind;
 
 /// How many accounts a page has.
@@ -26,6 +27,8 @@ const PAGE: u32 = 50;
 const UNUSED_FOR: Duration = Duration::from_hours(90 * 24);
 /// How soon a key expires that is shown as expiring.
 const EXPIRES_WITHIN: Duration = Duration::from_hours(14 * 24);
+/// The word for the act that leads from an account's page to here.
+const DELETED: &str = "deleted";
 /// What the address says of the order that is not the one by name.
 const NEWEST: &str = "newest";
 
@@ -66,7 +69,7 @@ struct Rows {
 }
 
 struct Row {
-    name: String,
+    name: Named,
     path: String,
     groups: Vec<String>,
     disabled: bool,
@@ -79,13 +82,16 @@ pub(super) async fn list(
     axum::extract::State(console): State,
     Extension(visitor): Extension<Visitor>,
     headers: HeaderMap,
-    Query(wanted): Query<Wanted>,
-) -> Result<Response, Failed> {
+    StrictQuery(wanted): StrictQuery<Wanted>,
+    StrictQuery(notice): StrictQuery<Notice>,
+) -> Result<Response, Problem> {
     let (rows, next) = console.accounts(&wanted).await?;
     if headers.contains_key(HeaderName::from_static("hx-request")) {
         return Ok(rendered(&Rows { rows, next }));
     }
-    let frame = Frame::new(&visitor, Section::Accounts);
+    let done = notice.word(&visitor, paths::ACCOUNTS);
+    let done = (done == Some(DELETED)).then_some("The account was deleted, with its credentials.");
+    let frame = Frame::new(&visitor, Section::Accounts).done(done);
     let page = AccountsPage {
         rows,
         next,
@@ -101,15 +107,13 @@ pub(super) async fn list(
 pub(super) async fn create(
     axum::extract::State(console): State,
     Change(form): Change,
-) -> Result<Response, Failed> {
+) -> Result<Response, Problem> {
     match console.create_account(&form).await {
-        Ok(name) => {
-            Ok(Redirect::to(&super::account::path_with(&name, Some("created"))).into_response())
-        }
-        Err(problem) => {
+        Ok(name) => Ok(super::account::back_to(&form.visitor, &name, "created")),
+        Err(refused) => {
             let (rows, next) = console.accounts(&Wanted::default()).await?;
             let page = AccountsPage {
-                frame: Frame::new(&form.visitor, Section::Accounts).refused(problem),
+                frame: Frame::new(&form.visitor, Section::Accounts).refused(refused),
                 wanted: Wanted::default(),
                 rows,
                 next,
@@ -129,22 +133,22 @@ impl Console {
             "" => None,
             name => Some(account_name(name)?),
         };
-        let accounts = if wanted.sort == NEWEST {
+        // One more than a page has, to know whether there is another.
+        let limit = PAGE + 1;
+        let mut accounts = if wanted.sort == NEWEST {
             let after = wanted.made.map(UnixTime::from_micros).zip(after);
-            store.newest_accounts(&filter, Page { after, limit: PAGE }).await?
+            store.newest_accounts(&filter, Page { after, limit }).await?
         } else {
-            store.accounts(&filter, Page { after, limit: PAGE }).await?
+            store.accounts(&filter, Page { after, limit }).await?
         };
-        let more = accounts.len() == PAGE as usize;
+        let more = accounts.len() > PAGE as usize;
+        accounts.truncate(PAGE as usize);
         let next = accounts.last().filter(|_| more).map(|last| wanted.path_behind(last));
         let row = |account: Account| Row::new(account.into(), now);
         Ok((accounts.into_iter().map(row).collect(), next))
     }
 
-    async fn create_account(
-        &self,
-        form: &super::submission::Question,
-    ) -> Result<AccountName, Problem> {
+    async fn create_account(&self, form: &Question) -> Result<AccountName, Refused> {
         let name = account_name(form.text("name"))?;
         let new = CreateAccount {
             name: name.clone(),
@@ -167,7 +171,7 @@ impl Wanted {
             "disabled" => Some(AccountCondition::Disabled),
             "unused" => Some(AccountCondition::UnusedSince(now - UNUSED_FOR)),
             "expiring" => Some(AccountCondition::KeyExpires(now, now + EXPIRES_WITHIN)),
-            _ => return Err(invalid("show", &"there is no such condition")),
+            _ => return Err(invalid("show", &"there is no such condition").into()),
         };
         Ok(AccountFilter {
             group: group.transpose().map_err(|error| invalid("group", &error))?,
@@ -203,7 +207,7 @@ impl Row {
     fn new(account: api::Account, now: Now) -> Self {
         Self {
             path: paths::account(&account.name),
-            name: account.name.into(),
+            name: String::from(account.name).into(),
             groups: account.groups.into_iter().map(Into::into).collect(),
             disabled: account.disabled,
             created: now.instant(account.created_at),
@@ -213,18 +217,24 @@ impl Row {
 }
 
 /// Names of groups, between blanks or commas.
-pub(super) fn read_groups(text: &str) -> Result<Vec<GroupName>, Problem> {
+pub(super) fn read_groups(text: &str) -> Result<Vec<GroupName>, Refused> {
     text.split([',', ' ', '\t', '\r', '\n'])
         .filter(|name| !name.is_empty())
         .map(|name| GroupName::new(name).map_err(|error| invalid("groups", &error)))
         .collect()
 }
 
-fn account_name(text: &str) -> Result<AccountName, Problem> {
+fn account_name(text: &str) -> Result<AccountName, Refused> {
     AccountName::new(text).map_err(|error| invalid("name", &error))
 }
 
 /// A field does not have what belongs there.
-pub(super) fn invalid(field: &str, error: &dyn std::fmt::Display) -> Problem {
-    Kind::InvalidRequest.problem(format_args!("the field `{field}`: {error}"))
+pub(super) fn invalid(field: &'static str, error: &dyn std::fmt::Display) -> Refused {
+    let problem = Kind::InvalidRequest.problem(format_args!("the field `{field}`: {error}"));
+    Refused { problem, field: Some(field) }
+}
+
+/// Leads to the accounts, of which one was deleted.
+pub(super) fn after_deletion(visitor: &Visitor) -> Response {
+    Redirect::to(&notice::path_with(paths::ACCOUNTS, visitor, DELETED)).into_response()
 }

@@ -2,18 +2,18 @@
 
 use askama::Template;
 use axum::body::Body;
-use axum::extract::{Extension, Query};
+use axum::extract::Extension;
 use axum::response::{IntoResponse as _, Response};
 use countersign_core::ports::{AuditFilter, AuditRecord, Page};
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use serde::Deserialize;
 
-use super::page::{Failed, Frame, Section, shown};
+use super::page::{Frame, Section, shown};
 use super::view::{Instant, Now};
 use super::visitor::Visitor;
 use super::{Console, State, paths};
 use crate::api::{self, Problem};
-use crate::internal::extract::check_text;
+use crate::internal::extract::{StrictQuery, check_text};
 
 /// How many acts a page has.
 const PAGE: u32 = 50;
@@ -57,12 +57,14 @@ struct Row {
 pub(super) async fn show(
     axum::extract::State(console): State,
     Extension(visitor): Extension<Visitor>,
-    Query(wanted): Query<Wanted>,
-) -> Result<Response, Failed> {
-    let page = Page { after: wanted.before, limit: PAGE };
-    let records = console.acts(&wanted, page).await?;
+    StrictQuery(wanted): StrictQuery<Wanted>,
+) -> Result<Response, Problem> {
+    // One more than a page has, to know whether there is another.
+    let page = Page { after: wanted.before, limit: PAGE + 1 };
+    let mut records = console.acts(&wanted, page).await?;
     let now = Now::of(&*console.clock);
-    let more = records.len() == PAGE as usize;
+    let more = records.len() > PAGE as usize;
+    records.truncate(PAGE as usize);
     let next = records
         .last()
         .filter(|_| more)
@@ -80,8 +82,8 @@ pub(super) async fn show(
 /// All acts that pass the filter, one JSON object a line, as they are read.
 pub(super) async fn export(
     axum::extract::State(console): State,
-    Query(wanted): Query<Wanted>,
-) -> Result<Response, Failed> {
+    StrictQuery(wanted): StrictQuery<Wanted>,
+) -> Result<Response, Problem> {
     let first = console.acts(&wanted, Page { after: None, limit: CHUNK }).await?;
     let lines = futures_util::stream::try_unfold(Some(first), move |chunk| {
         let (console, wanted) = (console.clone(), wanted.clone());

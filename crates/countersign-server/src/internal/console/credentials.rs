@@ -7,9 +7,9 @@ use http::StatusCode;
 
 use super::account::back_to;
 use super::accounts::invalid;
-use super::page::{Failed, Frame, Section, rendered, shown};
+use super::page::{Frame, Refused, Section, rendered, shown};
 use super::submission::{AccountForm, Question};
-use super::view::{end_of_day, key_kind};
+use super::view::{Named, end_of_day, key_kind};
 use super::{Console, State, paths};
 use crate::api::{
     AddJwksEndpoint, AddPublicKey, CreateApiKey, CreatedApiKey, JwksEndpointQuery, Problem,
@@ -34,7 +34,7 @@ struct KeyCheckPage {
     spki_pem_sha256: String,
     jwk_thumbprint: String,
     pem: String,
-    comment: String,
+    comment: Named,
     expires: String,
 }
 
@@ -53,7 +53,7 @@ struct ApiKeyPage {
 pub(super) async fn check_key(
     axum::extract::State(console): State,
     AccountForm { account, form }: AccountForm,
-) -> Result<Response, Failed> {
+) -> Result<Response, Problem> {
     match read_key(&form) {
         Ok((key, comment)) => {
             let page = KeyCheckPage {
@@ -66,22 +66,22 @@ pub(super) async fn check_key(
                 spki_pem_sha256: key.fingerprints().spki_pem_sha256(),
                 jwk_thumbprint: key.fingerprints().jwk_thumbprint(),
                 pem: key.to_spki_pem(),
-                comment,
+                comment: comment.into(),
                 expires: form.text("expires").to_owned(),
             };
             Ok(shown(&page.frame, &page))
         }
-        Err(problem) => console.refused(&account.name, &form, problem).await,
+        Err(refused) => console.refused(&account.name, &form, refused).await,
     }
 }
 
 /// The key in the field or the file, and what it is called.
-fn read_key(form: &Question) -> Result<(PublicKey, String), Problem> {
+fn read_key(form: &Question) -> Result<(PublicKey, String), Refused> {
     let text = [form.text("key"), form.text("file")].into_iter().find(|text| !text.is_empty());
     let text = text.ok_or_else(|| invalid("key", &"paste a public key, or choose its file"))?;
     let file =
         PublicKey::read(text.as_bytes()).map_err(|error| Kind::UnacceptableKey.problem(error))?;
-    expiry(form)?;
+    expiry(form, "expires")?;
     let comment = match form.text("comment") {
         "" => public_keys::shorten(file.comment.as_deref().unwrap_or_default()),
         comment => public_keys::check_comment(comment.to_owned())?,
@@ -89,16 +89,16 @@ fn read_key(form: &Question) -> Result<(PublicKey, String), Problem> {
     Ok((file.key, comment))
 }
 
-/// The end of the day in the field; it is still to come.
-fn expiry(form: &Question) -> Result<Option<jiff::Timestamp>, Problem> {
-    let date = form.text("expires");
+/// The end of the day in a field; it is still to come.
+fn expiry(form: &Question, field: &'static str) -> Result<Option<jiff::Timestamp>, Refused> {
+    let date = form.text(field);
     if date.is_empty() {
         return Ok(None);
     }
-    let end = end_of_day(date)
-        .ok_or_else(|| invalid("expires", &"a day such as 2027-01-15 is wanted"))?;
+    let end =
+        end_of_day(date).ok_or_else(|| invalid(field, &"a day such as 2027-01-15 is wanted"))?;
     if end <= form.visitor.act.at {
-        return Err(invalid("expires", &"this day is over"));
+        return Err(invalid(field, &"this day is over"));
     }
     Ok(Some(to_timestamp(end)))
 }
@@ -107,20 +107,15 @@ fn expiry(form: &Question) -> Result<Option<jiff::Timestamp>, Problem> {
 pub(super) async fn add_key(
     axum::extract::State(console): State,
     AccountForm { account, form }: AccountForm,
-) -> Result<Response, Failed> {
+) -> Result<Response, Problem> {
     let add = async {
         let new = AddPublicKey {
             public_key: form.text("key").to_owned(),
             comment: Some(form.text("comment").to_owned()),
-            expires_at: expiry(&form)?,
+            expires_at: expiry(&form, "expires")?,
         };
-        public_keys::add(
-            console.store(),
-            InPath(account.name.clone()),
-            actor(&form),
-            StrictJson(new),
-        )
-        .await
+        let path = InPath(account.name.clone());
+        Ok(public_keys::add(console.store(), path, actor(&form), StrictJson(new)).await?)
     };
     console.outcome(&account.name, &form, "key-added", add.await).await
 }
@@ -130,11 +125,11 @@ pub(super) async fn revoke_key(
     axum::extract::State(console): State,
     FingerprintInPath(fingerprint): FingerprintInPath,
     AccountForm { account, form }: AccountForm,
-) -> Result<Response, Failed> {
+) -> Result<Response, Problem> {
     let revoke = async {
         let which = FingerprintInPath(fingerprint);
-        public_keys::revoke(console.store(), InPath(account.name.clone()), which, actor(&form))
-            .await
+        let path = InPath(account.name.clone());
+        Ok(public_keys::revoke(console.store(), path, which, actor(&form)).await?)
     };
     console.outcome(&account.name, &form, "key-revoked", revoke.await).await
 }
@@ -143,12 +138,12 @@ pub(super) async fn revoke_key(
 pub(super) async fn add_endpoint(
     axum::extract::State(console): State,
     AccountForm { account, form }: AccountForm,
-) -> Result<Response, Failed> {
+) -> Result<Response, Problem> {
     let add = async {
         let state = axum::extract::State(console.administration.clone());
         let new = AddJwksEndpoint { url: form.text("url").to_owned() };
-        jwks_endpoints::add(state, InPath(account.name.clone()), actor(&form), StrictJson(new))
-            .await
+        let path = InPath(account.name.clone());
+        Ok(jwks_endpoints::add(state, path, actor(&form), StrictJson(new)).await?)
     };
     console.outcome(&account.name, &form, "endpoint-added", add.await).await
 }
@@ -157,11 +152,11 @@ pub(super) async fn add_endpoint(
 pub(super) async fn remove_endpoint(
     axum::extract::State(console): State,
     AccountForm { account, form }: AccountForm,
-) -> Result<Response, Failed> {
+) -> Result<Response, Problem> {
     let remove = async {
         let state = axum::extract::State(console.administration.clone());
         let which = StrictQuery(JwksEndpointQuery { url: form.text("url").to_owned() });
-        jwks_endpoints::remove(state, InPath(account.name.clone()), actor(&form), which).await
+        Ok(jwks_endpoints::remove(state, InPath(account.name.clone()), actor(&form), which).await?)
     };
     console.outcome(&account.name, &form, "endpoint-removed", remove.await).await
 }
@@ -170,7 +165,7 @@ pub(super) async fn remove_endpoint(
 pub(super) async fn create_api_key(
     axum::extract::State(console): State,
     AccountForm { account, form }: AccountForm,
-) -> Result<Response, Failed> {
+) -> Result<Response, Problem> {
     match console.new_api_key(&account.name, &form).await {
         Ok(created) => {
             let page = ApiKeyPage {
@@ -182,7 +177,7 @@ pub(super) async fn create_api_key(
             };
             Ok((StatusCode::CREATED, rendered(&page)).into_response())
         }
-        Err(problem) => console.refused(&account.name, &form, problem).await,
+        Err(refused) => console.refused(&account.name, &form, refused).await,
     }
 }
 
@@ -191,10 +186,11 @@ pub(super) async fn revoke_api_key(
     axum::extract::State(console): State,
     IdInPath(id): IdInPath,
     AccountForm { account, form }: AccountForm,
-) -> Result<Response, Failed> {
+) -> Result<Response, Problem> {
     let revoke = async {
         let state = axum::extract::State(console.token_routes()?);
-        api_keys::revoke(state, InPath(account.name.clone()), IdInPath(id), actor(&form)).await
+        let path = InPath(account.name.clone());
+        Ok(api_keys::revoke(state, path, IdInPath(id), actor(&form)).await?)
     };
     console.outcome(&account.name, &form, "api-key-revoked", revoke.await).await
 }
@@ -210,10 +206,10 @@ impl Console {
         &self,
         name: &AccountName,
         form: &Question,
-    ) -> Result<CreatedApiKey, Problem> {
+    ) -> Result<CreatedApiKey, Refused> {
         let new = CreateApiKey {
-            comment: Some(form.text("comment").to_owned()),
-            expires_at: expiry(form)?,
+            comment: Some(form.text("api-comment").to_owned()),
+            expires_at: expiry(form, "api-expires")?,
         };
         let state = axum::extract::State(self.token_routes()?);
         let created =
@@ -227,11 +223,11 @@ impl Console {
         name: &AccountName,
         form: &Question,
         done: &'static str,
-        result: Result<T, Problem>,
-    ) -> Result<Response, Failed> {
+        result: Result<T, Refused>,
+    ) -> Result<Response, Problem> {
         match result {
-            Ok(_) => Ok(back_to(name, done)),
-            Err(problem) => self.refused(name, form, problem).await,
+            Ok(_) => Ok(back_to(&form.visitor, name, done)),
+            Err(refused) => self.refused(name, form, refused).await,
         }
     }
 }

@@ -19,7 +19,32 @@ pub(super) struct Frame {
     /// What was just done.
     pub(super) done: Option<&'static str>,
     /// What was not done, and why.
-    pub(super) refused: Option<Problem>,
+    pub(super) refused: Option<Refused>,
+}
+
+/// Why something was not done, and the field of the form in which that can be mended.
+pub(super) struct Refused {
+    pub(super) problem: Problem,
+    pub(super) field: Option<&'static str>,
+}
+
+/// Problems of the administration API know members of a body, and no fields.
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        let field = match problem.code() {
+            "unacceptable-key" => Some("key"),
+            "unacceptable-url" => Some("url"),
+            "account-exists" => Some("name"),
+            _ => None,
+        };
+        Self { problem, field }
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        refused.problem
+    }
 }
 
 /// The sections that the navigation leads to.
@@ -44,8 +69,8 @@ impl Frame {
     }
 
     /// The same with what went wrong.
-    pub(super) fn refused(self, problem: Problem) -> Self {
-        Self { refused: Some(problem), ..self }
+    pub(super) fn refused(self, refused: Refused) -> Self {
+        Self { refused: Some(refused), ..self }
     }
 
     /// The same with what was done.
@@ -55,7 +80,22 @@ impl Frame {
 
     /// The answer's status: a problem's, where the page shows one.
     fn status(&self) -> StatusCode {
-        self.refused.as_ref().map_or(StatusCode::OK, status)
+        self.refused.as_ref().map_or(StatusCode::OK, |refused| status(&refused.problem))
+    }
+
+    /// Whether what was refused can be mended in this field.
+    pub(super) fn is_about(&self, field: &str) -> bool {
+        self.refused.as_ref().is_some_and(|refused| refused.field == Some(field))
+    }
+
+    /// The attributes of a field that tell whoever cannot see the page that this is the one
+    /// to mend, and why.
+    pub(super) fn mark(&self, field: &str) -> &'static str {
+        if self.is_about(field) {
+            " aria-invalid=\"true\" aria-describedby=\"refusal\""
+        } else {
+            ""
+        }
     }
 
     /// The attribute of the link to the present section.
@@ -77,27 +117,6 @@ pub(super) fn rendered(page: &impl Template) -> Response {
             tracing::error!(%error, "a page cannot be written");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
-    }
-}
-
-/// A page that cannot be shown, and why.
-pub(super) struct Failed(Problem);
-
-#[derive(Template)]
-#[template(path = "console/problem.html")]
-struct ProblemPage<'a> {
-    problem: &'a Problem,
-}
-
-impl From<Problem> for Failed {
-    fn from(problem: Problem) -> Self {
-        Self(problem)
-    }
-}
-
-impl IntoResponse for Failed {
-    fn into_response(self) -> Response {
-        (status(&self.0), rendered(&ProblemPage { problem: &self.0 })).into_response()
     }
 }
 

@@ -28,6 +28,11 @@ pub(super) const AUDIT: &str = "/console/audit";
 pub(super) const AUDIT_EXPORT: &str = "/console/audit.jsonl";
 pub(super) const ANYTHING: &str = "/console/{*rest}";
 
+/// Whether a path is the console's or below it.
+pub(super) fn is_of_the_console(path: &str) -> bool {
+    path.strip_prefix(HOME).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 pub(super) fn account(name: &AccountName) -> String {
     format!("{ACCOUNTS}/{}", segment(name.as_str()))
 }

@@ -1,19 +1,20 @@
 //! Why was this refused? The latest refusals, and a tester for one credential.
 
 use askama::Template;
-use axum::extract::{Extension, Query};
+use axum::extract::Extension;
 use axum::response::Response;
 use countersign_core::header::token_in_value;
 use countersign_core::{API_KEY_PREFIX, AccountName, ApiKey};
 use countersign_core::{Examination, ExaminationStep, Reason, StepOutcome};
 use serde::Deserialize;
 
-use super::page::{Failed, Frame, Section, shown};
+use super::page::{Frame, Section, shown};
 use super::submission::Question;
-use super::view::{Instant, Now};
+use super::view::{Instant, Named, Now};
 use super::visitor::Visitor;
 use super::{Console, State};
 use crate::api::{Problem, to_timestamp};
+use crate::internal::extract::StrictQuery;
 use crate::internal::problems::Kind;
 use crate::token_service::{BEARER, TokenError};
 
@@ -35,7 +36,7 @@ struct RefusalsPage {
 
 struct Row {
     at: Instant,
-    account: Option<String>,
+    account: Option<Named>,
     reason: &'static str,
     means: &'static str,
     client: Option<std::net::IpAddr>,
@@ -60,7 +61,7 @@ struct Step {
 pub(super) async fn show(
     axum::extract::State(console): State,
     Extension(visitor): Extension<Visitor>,
-    Query(wanted): Query<Wanted>,
+    StrictQuery(wanted): StrictQuery<Wanted>,
 ) -> Response {
     console.refusals_page(Frame::new(&visitor, Section::Refusals), wanted.account, None)
 }
@@ -69,7 +70,7 @@ pub(super) async fn show(
 pub(super) async fn examine(
     axum::extract::State(console): State,
     form: Question,
-) -> Result<Response, Failed> {
+) -> Result<Response, Problem> {
     let result = console.test(form.text("authorization")).await?;
     let frame = Frame::new(&form.visitor, Section::Refusals);
     Ok(console.refusals_page(frame, String::new(), Some(result)))
@@ -82,7 +83,7 @@ impl Console {
         let found = self.refusals.about((!wanted.is_empty()).then_some(wanted));
         let rows = found.into_iter().map(|refusal| Row {
             at: now.instant(to_timestamp(refusal.at)),
-            account: refusal.claimed_account.map(|name: AccountName| name.to_string()),
+            account: refusal.claimed_account.map(|name: AccountName| name.to_string().into()),
             reason: refusal.reason.code(),
             means: meaning(refusal.reason),
             client: refusal.client,

@@ -5,18 +5,19 @@ use std::time::Duration;
 
 use askama::Template;
 use axum::Json;
-use axum::extract::{Extension, Query, Request};
+use axum::extract::{Extension, Request};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use countersign_core::ports::Credential;
+use countersign_core::ports::{Act, Credential};
 use countersign_core::{AccountId, AccountName, Clock, Identity, PublicKey, Random, UnixTime};
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
 use super::by_secret::{BySecret, draw};
-use super::page::{Failed, rendered};
+use super::page::rendered;
 use super::{State, paths};
 use crate::api::{ConsoleLink, Problem, routes, to_timestamp};
+use crate::internal::extract::StrictQuery;
 use crate::internal::operator;
 use crate::internal::problems::Kind;
 use crate::internal::same_site::Scheme;
@@ -161,7 +162,7 @@ pub(super) struct Shown {
 /// links before a person does cannot use them up.
 pub(super) async fn show(
     axum::extract::State(console): State,
-    Query(Shown { link }): Query<Shown>,
+    StrictQuery(Shown { link }): StrictQuery<Shown>,
 ) -> Response {
     let Some(link) = link else { return rendered(&NO_LINK) };
     match console.visitors.links.0.look(&link, console.clock.now()) {
@@ -176,7 +177,7 @@ pub(super) async fn show(
 pub(super) async fn sign_in(
     axum::extract::State(console): State,
     request: Request,
-) -> Result<Response, Failed> {
+) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     let body = operator::read(body, MAX_FORM_BYTES, FORM_TIMEOUT).await?;
     let link = url::form_urlencoded::parse(&body).find(|(name, _)| name == "link");
@@ -190,6 +191,8 @@ pub(super) async fn sign_in(
     if console.role(&holder).await?.is_none() {
         return Ok(over(LINK_IS_OVER));
     }
+    let act = Act { actor: holder.account.to_string(), at: now, from: client };
+    console.administration.store.signed_in(&act, &holder.key).await?;
     tracing::info!(account = %holder.account, key = holder.key.fingerprints().openssh(), client = client.map(tracing::field::display), "signed in to the console");
     let secret = console.visitors.sessions.begin(holder, now, &*console.random);
     let cookie = set_cookie(&secret, SESSION_LIFETIME, console.scheme);

@@ -1,21 +1,25 @@
 //! The keys that access tokens are signed with.
 
 use askama::Template;
-use axum::extract::{Extension, Query};
+use axum::extract::Extension;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use serde::Deserialize;
 
-use super::page::{Failed, Frame, Section, shown};
+use super::notice::{self, Notice};
+use super::page::{Frame, Section, shown};
 use super::submission::Change;
 use super::view::{Instant, Now};
 use super::visitor::Visitor;
 use super::{Console, State, paths};
 use crate::api::{Problem, RotateSigningKeys, SigningKey, SigningKeyState};
 use crate::internal::api_keys::Tokens;
-use crate::internal::extract::{Actor, StrictJson};
+use crate::internal::extract::{Actor, StrictJson, StrictQuery};
 use crate::internal::problems::Kind;
 use crate::internal::signing_keys as call;
+
+/// The word for what leads back to the page.
+const ROTATED: &str = "rotated";
 
 #[derive(Template)]
 #[template(path = "console/signing_keys.html")]
@@ -46,13 +50,7 @@ struct Row {
 }
 
 #[derive(Deserialize)]
-pub(super) struct After {
-    #[serde(default)]
-    done: String,
-}
-
-#[derive(Deserialize)]
-pub(super) struct Named {
+pub(super) struct Which {
     kid: String,
 }
 
@@ -60,9 +58,10 @@ pub(super) struct Named {
 pub(super) async fn show(
     axum::extract::State(console): State,
     Extension(visitor): Extension<Visitor>,
-    Query(after): Query<After>,
-) -> Result<Response, Failed> {
-    let done = (after.done == "rotated")
+    StrictQuery(notice): StrictQuery<Notice>,
+) -> Result<Response, Problem> {
+    let word = notice.word(&visitor, paths::SIGNING_KEYS);
+    let done = (word == Some(ROTATED))
         .then_some("The keys were rotated: the standby signs now, and a new standby is published.");
     let frame = Frame::new(&visitor, Section::SigningKeys).done(done);
     Ok(console.signing_keys_page(frame).await)
@@ -72,7 +71,7 @@ pub(super) async fn show(
 pub(super) async fn rotate(
     axum::extract::State(console): State,
     Change(form): Change,
-) -> Result<Response, Failed> {
+) -> Result<Response, Problem> {
     let rotate = async {
         let state = axum::extract::State(console.token_routes()?);
         let how = RotateSigningKeys { compromised: form.text("compromised") == "yes" };
@@ -80,11 +79,11 @@ pub(super) async fn rotate(
     };
     match rotate.await {
         Ok(_) => {
-            let path = paths::with_query(paths::SIGNING_KEYS, &[("done", "rotated")]);
+            let path = notice::path_with(paths::SIGNING_KEYS, &form.visitor, ROTATED);
             Ok(Redirect::to(&path).into_response())
         }
         Err(problem) => {
-            let frame = Frame::new(&form.visitor, Section::SigningKeys).refused(problem);
+            let frame = Frame::new(&form.visitor, Section::SigningKeys).refused(problem.into());
             Ok(console.signing_keys_page(frame).await)
         }
     }
@@ -93,12 +92,12 @@ pub(super) async fn rotate(
 /// A key's public half as a file.
 pub(super) async fn pem(
     axum::extract::State(console): State,
-    Query(named): Query<Named>,
-) -> Result<Response, Failed> {
+    StrictQuery(which): StrictQuery<Which>,
+) -> Result<Response, Problem> {
     let keys = console.ring_keys(console.token_routes()?).await;
     let key = keys
         .into_iter()
-        .find(|key| key.kid == named.kid)
+        .find(|key| key.kid == which.kid)
         .ok_or_else(|| Kind::NoSuchRoute.problem("there is no signing key of this `kid`"))?;
     let headers = [
         (CONTENT_TYPE, "application/x-pem-file"),

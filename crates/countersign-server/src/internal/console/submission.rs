@@ -10,7 +10,6 @@ use percent_encoding::percent_decode;
 
 use super::Console;
 use super::by_secret::same;
-use super::page::Failed;
 use super::visitor::Visitor;
 use crate::api::{Account, Problem};
 use crate::internal::accounts;
@@ -49,9 +48,9 @@ impl Question {
 }
 
 impl FromRequest<Arc<Console>> for Question {
-    type Rejection = Failed;
+    type Rejection = Problem;
 
-    async fn from_request(request: Request, _: &Arc<Console>) -> Result<Self, Failed> {
+    async fn from_request(request: Request, _: &Arc<Console>) -> Result<Self, Problem> {
         let (head, body) = request.into_parts();
         let visitor = head.extensions.get::<Visitor>().cloned().ok_or_else(|| {
             Kind::Internal.problem("a page is not behind the door; this is a defect")
@@ -62,40 +61,39 @@ impl FromRequest<Arc<Console>> for Question {
         let question = Self { visitor, fields };
         if !same(question.text(CSRF), &question.visitor.csrf) {
             return Err(Kind::OtherSite
-                .problem("this form is not of the session you are in: open the page again")
-                .into());
+                .problem("this form is not of the session you are in: open the page again"));
         }
         Ok(question)
     }
 }
 
 impl FromRequest<Arc<Console>> for Change {
-    type Rejection = Failed;
+    type Rejection = Problem;
 
-    async fn from_request(request: Request, console: &Arc<Console>) -> Result<Self, Failed> {
+    async fn from_request(request: Request, console: &Arc<Console>) -> Result<Self, Problem> {
         let question = Question::from_request(request, console).await?;
         if !question.visitor.role.may_change() {
-            return Err(Kind::NotAnAdministrator
-                .problem("auditors may look at everything and change nothing: ask an administrator")
-                .into());
+            return Err(Kind::NotAnAdministrator.problem(
+                "auditors may look at everything and change nothing: ask an administrator",
+            ));
         }
         Ok(Self(question))
     }
 }
 
 impl FromRequest<Arc<Console>> for AccountForm {
-    type Rejection = Failed;
+    type Rejection = Problem;
 
-    async fn from_request(request: Request, console: &Arc<Console>) -> Result<Self, Failed> {
+    async fn from_request(request: Request, console: &Arc<Console>) -> Result<Self, Problem> {
         let (mut head, body) = request.into_parts();
         let InPath(name) = InPath::from_request_parts(&mut head, console).await?;
         let Change(form) = Change::from_request(Request::from_parts(head, body), console).await?;
         let store = State(console.administration.store.clone());
         let account = accounts::show(store, InPath(name)).await?.0;
         if form.text("account") != account.id.to_string() {
-            return Err(Kind::AccountExists
-                .problem("the account of this name is not the one that the page showed: look again")
-                .into());
+            return Err(Kind::AccountExists.problem(
+                "the account of this name is not the one that the page showed: look again",
+            ));
         }
         Ok(Self { account, form })
     }

@@ -111,10 +111,39 @@ pub(super) struct LastUse {
     pub(super) from: Option<IpAddr>,
 }
 
+/// A name or a comment, which somebody chose.
+pub(super) struct Named(String);
+
+impl Named {
+    /// What characters it really has, if it has some that can be taken for others.
+    pub(super) fn spelled(&self) -> Option<String> {
+        let spell = |c: char| {
+            if c.is_ascii() { c.to_string() } else { c.escape_unicode().to_string() }
+        };
+        (!self.0.is_ascii()).then(|| self.0.chars().map(spell).collect())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl From<String> for Named {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// A public key of an account.
 pub(super) struct KeyView {
     pub(super) kind: String,
-    pub(super) comment: String,
+    pub(super) comment: Named,
     pub(super) openssh: String,
     pub(super) spki_pem_sha256: String,
     pub(super) jwk_thumbprint: String,
@@ -139,7 +168,7 @@ impl KeyView {
     pub(super) fn new(key: api::PublicKey, revoke: String, now: Now) -> Self {
         Self {
             kind: key_kind(&key.key_type, key.bits),
-            comment: key.comment,
+            comment: key.comment.into(),
             openssh: key.fingerprints.openssh,
             spki_pem_sha256: key.fingerprints.spki_pem_sha256,
             jwk_thumbprint: key.fingerprints.jwk_thumbprint,
@@ -180,6 +209,14 @@ mod tests {
         assert_eq!(distance(-3600), "1 hour ago");
         assert_eq!(distance(90_000), "in 1 day");
         assert_eq!(distance(-86_400 * 400), "400 days ago");
+    }
+
+    #[test]
+    fn what_can_be_taken_for_another_text_is_spelled_out() {
+        let spelled = |text: &str| Named::from(text.to_owned()).spelled();
+        assert_eq!(spelled("robot 7"), None);
+        assert_eq!(spelled("r\u{43e}bot").as_deref(), Some("r\\u{43e}bot"));
+        assert_eq!(spelled("a\u{3164}").as_deref(), Some("a\\u{3164}"));
     }
 
     #[test]

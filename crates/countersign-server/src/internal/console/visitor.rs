@@ -9,7 +9,6 @@ use countersign_core::ports::Act;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
-use super::page::Failed;
 use super::sign_in::{self, Holder};
 use super::{Console, State, paths};
 use crate::api::Problem;
@@ -52,7 +51,7 @@ pub(super) async fn enter(
         }
         Ok(None) if head.method == Method::GET => Redirect::to(paths::SIGN_IN).into_response(),
         Ok(None) => sign_in::ended().into_response(),
-        Err(problem) => Failed::from(problem).into_response(),
+        Err(problem) => problem.into_response(),
     }
 }
 
