@@ -4,6 +4,7 @@
 //! ratio is judged: absolute numbers drift on a shared machine, ratios of
 //! neighbours do not.
 
+pub mod arrivals;
 pub mod bare;
 pub mod clock;
 pub mod load;

@@ -48,15 +48,16 @@ pub fn render_json(path: &str, body: &serde_json::Value) -> Vec<u8> {
 /// # Errors
 /// If a connection breaks or an answer is not 200.
 pub async fn send_all(address: &str, requests: &Requests) -> anyhow::Result<Duration> {
-    send_in(Duration::ZERO, address, requests).await
+    send_when(&[], address, requests).await
 }
 
-/// Does so no faster than evenly over this time.
+/// Does so, each request no sooner than so long after the start. Those for which nothing is
+/// said go as soon as a connection is free.
 ///
 /// # Errors
 /// As [`send_all`].
-pub async fn send_in(
-    time: Duration,
+pub async fn send_when(
+    due: &[Duration],
     address: &str,
     requests: &Requests,
 ) -> anyhow::Result<Duration> {
@@ -65,7 +66,8 @@ pub async fn send_in(
         connections.push(connect(address).await?);
     }
     let watch = Stopwatch::start();
-    let queue = Arc::new(Queue { requests: Arc::clone(requests), next: 0.into(), watch, time });
+    let (requests, due) = (Arc::clone(requests), due.to_vec());
+    let queue = Arc::new(Queue { requests, due, next: 0.into(), watch });
     let callers: Vec<_> = connections
         .into_iter()
         .map(|connection| tokio::spawn(send_some(connection, Arc::clone(&queue))))
@@ -79,17 +81,16 @@ pub async fn send_in(
 /// Requests that callers take, each when it is due.
 struct Queue {
     requests: Requests,
+    due: Vec<Duration>,
     next: AtomicUsize,
     watch: Stopwatch,
-    time: Duration,
 }
 
 impl Queue {
     async fn take(&self) -> Option<&[u8]> {
         let index = self.next.fetch_add(1, Ordering::Relaxed);
         let request = self.requests.get(index)?;
-        let share = u32::try_from(index).ok().zip(u32::try_from(self.requests.len()).ok());
-        let due = share.map_or(self.time, |(index, count)| self.time / count * index);
+        let due = self.due.get(index).copied().unwrap_or_default();
         // A timer would wake many callers at once.
         while self.watch.elapsed() < due {
             tokio::task::yield_now().await;

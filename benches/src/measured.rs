@@ -28,6 +28,7 @@ use countersign_system::SystemRandom;
 use http::StatusCode;
 use serde_json::json;
 
+use crate::arrivals::{Arrivals, Noting};
 use crate::bare::BareCheck;
 use crate::clock::{NOW, Stopped};
 use crate::tokens::{Counter, account, ed25519};
@@ -116,9 +117,8 @@ impl Setup {
 /// # Errors
 /// If something cannot be set up.
 pub fn serve((setup, data): (Setup, PathBuf)) -> anyhow::Result<()> {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    runtime.block_on(async move {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.worker_threads(1).enable_all().build()?.block_on(async move {
         let bare = bare_router(&setup)?;
         let ours = countersign(&setup, &data).await?;
         let (first, second) = (listen().await?, listen().await?);
@@ -128,6 +128,33 @@ pub fn serve((setup, data): (Setup, PathBuf)) -> anyhow::Result<()> {
         axum::serve(second, ours.into_make_service()).await?;
         bare.await??;
         Ok(())
+    })
+}
+
+/// Serves our part alone, and tells on a second address when requests came.
+///
+/// # Errors
+/// If something cannot be set up.
+pub fn serve_noting((setup, data): (Setup, PathBuf)) -> anyhow::Result<()> {
+    note_arrivals(async move { countersign(&setup, &data).await })
+}
+
+pub(crate) fn note_arrivals(
+    service: impl Future<Output = anyhow::Result<PublicService>>,
+) -> anyhow::Result<()> {
+    let arrivals = Arc::new(Arrivals::default());
+    let worker = Arc::clone(&arrivals);
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.worker_threads(1).enable_all().on_thread_park(move || worker.goes_to_sleep());
+    runtime.build()?.block_on(async move {
+        let service = service.await?;
+        let (first, second) = (listen().await?, listen().await?);
+        announce(&first)?;
+        announce(&second)?;
+        let told = Arc::clone(&arrivals);
+        let telling = tokio::spawn(async move { told.tell(second).await });
+        axum::serve(Noting(first, arrivals), service.into_make_service()).await?;
+        telling.await?
     })
 }
 

@@ -36,7 +36,7 @@ use uuid::Uuid;
 
 use crate::bare::BareCheck;
 use crate::clock::{NOW, Stopped};
-use crate::measured::{announce, listen};
+use crate::measured::{announce, listen, note_arrivals};
 use crate::tokens::{Counter, account, ed25519};
 
 /// How many accounts there are, each with one API key.
@@ -166,6 +166,15 @@ pub fn serve((setup, data): (TokenSetup, PathBuf)) -> anyhow::Result<()> {
         bare.await??;
         Ok(())
     })
+}
+
+/// Serves our part alone, and tells on a second address when requests came.
+///
+/// # Errors
+/// If something cannot be set up.
+pub fn serve_noting((setup, data): (TokenSetup, PathBuf)) -> anyhow::Result<()> {
+    let key = signing_key(setup.rsa);
+    note_arrivals(async move { countersign(&setup, &data, key).await })
 }
 
 /// The provider's own key pair.

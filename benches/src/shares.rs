@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::load::{Requests, send_all, send_in};
+use crate::load::{Requests, send_all, send_when};
 use crate::pairs::Ratios;
 use crate::process::{BOTH_CORES, LOAD_CORE, Server, move_to_cores};
 use crate::report::{Limit, Row};
@@ -30,23 +30,21 @@ pub struct Half {
 /// # Errors
 /// If an answer is not 200.
 pub async fn half(server: &Server, address: &str, requests: &Requests) -> anyhow::Result<Half> {
-    let before = server.cpu_nanos()?;
-    let elapsed = send_all(address, requests).await?;
-    Ok(Half { elapsed, cpu_nanos: server.cpu_nanos()? - before })
+    half_when(&[], server, address, requests).await
 }
 
-/// Sends these requests to one address of a server, at the pace of another half.
+/// Sends these requests to one address of a server, each so long after the start.
 ///
 /// # Errors
 /// If an answer is not 200.
-pub async fn half_as_fast_as(
-    other: &Half,
+pub async fn half_when(
+    due: &[Duration],
     server: &Server,
     address: &str,
     requests: &Requests,
 ) -> anyhow::Result<Half> {
     let before = server.cpu_nanos()?;
-    let elapsed = send_in(other.elapsed, address, requests).await?;
+    let elapsed = send_when(due, address, requests).await?;
     Ok(Half { elapsed, cpu_nanos: server.cpu_nanos()? - before })
 }
 
@@ -127,9 +125,9 @@ impl Costs {
         self.0.push(ours.cpu_nanos as f64 / base.cpu_nanos as f64);
     }
 
-    /// What must not be above the limit.
-    pub fn row(self, name: String, value: f64) -> Row {
-        Row { name, ratios: Ratios::new(self.0), limit: Limit::AtMost, value }
+    /// Them as a line of the report.
+    pub fn row(self, name: String, limit: Limit, value: f64) -> Row {
+        Row { name, ratios: Ratios::new(self.0), limit, value }
     }
 }
 

@@ -5,12 +5,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use anyhow::{bail, ensure};
+use countersign_benches::arrivals;
 use countersign_benches::load::{CALLERS, Requests};
 use countersign_benches::measured::{self, Guard, Setup};
 use countersign_benches::measured_tokens::{self, Bare, TokenSetup, access_token};
 use countersign_benches::process::{SERVER_CORE, Server};
-use countersign_benches::report::{Row, print};
-use countersign_benches::shares::{Costs, half, half_as_fast_as, on_the_load_core};
+use countersign_benches::report::{Limit, Row, print};
+use countersign_benches::shares::{Costs, half, half_when, on_the_load_core};
 use countersign_benches::tokens::{Counter, authorization, ed25519};
 use interop::{Nginx, Site, Upstream};
 
@@ -26,11 +28,11 @@ const LIMIT: f64 = 1.10;
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = || std::env::args().skip(1);
     if let Some(setup) = Setup::from_arguments(arguments())? {
-        measured::serve(setup)?;
+        measured::serve_noting(setup)?;
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(setup) = TokenSetup::from_arguments(arguments())? {
-        measured_tokens::serve(setup)?;
+        measured_tokens::serve_noting(setup)?;
         return Ok(ExitCode::SUCCESS);
     }
     // A word given picks the comparisons whose names contain it.
@@ -78,10 +80,11 @@ fn access_tokens(directory: &std::path::Path) -> anyhow::Result<[Row; 2]> {
 
 /// Both ways by turns, with requests that carry these credentials.
 ///
-/// A server that is asked as fast as it can answers many at each waking, and one that is
-/// asked evenly wakes for each. Through nginx, which shares the other core with the load,
-/// it is asked more slowly than the one and less evenly than the other, so both are
-/// compared with it.
+/// How much a request costs depends on how many come at a time. nginx, which shares the other
+/// core with the load, sends fewer at a time than the load by itself, which can always fill
+/// the queue of the server; so the server notes in what crowds they came from nginx, and in
+/// the same crowds, at the same intervals, they are sent without it. As fast as both can go
+/// is shown too.
 fn compare(
     name: &str,
     server: &Server,
@@ -96,8 +99,8 @@ fn compare(
     let batches: Vec<_> = (0..=ROUNDS)
         .map(|round| [0, 1, 2].map(|part| batch(3 * round + part, renders[part])))
         .collect();
-    let (paced, unpaced) = on_the_load_core(async {
-        let ours = &server.addresses[1];
+    let (alike, unpaced) = on_the_load_core(async {
+        let [ours, noted] = server.addresses.as_slice() else { bail!("two addresses") };
         let application = Upstream::start().await?;
         let site = Site {
             countersign: vec![ours.clone()],
@@ -106,22 +109,25 @@ fn compare(
         };
         let nginx = Nginx::start(&site).await?;
         let through = nginx.url().trim_start_matches("http://");
-        let (mut paced, mut unpaced) = (Costs::default(), Costs::default());
+        let (mut alike, mut unpaced) = (Costs::default(), Costs::default());
         // The first round warms all up.
         for (round, [sent, asked, asked_fast]) in batches.iter().enumerate() {
+            arrivals::of(noted).await?;
             let sent = half(server, through, sent).await?;
-            let asked = half_as_fast_as(&sent, server, ours, asked).await?;
+            let due = arrivals::of(noted).await?;
+            ensure!(due.len() == REQUESTS, "{} requests were noted", due.len());
+            let asked = half_when(&due, server, ours, asked).await?;
             let asked_fast = half(server, ours, asked_fast).await?;
             if round > 0 {
-                paced.add(&asked, &sent);
+                alike.add(&asked, &sent);
                 unpaced.add(&asked_fast, &sent);
             }
         }
-        Ok((paced, unpaced))
+        Ok((alike, unpaced))
     })?;
     Ok([
-        paced.row(format!("{name}, evenly, as many a second"), LIMIT),
-        unpaced.row(format!("{name}, as many as go"), LIMIT),
+        alike.row(format!("{name}, in the same crowds"), Limit::AtMost, LIMIT),
+        unpaced.row(format!("{name}, as many as go"), Limit::Shown, LIMIT),
     ])
 }
 
