@@ -8,6 +8,7 @@
 mod accounts;
 mod api_keys;
 mod audit;
+mod bodies;
 mod console;
 mod documented;
 mod extract;
@@ -32,9 +33,9 @@ use tower::Layer as _;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
+pub use bodies::{BODY_TIMEOUT, MAX_BODY_BYTES};
 pub use console::Visitors;
 pub use jwks_endpoints::JwksUrlRule;
-pub use operator::{BODY_TIMEOUT, MAX_BODY_BYTES};
 pub use same_site::{AllowedHosts, Scheme};
 
 use crate::api::routes;
@@ -47,6 +48,7 @@ use crate::refusals::RecentRefusals;
 use crate::request_context::RequestContexts;
 use crate::token_service::TokenService;
 use api_keys::Tokens;
+use bodies::Bodies;
 use console::Console;
 use console::sign_in::ConsoleLinks;
 use operator::Gatekeeper;
@@ -119,9 +121,9 @@ pub fn router(state: InternalState) -> Router {
         Administration { store: state.store, random: state.random, jwks_urls: state.jwks_urls };
     let tokens =
         state.tokens.map(|service| Tokens { service, random: Arc::clone(&administration.random) });
-    let body_timeout = BODY_TIMEOUT.min(state.limits.request_timeout / 2);
+    let bodies = Arc::new(Bodies::within(&state.limits));
     let console = console::routes(Console {
-        body_timeout,
+        bodies: Arc::clone(&bodies),
         administration: administration.clone(),
         tokens: tokens.clone(),
         directory: state.directory,
@@ -137,7 +139,7 @@ pub fn router(state: InternalState) -> Router {
         authenticator: state.authenticator,
         clock: state.clock,
         scheme: state.scheme,
-        body_timeout,
+        bodies,
     };
     let tokens = tokens.map(|tokens| TokenAdministrationRoutes::router().with_state(tokens));
     let (has_tokens, token_routes) = (tokens.is_some(), state.token_routes);

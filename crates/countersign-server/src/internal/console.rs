@@ -24,7 +24,6 @@ mod view;
 mod visitor;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -35,6 +34,7 @@ use countersign_core::{Authenticator, Clock, Random};
 
 use super::Administration;
 use super::api_keys::Tokens;
+use super::bodies::Bodies;
 use super::problems::Kind;
 use super::same_site::Scheme;
 use crate::refusals::RecentRefusals;
@@ -48,7 +48,7 @@ pub(super) struct Console {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
     pub(super) scheme: Scheme,
-    pub(super) body_timeout: Duration,
+    pub(super) bodies: Arc<Bodies>,
     pub(super) public_authenticator: Arc<Authenticator>,
     pub(super) refusals: Arc<RecentRefusals>,
     pub(super) visitors: Arc<Visitors>,

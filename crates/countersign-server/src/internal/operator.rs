@@ -2,9 +2,8 @@
 //! a token that they signed for this very call.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
@@ -16,8 +15,8 @@ use countersign_core::{
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderValue, Method};
-use http_body_util::LengthLimitError;
 
+use super::bodies::Bodies;
 use super::problems::Kind;
 use super::role::Role;
 use super::same_site::{Scheme, Target};
@@ -25,19 +24,13 @@ use crate::api::{Problem, routes};
 use crate::refusals;
 use crate::request_context::RequestContext;
 
-/// The largest body of an administrative call, in bytes.
-pub const MAX_BODY_BYTES: usize = 1024 * 1024;
-/// How long a body may take to arrive, unless half of what the whole call may
-/// take is less: a caller's slowness must not pass for ours.
-pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// What operators are judged by.
 pub(super) struct Gatekeeper {
     pub(super) authenticator: Arc<Authenticator>,
     pub(super) challenge: HeaderValue,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) scheme: Scheme,
-    pub(super) body_timeout: Duration,
+    pub(super) bodies: Arc<Bodies>,
 }
 
 /// Why a call goes no further: what the caller hears, and what operators can look up.
@@ -98,7 +91,7 @@ impl Gatekeeper {
         if !head.headers.contains_key(AUTHORIZATION) {
             return Err(unauthenticated().into());
         }
-        let body = read(body, MAX_BODY_BYTES, self.body_timeout).await?;
+        let body = self.bodies.read(body).await?;
         let uri = self.target_uri(head).ok_or_else(unauthenticated)?;
         let binding = RequestBinding::of(head.method.as_str(), &uri, &body);
         let result =
@@ -139,21 +132,6 @@ impl Gatekeeper {
         }
         response
     }
-}
-
-/// The body, if it has no more than so many bytes and comes in time.
-pub(super) async fn read(body: Body, bytes: usize, limit: Duration) -> Result<Bytes, Problem> {
-    let read = tokio::time::timeout(limit, to_bytes(body, bytes)).await;
-    let read = read.map_err(|_| {
-        Kind::TooSlow.problem(format_args!("the body must arrive within {limit:?}"))
-    })?;
-    read.map_err(|error| {
-        if error.into_inner().is::<LengthLimitError>() {
-            Kind::BodyTooLarge.problem(format_args!("a body may have {bytes} bytes"))
-        } else {
-            Kind::InvalidRequest.problem("the body ended before it was complete")
-        }
-    })
 }
 
 /// One answer, whatever was wrong with the credential.

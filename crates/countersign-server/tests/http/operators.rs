@@ -8,6 +8,7 @@ use countersign_core::{AccountName, BoundTo, KeyKind, PrivateKey, RequestBinding
 use countersign_server::Settings;
 use countersign_server::api::{Instance, routes};
 use countersign_server::internal::{AllowedHosts, MAX_BODY_BYTES, Scheme};
+use countersign_server::layers::Limits;
 use futures_util::stream;
 use http::{HeaderValue, Request, StatusCode};
 
@@ -241,6 +242,27 @@ async fn a_body_has_a_largest_size() {
     let answer = world.call(&admin, "POST", routes::ACCOUNTS, &body).await;
     assert_eq!(answer.problem(), "body-too-large");
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_bodies_do_not_keep_others_out() {
+    let world = World::new();
+    let admin = world.account("root", &["admin"]).await;
+    let listener = world.internal();
+    let slowly = || {
+        let body = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
+        let (mut head, _) = world.signed(&admin, "POST", routes::ACCOUNTS, "{}").into_parts();
+        head.headers.insert("authorization", "JWT a.b.c".parse().unwrap());
+        tokio::spawn(answer(listener.clone(), Request::from_parts(head, body)))
+    };
+    let senders: Vec<_> = (0..Limits::INTERNAL.concurrent_requests).map(|_| slowly()).collect();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let call = world.signed(&admin, "GET", routes::ACCOUNTS, "");
+    let called = answer(listener.clone(), call).await;
+    assert_eq!(called.status, StatusCode::OK, "{called:?}");
+    for sender in senders {
+        assert_eq!(sender.await.unwrap().problem(), "too-slow");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -18,7 +18,6 @@ use super::page::rendered;
 use super::{State, paths};
 use crate::api::{ConsoleLink, Problem, routes, to_timestamp};
 use crate::internal::extract::StrictQuery;
-use crate::internal::operator;
 use crate::internal::problems::Kind;
 use crate::internal::same_site::Scheme;
 use crate::request_context::RequestContext;
@@ -179,7 +178,7 @@ pub(super) async fn sign_in(
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
-    let body = operator::read(body, MAX_FORM_BYTES, FORM_TIMEOUT).await?;
+    let body = console.bodies.read_within(body, MAX_FORM_BYTES, FORM_TIMEOUT).await?;
     let link = url::form_urlencoded::parse(&body).find(|(name, _)| name == "link");
     let link = link.map(|(_, link)| link.into_owned()).unwrap_or_default();
     let now = console.clock.now();

@@ -13,8 +13,8 @@ use super::by_secret::same;
 use super::visitor::Visitor;
 use crate::api::{Account, Problem};
 use crate::internal::accounts;
+use crate::internal::bodies::MAX_BODY_BYTES;
 use crate::internal::extract::InPath;
-use crate::internal::operator::MAX_BODY_BYTES;
 use crate::internal::problems::Kind;
 
 const MULTIPART: &[u8] = b"multipart/form-data";

@@ -12,7 +12,6 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use super::sign_in::{self, Holder};
 use super::{Console, State, paths};
 use crate::api::Problem;
-use crate::internal::operator;
 use crate::internal::problems::Kind;
 use crate::internal::role::Role;
 use crate::request_context::RequestContext;
@@ -62,7 +61,7 @@ impl Console {
         if self.session(&head.headers).is_none() {
             return Ok(None);
         }
-        let body = operator::read(body, operator::MAX_BODY_BYTES, self.body_timeout).await?;
+        let body = self.bodies.read(body).await?;
         Ok(self.visitor(head).await?.map(|visitor| (visitor, body)))
     }
 
