@@ -115,6 +115,33 @@ impl Countersign {
         Ok(())
     }
 
+    /// Lets it stop by itself, as for an upgrade, and starts it again on the same data, on
+    /// another port.
+    ///
+    /// # Errors
+    /// If it does not stop or does not become ready.
+    pub async fn upgrade(&mut self) -> Result<()> {
+        self.process.terminate().await?;
+        (self.process, self.urls) = serve(self.directory.path(), &self.options).await?;
+        Ok(())
+    }
+
+    /// Stops it in the middle of whatever it does, until it is told to go on.
+    ///
+    /// # Errors
+    /// If the operating system refuses.
+    pub fn pause(&self) -> Result<()> {
+        self.process.pause()
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// If the operating system refuses.
+    pub fn go_on(&self) -> Result<()> {
+        self.process.go_on()
+    }
+
     /// Does so with other options of `serve`.
     ///
     /// # Errors

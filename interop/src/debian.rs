@@ -154,7 +154,7 @@ impl InstalledServer {
     ///
     /// # Errors
     /// If it does not end, or not well.
-    pub async fn stop(self) -> Result<()> {
+    pub async fn stop(mut self) -> Result<()> {
         self.process.terminate().await
     }
 }

@@ -88,11 +88,27 @@ impl Process {
         Ok(kill_process(Pid::from_child(&self.child), Signal::HUP)?)
     }
 
+    /// Stops it in the middle of whatever it does, until it is told to go on.
+    ///
+    /// # Errors
+    /// If the operating system refuses.
+    pub fn pause(&self) -> Result<()> {
+        Ok(kill_process(Pid::from_child(&self.child), Signal::STOP)?)
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// If the operating system refuses.
+    pub fn go_on(&self) -> Result<()> {
+        Ok(kill_process(Pid::from_child(&self.child), Signal::CONT)?)
+    }
+
     /// Sends it the signal that tells programs to stop, and waits until it has.
     ///
     /// # Errors
     /// If it does not, or says that something went wrong.
-    pub async fn terminate(mut self) -> Result<()> {
+    pub async fn terminate(&mut self) -> Result<()> {
         kill_process(Pid::from_child(&self.child), Signal::TERM)?;
         let ended = eventually("the program to stop", async || self.child.try_wait().transpose());
         let status = ended.await??;

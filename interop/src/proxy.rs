@@ -1,20 +1,24 @@
-//! A TCP proxy that counts connections and, if told to, loses answers.
+//! A TCP proxy that counts connections and, if told to, is a bad network.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anyhow::Result;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 const BUFFER_BYTES: usize = 16 * 1024;
 
-/// What happens to the answers of the server behind.
+/// What happens to what passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Behaviour {
-    /// They pass.
+    /// It passes.
     Honest,
+    /// It passes, each piece of it so much later.
+    Slow(Duration),
     /// The server does its work; its answer is dropped and the connection with it.
     LosesAnswers,
 }
@@ -29,8 +33,9 @@ pub struct Proxy {
 
 #[derive(Debug)]
 struct Shared {
-    target: String,
-    loses_answers: AtomicBool,
+    target: Mutex<String>,
+    behaviour: Mutex<Behaviour>,
+    cuts: watch::Sender<()>,
     connections: AtomicUsize,
     lost: AtomicUsize,
 }
@@ -44,8 +49,9 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?.to_string();
         let shared = Arc::new(Shared {
-            target: target.to_owned(),
-            loses_answers: AtomicBool::new(behaviour == Behaviour::LosesAnswers),
+            target: Mutex::new(target.to_owned()),
+            behaviour: Mutex::new(behaviour),
+            cuts: watch::Sender::default(),
             connections: AtomicUsize::new(0),
             lost: AtomicUsize::new(0),
         });
@@ -58,9 +64,19 @@ impl Proxy {
         &self.address
     }
 
-    /// Changes what happens to answers from now on, on open connections too.
+    /// Changes what happens to what passes from now on, on open connections too.
     pub fn behave(&self, behaviour: Behaviour) {
-        self.shared.loses_answers.store(behaviour == Behaviour::LosesAnswers, Ordering::SeqCst);
+        *lock(&self.shared.behaviour) = behaviour;
+    }
+
+    /// Stands in front of another address from the next connection on.
+    pub fn aim_at(&self, target: &str) {
+        target.clone_into(&mut lock(&self.shared.target));
+    }
+
+    /// Cuts every open connection.
+    pub fn cut(&self) {
+        self.shared.cuts.send_replace(());
     }
 
     /// How many connections it has accepted.
@@ -72,6 +88,20 @@ impl Proxy {
     pub fn lost(&self) -> usize {
         self.shared.lost.load(Ordering::SeqCst)
     }
+}
+
+impl Shared {
+    async fn dawdle(&self) {
+        let behaviour = *lock(&self.behaviour);
+        if let Behaviour::Slow(delay) = behaviour {
+            tokio::time::sleep(delay).await;
+        }
+    }
+}
+
+/// What a panic left behind is whole: no change takes two steps.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Proxy {
@@ -92,22 +122,31 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 async fn relay(mut client: TcpStream, shared: &Shared) -> std::io::Result<()> {
-    let mut server = TcpStream::connect(&shared.target).await?;
+    let mut cuts = shared.cuts.subscribe();
+    let target = lock(&shared.target).clone();
+    let mut server = TcpStream::connect(&target).await?;
     let (mut request, mut answer) = (vec![0; BUFFER_BYTES], vec![0; BUFFER_BYTES]);
     loop {
         tokio::select! {
             read = client.read(&mut request) => match read? {
                 0 => return server.shutdown().await,
-                length => server.write_all(&request[..length]).await?,
+                length => {
+                    shared.dawdle().await;
+                    server.write_all(&request[..length]).await?;
+                }
             },
             read = server.read(&mut answer) => match read? {
                 0 => return client.shutdown().await,
-                _ if shared.loses_answers.load(Ordering::SeqCst) => {
+                _ if *lock(&shared.behaviour) == Behaviour::LosesAnswers => {
                     shared.lost.fetch_add(1, Ordering::SeqCst);
                     return Ok(());
                 }
-                length => client.write_all(&answer[..length]).await?,
+                length => {
+                    shared.dawdle().await;
+                    client.write_all(&answer[..length]).await?;
+                }
             },
+            _ = cuts.changed() => return Ok(()),
         }
     }
 }

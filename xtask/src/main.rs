@@ -13,6 +13,7 @@ mod postgres;
 mod run;
 mod test;
 mod tools;
+mod torture;
 mod workspace;
 
 use std::process::ExitCode;
@@ -56,6 +57,14 @@ enum Task {
         /// Only its comparisons whose names contain this, for example `RS256`.
         comparisons: Option<String>,
     },
+    /// Send each token to several replicas at once, break things meanwhile, and count
+    /// acceptances.
+    #[command(disable_help_flag = true)]
+    Torture {
+        /// Those of the tool; `--help` tells which.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -67,6 +76,7 @@ fn main() -> ExitCode {
         Task::Postgres => postgres::run(),
         Task::FuzzSmoke { runs } => fuzz::smoke(runs),
         Task::Bench { name, comparisons } => bench::run(name.as_deref(), comparisons.as_deref()),
+        Task::Torture { arguments } => torture::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

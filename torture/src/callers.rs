@@ -1,0 +1,127 @@
+//! Those who send each token where it should be good once: to every replica at the same time,
+//! to one of them twice, and to one of them again a while later.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use countersign_core::KeyKind;
+use interop::{Caller, Request};
+use rand_chacha::ChaCha8Rng;
+use rand_core::{RngCore as _, SeedableRng as _};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use crate::installation::Installation;
+use crate::ledger::{Attempt, Ledger, Outcome};
+use crate::plan::{Plan, TOLERANCE};
+
+/// How many accounts there are: few enough that each has many uses at a time.
+const ACCOUNTS: usize = 10;
+/// How many tokens are made a second.
+const PACE: u32 = 500;
+/// How long an answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Accounts with their keys.
+pub(crate) struct Callers(Vec<Caller>);
+
+impl Callers {
+    /// Makes them known to the installation.
+    pub(crate) async fn register(installation: &Installation) -> Result<Self> {
+        let server = installation.replicas()[0].server().await;
+        let register = |number| {
+            let caller = Caller::new(&format!("caller-{number}"), KeyKind::Ed25519)?;
+            server.account(caller.account(), &[caller.public_key()])?;
+            Ok(caller)
+        };
+        Ok(Self((0..ACCOUNTS).map(register).collect::<Result<_>>()?))
+    }
+
+    /// A fresh token of one of them.
+    pub(crate) fn token(&self, number: usize) -> Result<String> {
+        self.0[number % ACCOUNTS].authorization()
+    }
+
+    /// Makes all tokens of the plan, at an even pace, and waits for every attempt with them.
+    pub(crate) async fn send_all(
+        &self,
+        plan: &Plan,
+        installation: &Arc<Installation>,
+        ledger: &Arc<Ledger>,
+    ) -> Result<()> {
+        let mut random = ChaCha8Rng::seed_from_u64(plan.seed ^ u64::MAX);
+        let mut under_way = JoinSet::new();
+        let start = Instant::now();
+        for number in 0..plan.tokens {
+            sleep_until(start + Duration::from_secs(1) / PACE * number).await;
+            let token = ledger.open();
+            let sender = Sender {
+                installation: Arc::clone(installation),
+                ledger: Arc::clone(ledger),
+                token,
+                authorization: self.token(token)?.into(),
+            };
+            let twice = random.next_u32() as usize % plan.engine.replicas();
+            let late = random.next_u32() as usize % plan.engine.replicas();
+            let delay = random_part(&mut random, TOLERANCE);
+            under_way.spawn(async move { sender.send_everywhere(twice, (late, delay)).await });
+            while under_way.try_join_next().is_some() {}
+        }
+        while let Some(sent) = under_way.join_next().await {
+            sent?;
+        }
+        Ok(())
+    }
+}
+
+fn random_part(random: &mut ChaCha8Rng, of: Duration) -> Duration {
+    of.mul_f64(f64::from(random.next_u32()) / f64::from(u32::MAX))
+}
+
+/// One token on its ways.
+#[derive(Clone)]
+struct Sender {
+    installation: Arc<Installation>,
+    ledger: Arc<Ledger>,
+    token: usize,
+    authorization: Arc<str>,
+}
+
+impl Sender {
+    async fn send_everywhere(self, twice: usize, (late, delay): (usize, Duration)) {
+        let replicas = 0..self.installation.replicas().len();
+        let mut at_once = JoinSet::new();
+        for replica in replicas.chain([twice]) {
+            at_once.spawn(self.clone().send(replica));
+        }
+        at_once.join_all().await;
+        sleep(delay).await;
+        self.send(late).await;
+    }
+
+    async fn send(self, replica: usize) {
+        let began = Instant::now();
+        let outcome = ask(&self.installation, replica, &self.authorization).await;
+        let attempt = Attempt { replica, began, ended: Instant::now(), outcome };
+        self.ledger.enter(self.token, attempt);
+    }
+}
+
+/// What a replica says to a token.
+pub(crate) async fn ask(
+    installation: &Installation,
+    replica: usize,
+    authorization: &str,
+) -> Outcome {
+    let address = installation.replicas()[replica].network().address();
+    let request = Request::get("/forward-auth").authorization(authorization);
+    match timeout(PATIENCE, request.send(address)).await {
+        Ok(Ok(answer)) => match answer.status {
+            200 => Outcome::Accepted,
+            401 => Outcome::Refused,
+            _ => Outcome::Unavailable,
+        },
+        Ok(Err(_)) | Err(_) => Outcome::Lost,
+    }
+}

@@ -1,0 +1,41 @@
+//! The torture of a running installation: each token is sent to every replica at once and
+//! again later, while a schedule that follows from a seed breaks what can break. At the end a
+//! ledger of all attempts says whether a token was accepted more than once, and whether one
+//! was not accepted although nothing was broken.
+//!
+//! What is tortured is the binary that a user runs, on the engines that a user has.
+
+mod callers;
+mod installation;
+mod ledger;
+mod plan;
+mod sabotage;
+mod schedule;
+mod verdict;
+
+pub use plan::{Engine, Plan};
+pub use verdict::Verdict;
+
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use crate::callers::Callers;
+use crate::installation::Installation;
+use crate::ledger::Ledger;
+
+/// Does what the plan says, and judges what came of it.
+///
+/// # Errors
+/// If the installation cannot be started, or does not recover from a fault.
+pub async fn torture(plan: &Plan) -> Result<Verdict> {
+    let schedule = schedule::draw(plan);
+    let installation = Arc::new(Installation::start(plan).await?);
+    let callers = Callers::register(&installation).await?;
+    let ledger = Arc::new(Ledger::default());
+    let load = callers.send_all(plan, &installation, &ledger);
+    let sabotage = sabotage::follow(&schedule, &installation, &callers, &ledger);
+    let (loaded, faults) = tokio::join!(load, sabotage);
+    loaded?;
+    Ok(Verdict::of(&ledger.take(), &faults?))
+}

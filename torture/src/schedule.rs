@@ -1,0 +1,96 @@
+//! Which faults happen when: all of it follows from the seed.
+
+use std::time::Duration;
+
+use rand_chacha::ChaCha8Rng;
+use rand_core::{RngCore as _, SeedableRng as _};
+
+use crate::plan::Plan;
+
+/// What breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// A server ends as by `kill -9`, and is started again.
+    Kill,
+    /// A server is told to stop, lets requests finish, and is started again.
+    Upgrade,
+    /// A server does nothing for a while.
+    Pause(Duration),
+    /// All connections to a server break.
+    Cut,
+    /// The network in front of a server is slow for a while.
+    Slow(Duration),
+}
+
+/// A fault, whom it meets, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Scheduled {
+    /// How many tokens were made before.
+    pub(crate) after_tokens: u32,
+    /// The number of the replica.
+    pub(crate) replica: usize,
+    pub(crate) fault: Fault,
+}
+
+/// Draws the faults of a plan, spread over its tokens.
+pub(crate) fn draw(plan: &Plan) -> Vec<Scheduled> {
+    let mut random = ChaCha8Rng::seed_from_u64(plan.seed);
+    let stretch = plan.tokens / (plan.faults + 1);
+    let scheduled = |number| {
+        let jitter = random.next_u32() % (stretch / 2).max(1);
+        Scheduled {
+            after_tokens: stretch * (number + 1) - jitter,
+            replica: random.next_u32() as usize % plan.engine.replicas(),
+            fault: fault(plan, &mut random),
+        }
+    };
+    (0..plan.faults).map(scheduled).collect()
+}
+
+fn fault(plan: &Plan, random: &mut ChaCha8Rng) -> Fault {
+    let short = Duration::from_millis(u64::from(50 + random.next_u32() % 950));
+    match random.next_u32() % 5 {
+        0 if plan.kills() => Fault::Kill,
+        1 if plan.kills() => Fault::Upgrade,
+        0..=2 => Fault::Pause(short),
+        3 => Fault::Cut,
+        _ => Fault::Slow(short / 4),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Engine;
+
+    #[test]
+    fn a_seed_says_everything_and_every_fault_comes_up() {
+        let plan = |seed| Plan {
+            engine: Engine::Sqlite,
+            tokens: 10_000,
+            faults: 100,
+            seed,
+            kill_all: false,
+        };
+        let drawn = draw(&plan(7));
+        assert_eq!(drawn, draw(&plan(7)));
+        assert_ne!(drawn, draw(&plan(8)));
+        assert!(drawn.is_sorted_by_key(|scheduled| scheduled.after_tokens));
+        assert!(drawn.iter().all(|scheduled| scheduled.after_tokens < 10_000));
+        let has = |is: fn(&Fault) -> bool| drawn.iter().any(|scheduled| is(&scheduled.fault));
+        assert!(has(|fault| *fault == Fault::Kill) && has(|fault| *fault == Fault::Upgrade));
+        assert!(has(|fault| *fault == Fault::Cut));
+        assert!(has(|fault| matches!(fault, Fault::Pause(_))));
+        assert!(has(|fault| matches!(fault, Fault::Slow(_))));
+    }
+
+    #[test]
+    fn nothing_is_killed_that_promises_nothing_about_it() {
+        let mut plan =
+            Plan { engine: Engine::Memory, tokens: 10_000, faults: 100, seed: 1, kill_all: false };
+        let kills = |scheduled: &Scheduled| matches!(scheduled.fault, Fault::Kill | Fault::Upgrade);
+        assert!(!draw(&plan).iter().any(kills));
+        plan.kill_all = true;
+        assert!(draw(&plan).iter().any(kills), "unless that is what is wanted");
+    }
+}

@@ -1,0 +1,35 @@
+//! Ten thousand tokens and twenty faults on each engine; and that the torture finds a guard
+//! which forgets.
+
+use anyhow::{Result, ensure};
+use countersign_torture::{Engine, Plan, torture};
+
+async fn exactly_once(engine: Engine, seed: u64) -> Result<()> {
+    let plan = Plan { engine, tokens: 10_000, faults: 20, seed, kill_all: false };
+    let verdict = torture(&plan).await?;
+    println!("{plan:?}\n{verdict}");
+    ensure!(verdict.holds(), "{plan:?}\n{verdict}");
+    ensure!(verdict.tokens == 10_000 && verdict.faults == 20, "{verdict}");
+    // Or it would say little about either promise.
+    ensure!(verdict.met_a_fault > 100 && verdict.accepted > 5_000, "{verdict}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn in_memory() -> Result<()> {
+    exactly_once(Engine::Memory, 1).await
+}
+
+#[tokio::test]
+async fn on_sqlite() -> Result<()> {
+    exactly_once(Engine::Sqlite, 2).await
+}
+
+#[tokio::test]
+async fn a_guard_that_forgets_is_found() -> Result<()> {
+    let plan = Plan { engine: Engine::Memory, tokens: 2_000, faults: 8, seed: 1, kill_all: true };
+    let verdict = torture(&plan).await?;
+    println!("{plan:?}\n{verdict}");
+    ensure!(!verdict.accepted_more_than_once.is_empty(), "{verdict}");
+    Ok(())
+}

@@ -1,0 +1,26 @@
+//! `cargo xtask torture`: the tool of that name, with the server in release mode and the
+//! engines that it needs.
+
+use anyhow::Result;
+
+use crate::workspace::Workspace;
+use crate::{run, tools};
+
+const PACKAGE: &str = "countersign-torture";
+
+/// Runs it with these arguments.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let workspace = Workspace::load()?;
+    run::checked(run::cargo().args([
+        "build",
+        "--locked",
+        "--release",
+        "--package",
+        "countersign",
+    ]))?;
+    let postgres = tools::postgres(&workspace)?;
+    let mut cargo = run::cargo();
+    cargo.args(["run", "--locked", "--release", "--package", PACKAGE, "--"]).args(arguments);
+    let binary = workspace.target_directory()?.join("release/countersign");
+    run::checked(cargo.envs(postgres.variables()).env("COUNTERSIGN_TEST_BIN", binary))
+}
