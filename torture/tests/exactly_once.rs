@@ -4,6 +4,7 @@
 use anyhow::{Result, ensure};
 use countersign_torture::{Engine, Plan, torture};
 
+#[expect(clippy::print_stdout, reason = "a run that failed tells its seed and its counts")]
 async fn exactly_once(engine: Engine, seed: u64) -> Result<()> {
     let plan = Plan { engine, tokens: 10_000, faults: 20, seed, kill_all: false };
     let verdict = torture(&plan).await?;
