@@ -12,12 +12,14 @@ use tempfile::TempDir;
 use crate::environment::tool;
 use crate::http::Request;
 use crate::process::{Process, capture};
+use crate::stepped_clock::SteppedClock;
 
 /// A running server with a data directory of its own.
 #[derive(Debug)]
 pub struct Countersign {
     directory: TempDir,
     options: Vec<String>,
+    clock: Option<SteppedClock>,
     process: Process,
     urls: Urls,
 }
@@ -44,10 +46,27 @@ impl Countersign {
     /// # Errors
     /// As [`start`](Self::start).
     pub async fn start_with(options: &[&str]) -> Result<Self> {
+        Self::on_a_new_directory(options, None).await
+    }
+
+    /// Starts a server that sees this clock.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_with_clock(clock: SteppedClock, options: &[&str]) -> Result<Self> {
+        Self::on_a_new_directory(options, Some(clock)).await
+    }
+
+    async fn on_a_new_directory(options: &[&str], clock: Option<SteppedClock>) -> Result<Self> {
         let directory = TempDir::new()?;
         let options: Vec<_> = options.iter().map(|&option| option.to_owned()).collect();
-        let (process, urls) = serve(directory.path(), &options).await?;
-        Ok(Self { directory, options, process, urls })
+        let (process, urls) = serve(directory.path(), &options, clock.as_ref()).await?;
+        Ok(Self { directory, options, clock, process, urls })
+    }
+
+    /// The clock that it sees, if that is another than everybody's.
+    pub fn clock(&self) -> Option<&SteppedClock> {
+        self.clock.as_ref()
     }
 
     /// Starts a server on a PostgreSQL database. There no start makes an administrator by
@@ -69,8 +88,8 @@ impl Countersign {
         ];
         let options: Vec<_> =
             own.into_iter().chain(options.iter().map(|&option| option.to_owned())).collect();
-        let (process, urls) = serve(directory.path(), &options).await?;
-        Ok(Self { directory, options, process, urls })
+        let (process, urls) = serve(directory.path(), &options, None).await?;
+        Ok(Self { directory, options, clock: None, process, urls })
     }
 
     /// The base URL of the public listener.
@@ -111,8 +130,7 @@ impl Countersign {
     /// If it does not become ready.
     pub async fn restart(&mut self) -> Result<()> {
         self.process.kill()?;
-        (self.process, self.urls) = serve(self.directory.path(), &self.options).await?;
-        Ok(())
+        self.serve_again().await
     }
 
     /// Lets it stop by itself, as for an upgrade, and starts it again on the same data, on
@@ -122,7 +140,12 @@ impl Countersign {
     /// If it does not stop or does not become ready.
     pub async fn upgrade(&mut self) -> Result<()> {
         self.process.terminate().await?;
-        (self.process, self.urls) = serve(self.directory.path(), &self.options).await?;
+        self.serve_again().await
+    }
+
+    async fn serve_again(&mut self) -> Result<()> {
+        let (directory, clock) = (self.directory.path(), self.clock.as_ref());
+        (self.process, self.urls) = serve(directory, &self.options, clock).await?;
         Ok(())
     }
 
@@ -231,11 +254,18 @@ impl Countersign {
     }
 }
 
-async fn serve(directory: &Path, options: &[String]) -> Result<(Process, Urls)> {
+async fn serve(
+    directory: &Path,
+    options: &[String],
+    clock: Option<&SteppedClock>,
+) -> Result<(Process, Urls)> {
     let server_file = data(directory).join("server.json");
     let mut serve = command(directory)?;
     serve.args(["serve", "--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0"]);
     serve.args(options);
+    if let Some(clock) = clock {
+        clock.show_to(&mut serve)?;
+    }
     let mut process = Process::start(&mut serve, &directory.join("serve.log"))?;
     let urls = process
         .ready(async || {

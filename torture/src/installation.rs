@@ -1,7 +1,7 @@
 //! The servers, each behind a network that can be bad.
 
 use anyhow::Result;
-use interop::{Behaviour, Countersign, Proxy};
+use interop::{Behaviour, Countersign, Proxy, SteppedClock};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::plan::{Engine, Plan, TOLERANCE};
@@ -24,7 +24,8 @@ impl Installation {
             Engine::Memory => "--replay-guard=memory",
             Engine::Sqlite => "--replay-guard=durable",
         };
-        let server = Countersign::start_with(&[&tolerance, guard]).await?;
+        let clock = SteppedClock::new()?;
+        let server = Countersign::start_with_clock(clock, &[&tolerance, guard]).await?;
         Ok(Self { replicas: vec![Replica::of(server).await?] })
     }
 

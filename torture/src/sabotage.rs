@@ -11,8 +11,8 @@ use crate::installation::Installation;
 use crate::ledger::{Ledger, Outcome};
 use crate::schedule::{Fault, Scheduled};
 
-/// How long the network is slow.
-const SLOW_FOR: Duration = Duration::from_millis(500);
+/// How long a clock is wrong, or the network slow.
+const FAULT_FOR: Duration = Duration::from_millis(500);
 /// How long an installation may take until every replica accepts again.
 const RECOVERY: Duration = Duration::from_mins(1);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
@@ -67,9 +67,16 @@ async fn inflict(scheduled: Scheduled, installation: &Installation) -> Result<()
             server.go_on()?;
         }
         Fault::Cut => network.cut(),
+        Fault::ClockStep(seconds) => {
+            let server = replica.server().await;
+            let clock = server.clock().context("a clock that can be stepped")?;
+            clock.step(seconds)?;
+            sleep(FAULT_FOR).await;
+            clock.step(0)?;
+        }
         Fault::Slow(delay) => {
             network.behave(Behaviour::Slow(delay));
-            sleep(SLOW_FOR).await;
+            sleep(FAULT_FOR).await;
             network.behave(Behaviour::Honest);
         }
     }

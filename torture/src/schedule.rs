@@ -20,6 +20,8 @@ pub(crate) enum Fault {
     Cut,
     /// The network in front of a server is slow for a while.
     Slow(Duration),
+    /// A server's clock is wrong by so many seconds for a while, and then right again.
+    ClockStep(i64),
 }
 
 /// A fault, whom it meets, and when.
@@ -49,13 +51,20 @@ pub(crate) fn draw(plan: &Plan) -> Vec<Scheduled> {
 
 fn fault(plan: &Plan, random: &mut ChaCha8Rng) -> Fault {
     let short = Duration::from_millis(u64::from(50 + random.next_u32() % 950));
-    match random.next_u32() % 5 {
+    match random.next_u32() % 6 {
         0 if plan.kills() => Fault::Kill,
         1 if plan.kills() => Fault::Upgrade,
         0..=2 => Fault::Pause(short),
         3 => Fault::Cut,
+        4 => Fault::ClockStep(clock_step(random)),
         _ => Fault::Slow(short / 4),
     }
+}
+
+/// Within the window, beyond it, or, rarely, so far that what was spent could be forgotten.
+fn clock_step(random: &mut ChaCha8Rng) -> i64 {
+    let far = if random.next_u32().is_multiple_of(4) { 3 } else { 1 };
+    far * (i64::from(random.next_u32() % 15) - 7)
 }
 
 #[cfg(test)]
@@ -81,6 +90,8 @@ mod tests {
         assert!(has(|fault| *fault == Fault::Kill) && has(|fault| *fault == Fault::Upgrade));
         assert!(has(|fault| *fault == Fault::Cut));
         assert!(has(|fault| matches!(fault, Fault::Pause(_))));
+        assert!(has(|fault| matches!(fault, Fault::ClockStep(..-8))));
+        assert!(has(|fault| matches!(fault, Fault::ClockStep(16..))));
         assert!(has(|fault| matches!(fault, Fault::Slow(_))));
     }
 

@@ -6,6 +6,7 @@ mod buildah;
 mod cargo_deb;
 mod chromium;
 mod debian;
+mod faketime;
 mod go;
 mod minimal_debian;
 mod node;
@@ -109,6 +110,7 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<Vec<Tool>> {
             variable: "COUNTERSIGN_TEST_GO_JOSE",
             path: go::program(&directory.join("go"), &debian, "jwks_reader")?,
         },
+        faketime(workspace)?,
         Tool { variable: "COUNTERSIGN_TEST_DEBIAN", path: minimal_debian },
         Tool {
             variable: "COUNTERSIGN_TEST_SYSTEMD_ANALYZE",
@@ -130,6 +132,12 @@ pub(crate) fn nginx(workspace: &Workspace) -> Result<Tool> {
     let debian = directory(workspace)?.join("debian");
     let path = debian::program(&debian, "nginx", "nginx")?;
     Ok(Tool { variable: "COUNTERSIGN_TEST_NGINX", path })
+}
+
+/// What shows a program another clock.
+pub(crate) fn faketime(workspace: &Workspace) -> Result<Tool> {
+    let path = faketime::fetch(&directory(workspace)?.join("debian"))?;
+    Ok(Tool { variable: "COUNTERSIGN_TEST_FAKETIME", path })
 }
 
 /// This program itself: it makes our packages, with the tool that is made ready here.

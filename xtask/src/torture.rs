@@ -19,8 +19,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         "countersign",
     ]))?;
     let postgres = tools::postgres(&workspace)?;
+    let faketime = tools::faketime(&workspace)?;
     let mut cargo = run::cargo();
     cargo.args(["run", "--locked", "--release", "--package", PACKAGE, "--"]).args(arguments);
     let binary = workspace.target_directory()?.join("release/countersign");
-    run::checked(cargo.envs(postgres.variables()).env("COUNTERSIGN_TEST_BIN", binary))
+    cargo.envs(postgres.variables()).env(faketime.variable, faketime.path);
+    run::checked(cargo.env("COUNTERSIGN_TEST_BIN", binary))
 }
