@@ -2,16 +2,17 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::environment::tool;
 use crate::http::Request;
-use crate::process::{Process, capture};
+use crate::process::{Process, capture, eventually};
 
 /// The package's unit, and what the server leaves when it is ready.
 const UNIT: &str = "/usr/lib/systemd/system/countersign.service";
@@ -60,13 +61,24 @@ impl DebianRoot {
     /// # Errors
     /// If this is not root.
     pub fn unpack() -> Result<Self> {
-        let archive = tool("COUNTERSIGN_TEST_DEBIAN")?;
+        Self::unpack_from(&tool("COUNTERSIGN_TEST_DEBIAN")?)
+    }
+
+    /// Unpacks one that also has nginx, `HAProxy`, Apache and curl.
+    ///
+    /// # Errors
+    /// If this is not root.
+    pub(crate) fn with_gateways() -> Result<Self> {
+        Self::unpack_from(&tool("COUNTERSIGN_TEST_OPERATED_DEBIAN")?)
+    }
+
+    fn unpack_from(archive: &Path) -> Result<Self> {
         // Beside the archive: the place for temporary files may allow no devices.
         let beside = archive.parent().context("the archive is in no directory")?;
         let directory = TempDir::new_in(beside)?;
         let mut unpack = Command::new("tar");
         unpack.args(["--extract", "--numeric-owner", "--preserve-permissions", "--file"]);
-        capture(unpack.arg(&archive).arg("--directory").arg(directory.path()))?;
+        capture(unpack.arg(archive).arg("--directory").arg(directory.path()))?;
         Ok(Self { directory })
     }
 
@@ -136,8 +148,52 @@ impl DebianRoot {
     fn command(&self) -> Command {
         let mut command = Command::new("chroot");
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C.UTF-8");
-        command.env("DEBIAN_FRONTEND", "noninteractive").arg(self.directory.path());
+        command.env("DEBIAN_FRONTEND", "noninteractive").env("HOME", "/root");
+        command.arg(self.directory.path());
         command
+    }
+
+    /// The processes that run in it, with their names.
+    fn processes(&self) -> Result<Vec<(Pid, String)>> {
+        let root = fs::canonicalize(self.directory.path())?;
+        let mut found = Vec::new();
+        for entry in fs::read_dir("/proc")? {
+            let process = entry?.path();
+            // It may be gone by now.
+            let Ok(their_root) = fs::read_link(process.join("root")) else { continue };
+            let Ok(name) = fs::read_to_string(process.join("comm")) else { continue };
+            let number = process.file_name().and_then(|name| name.to_str()?.parse().ok());
+            if let Some(pid) = number.and_then(Pid::from_raw).filter(|_| their_root == root) {
+                found.push((pid, name.trim_end().to_owned()));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Ends every process of this name in it, at once.
+    ///
+    /// # Errors
+    /// If there is none, or it does not go.
+    pub async fn end(&self, name: &str) -> Result<()> {
+        let named = || -> Result<Vec<Pid>> {
+            let all = self.processes()?.into_iter();
+            Ok(all.filter(|(_, found)| found == name).map(|(pid, _)| pid).collect())
+        };
+        ensure!(!named()?.is_empty(), "no {name} runs");
+        for pid in named()? {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+        let gone = async || named().map(|left| left.is_empty().then_some(())).transpose();
+        eventually(&format!("{name} to end"), gone).await?
+    }
+}
+
+impl Drop for DebianRoot {
+    fn drop(&mut self) {
+        // What was started in the background would outlive the test.
+        for (pid, _) in self.processes().unwrap_or_default() {
+            let _ = kill_process(pid, Signal::KILL);
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use std::{env, fs};
 use anyhow::{Context as _, Result};
 use countersign_testbed::Template;
 
+use self::minimal_debian::System;
 use crate::workspace::Workspace;
 
 /// A tool, and the environment variable that tells tests where it is.
@@ -44,7 +45,10 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<Vec<Tool>> {
     let debian = directory.join("debian");
     let python = directory.join("python");
     // First, because it says at once what only root may do.
-    let minimal_debian = minimal_debian::fetch(&directory.join("minimal-debian"), &debian)?;
+    let minimal_debian =
+        minimal_debian::fetch(&directory.join("minimal-debian"), &debian, System::Bare)?;
+    let operated_debian =
+        minimal_debian::fetch(&directory.join("operated-debian"), &debian, System::Operated)?;
     let apache = apache::fetch(&debian)?;
     let chromium = chromium::fetch(&debian)?;
     let node = node::fetch(&directory.join("node"), &python, &debian)?;
@@ -112,6 +116,7 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<Vec<Tool>> {
         },
         faketime(workspace)?,
         Tool { variable: "COUNTERSIGN_TEST_DEBIAN", path: minimal_debian },
+        Tool { variable: "COUNTERSIGN_TEST_OPERATED_DEBIAN", path: operated_debian },
         Tool {
             variable: "COUNTERSIGN_TEST_SYSTEMD_ANALYZE",
             path: debian::program(&debian, "systemd", "systemd-analyze")?,

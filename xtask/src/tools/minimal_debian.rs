@@ -25,13 +25,32 @@ const LEFT_OUT: [&str; 8] = [
     "./var/lib/apt/lists",
 ];
 
-/// What our package depends on, beside what every system has.
-const INCLUDED: &str = "adduser,ca-certificates";
+/// A system, by what it has beside what every system has.
+#[derive(Clone, Copy)]
+pub(super) enum System {
+    /// What our package depends on.
+    Bare,
+    /// Also what the machine of an operator has who follows our pages: gateways, and what they are
+    /// tried with.
+    Operated,
+}
+
+impl System {
+    fn packages(self) -> &'static str {
+        match self {
+            Self::Bare => "adduser,ca-certificates",
+            Self::Operated => {
+                "adduser,apache2,ca-certificates,curl,haproxy,iproute2,libapache2-mod-oauth2,nginx"
+            }
+        }
+    }
+}
+
 /// What to do as another user.
 const AS_ROOT: &str = "sudo --preserve-env env \"PATH=$PATH\" cargo xtask test";
 
 /// An archive of its files, made once.
-pub(super) fn fetch(directory: &Path, debian: &Path) -> Result<PathBuf> {
+pub(super) fn fetch(directory: &Path, debian: &Path, system: System) -> Result<PathBuf> {
     if !debian::is_root()? {
         bail!(
             "image and package are tested in systems of their own, which only root can make and enter; please run\n    {AS_ROOT}"
@@ -39,24 +58,31 @@ pub(super) fn fetch(directory: &Path, debian: &Path) -> Result<PathBuf> {
     }
     let release = release()?;
     let mirror = mirror(&release)?;
-    let key = format!("{release} {mirror} with {INCLUDED} without {LEFT_OUT:?}");
+    let packages = system.packages();
+    let key = format!("{release} {mirror} with {packages} without {LEFT_OUT:?}");
     once(directory, &key, |directory| {
-        println!("making a minimal Debian {release}");
-        make(directory, debian, &release, &mirror).with_context(|| {
+        println!("making a minimal Debian {release} with {packages}");
+        let root = directory.join("root");
+        let made = bootstrap(&root, debian, packages, [&release, &mirror]);
+        made.and_then(|()| archive(&root, &directory.join(ARCHIVE))).with_context(|| {
             format!("cannot make a minimal Debian; perhaps this helps:\n    {}", debian::BY_HAND)
         })
     })?;
     Ok(directory.join(ARCHIVE))
 }
 
-fn make(directory: &Path, debian: &Path, release: &str, mirror: &str) -> Result<()> {
-    let root = directory.join("root");
+fn bootstrap(
+    root: &Path,
+    debian: &Path,
+    packages: &str,
+    [release, mirror]: [&str; 2],
+) -> Result<()> {
     let debootstrap = debian::program(debian, "debootstrap", "debootstrap")?;
     // In a mount namespace, so that what it mounts below `root` is gone with it.
     let mut make = Command::new("unshare");
     make.arg("--mount").arg(debootstrap).arg("--variant=minbase");
-    make.arg(format!("--include={INCLUDED}")).arg(release);
-    make.arg(&root).arg(mirror).env("LC_ALL", "C");
+    make.arg(format!("--include={packages}")).arg(release);
+    make.arg(root).arg(mirror).env("LC_ALL", "C");
     let unpacked = debian.join("debootstrap");
     let scripts = unpacked.join("usr/share/debootstrap");
     if scripts.is_dir() {
@@ -67,12 +93,16 @@ fn make(directory: &Path, debian: &Path, release: &str, mirror: &str) -> Result<
         make.env("PATH", env::join_paths(programs)?);
     }
     run::capture(&mut make)?;
+    Ok(())
+}
 
+/// Puts a system into a file; its directory is gone then.
+fn archive(root: &Path, file: &Path) -> Result<()> {
     let mut archive = Command::new("tar");
-    archive.args(["--create", "--numeric-owner", "--file"]).arg(directory.join(ARCHIVE));
+    archive.args(["--create", "--numeric-owner", "--file"]).arg(file);
     archive.args(LEFT_OUT.map(|path| format!("--exclude={path}/*")));
-    run::capture(archive.arg("--directory").arg(&root).arg("."))?;
-    fs::remove_dir_all(&root).with_context(|| format!("cannot remove {}", root.display()))
+    run::capture(archive.arg("--directory").arg(root).arg("."))?;
+    fs::remove_dir_all(root).with_context(|| format!("cannot remove {}", root.display()))
 }
 
 /// The code name of this machine's release.
