@@ -1,10 +1,12 @@
-"""Serves jwthenticator on a free port of the loopback interface and says which.
+"""Serves jwthenticator on a port of the loopback interface, with 0 on a free one, and says which.
 
-usage: jwthenticator_server.py
+usage: jwthenticator_server.py PORT
 
 Its settings are the environment variables of its `consts.py`. This is its own
 application; only listening is ours, because it would listen on all interfaces.
 """
+
+import sys
 
 from aiohttp import web
 from jwthenticator.loop_management import main_event_loop
@@ -14,7 +16,7 @@ from jwthenticator.server import Server
 async def listen(app):
     runner = web.AppRunner(app)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, "127.0.0.1", int(sys.argv[1])).start()
     host, port = runner.addresses[0]
     print(f"listening on http://{host}:{port}", flush=True)
 

@@ -147,14 +147,17 @@ impl DebianRoot {
 
     fn command(&self) -> Command {
         let mut command = Command::new("chroot");
-        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C.UTF-8");
-        command.env("DEBIAN_FRONTEND", "noninteractive").env("HOME", "/root");
+        command
+            .env_clear()
+            .env("PATH", "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("LC_ALL", "C.UTF-8");
+        command.env("DEBIAN_FRONTEND", "noninteractive").env("HOME", "/srv");
         command.arg(self.directory.path());
         command
     }
 
     /// The processes that run in it, with their names.
-    fn processes(&self) -> Result<Vec<(Pid, String)>> {
+    pub(crate) fn processes(&self) -> Result<Vec<(Pid, String)>> {
         let root = fs::canonicalize(self.directory.path())?;
         let mut found = Vec::new();
         for entry in fs::read_dir("/proc")? {

@@ -29,7 +29,9 @@ pub use service::ProtectedService;
 ///   connection for each question and closes it again.
 #[derive(Debug)]
 pub struct Jwthenticator {
-    directory: TempDir,
+    directory: PathBuf,
+    port: u16,
+    _temporary: Option<TempDir>,
     settings: Vec<(String, String)>,
     process: Process,
     url: String,
@@ -42,11 +44,22 @@ impl Jwthenticator {
     /// # Errors
     /// If the Python environment was not made, or the server does not start.
     pub async fn on_sqlite(settings: &[(&str, &str)]) -> Result<Self> {
-        let directory = TempDir::new()?;
-        let file = sqlite_file(directory.path());
+        let temporary = TempDir::new()?;
+        let mut server = Self::at(temporary.path(), 0, settings).await?;
+        server._temporary = Some(temporary);
+        Ok(server)
+    }
+
+    /// The same in a directory that stays, and on a port.
+    ///
+    /// # Errors
+    /// As [`on_sqlite`](Self::on_sqlite).
+    pub async fn at(directory: &Path, port: u16, settings: &[(&str, &str)]) -> Result<Self> {
+        fs::create_dir_all(directory)?;
+        let file = sqlite_file(directory);
         let drivers = ["sqlite", "sqlite+aiosqlite"];
         let urls = drivers.map(|driver| format!("{driver}:///{}", file.display()));
-        Self::start(directory, urls, settings).await
+        Self::start(directory, port, urls, settings).await
     }
 
     /// Starts it on a `postgres://` database, which may be empty.
@@ -57,7 +70,10 @@ impl Jwthenticator {
         let (_, rest) = database.split_once("://").context("no URL of a database")?;
         let drivers = ["postgresql+pg8000", "postgresql+asyncpg"];
         let urls = drivers.map(|driver| format!("{driver}://{rest}"));
-        Self::start(TempDir::new()?, urls, settings).await
+        let temporary = TempDir::new()?;
+        let mut server = Self::start(temporary.path(), 0, urls, settings).await?;
+        server._temporary = Some(temporary);
+        Ok(server)
     }
 
     /// Its base URL.
@@ -67,12 +83,12 @@ impl Jwthenticator {
 
     /// The database of [`on_sqlite`](Self::on_sqlite).
     pub fn sqlite_file(&self) -> PathBuf {
-        sqlite_file(self.directory.path())
+        sqlite_file(&self.directory)
     }
 
     /// The private key that it signs with, as PEM; anybody may read the file.
     pub fn private_key(&self) -> PathBuf {
-        private_key(self.directory.path())
+        private_key(&self.directory)
     }
 
     /// Kills it and starts it again on the same data, on another port.
@@ -81,16 +97,16 @@ impl Jwthenticator {
     /// If it does not start.
     pub async fn restart(&mut self) -> Result<()> {
         self.process.kill()?;
-        (self.process, self.url) = serve(self.directory.path(), &self.settings).await?;
+        (self.process, self.url) = serve(&self.directory, self.port, &self.settings).await?;
         Ok(())
     }
 
     async fn start(
-        directory: TempDir,
+        path: &Path,
+        port: u16,
         [database, while_running]: [String; 2],
         settings: &[(&str, &str)],
     ) -> Result<Self> {
-        let path = directory.path();
         let mut all = vec![
             ("DB_URI".to_owned(), database),
             ("ASYNC_URI".to_owned(), while_running),
@@ -98,13 +114,18 @@ impl Jwthenticator {
             ("RSA_PRIVATE_KEY_PATH".to_owned(), private_key(path).display().to_string()),
         ];
         all.extend(settings.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())));
-        let (process, url) = serve(path, &all).await?;
-        Ok(Self { directory, settings: all, process, url })
+        let (process, url) = serve(path, port, &all).await?;
+        Ok(Self { directory: path.to_owned(), port, _temporary: None, settings: all, process, url })
     }
 }
 
-async fn serve(directory: &Path, settings: &[(String, String)]) -> Result<(Process, String)> {
+async fn serve(
+    directory: &Path,
+    port: u16,
+    settings: &[(String, String)],
+) -> Result<(Process, String)> {
     let mut server = script("jwthenticator_server.py")?;
+    server.arg(port.to_string());
     server.envs(settings.iter().map(|(name, value)| (name, value)));
     listening(&mut server, &directory.join("serve.log")).await
 }

@@ -58,7 +58,9 @@ pub use nginx::{Nginx, Shipped, Site};
 pub use page::{Page, Typed};
 pub use process::{Process, capture, converse, eventually};
 pub use proxy::{Behaviour, Proxy};
-pub use pyramid_jwtauth::{PyramidAnswer, PyramidRequest, PyramidService, pyramid_authorizations};
+pub use pyramid_jwtauth::{
+    PyramidAnswer, PyramidRequest, PyramidService, pyramid_authorizations, serve_pyramid,
+};
 pub use python::{Original, Signed};
 pub use schemathesis::Schemathesis;
 pub use stepped_clock::SteppedClock;

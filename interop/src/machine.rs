@@ -1,13 +1,16 @@
 //! The machine of an operator who follows a page of the documentation.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
+use rustix::process::Pid;
 
 use crate::debian::DebianRoot;
 use crate::network;
-use crate::page::Page;
+use crate::page::{Page, Typed};
+use crate::process::eventually;
 
 /// Where what was typed leaves its output.
 const OUTPUTS: &str = "/run/page";
@@ -56,44 +59,79 @@ impl Machine {
         self.root.run(command)
     }
 
-    /// Types everything of a page into one shell of root, as it stands.
+    /// Starts its nginx in front of a program that listens on a URL, as the file `site` says.
+    ///
+    /// # Errors
+    /// If nginx does not start.
+    pub fn start_nginx_before(&self, url: &str, site: &str) -> Result<()> {
+        let text = format!(
+            "server {{
+    listen 127.0.0.1:8000;
+
+    location / {{
+        proxy_pass {url};
+    }}
+}}
+"
+        );
+        fs::write(self.path("/etc/nginx/conf.d").join(site), text)?;
+        self.run(&["systemctl", "start", "nginx"])?;
+        Ok(())
+    }
+
+    /// Types everything of a page into one shell of root, as it stands; what was printed, one text
+    /// for each that was typed.
     ///
     /// # Errors
     /// If a command fails, or prints something else than the page shows.
-    pub fn follow(&self, page: &Page) -> Result<()> {
-        self.follow_with("", page)
+    pub async fn follow(&self, page: &Page) -> Result<Vec<String>> {
+        self.follow_with("", page).await
     }
 
     /// The same after some lines of the test's own, which say what the page leaves to its reader.
     ///
     /// # Errors
     /// As [`follow`](Self::follow).
-    pub fn follow_with(&self, own: &str, page: &Page) -> Result<()> {
+    pub async fn follow_with(&self, own: &str, page: &Page) -> Result<Vec<String>> {
         let all = page.typed()?;
-        let mut script = format!("set -eu\ncd /root\n{own}\n");
-        for (number, typed) in all.iter().enumerate() {
-            let typed = &typed.script;
-            script += &format!("{{\n{typed}}} >{OUTPUTS}/{number} 2>&1\n");
+        let mut script = format!("set -eu\ncd /srv\n{own}\n");
+        let mut outputs = Vec::new();
+        for (number, Typed { script: typed, .. }) in all.iter().enumerate() {
+            let output = format!("{OUTPUTS}/{number}");
+            script += &format!("{{\n{typed}}} >{output} 2>&1\n");
+            let output = self.path(&output);
+            if output.exists() {
+                fs::remove_file(&output)?;
+            }
+            outputs.push(output);
         }
-        let output = |number| {
-            let bytes = fs::read(self.path(&format!("{OUTPUTS}/{number}")));
-            String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned()
-        };
-        for number in 0..all.len() {
-            let _ = fs::remove_file(self.path(&format!("{OUTPUTS}/{number}")));
-        }
+        let workers = self.nginx_workers()?;
         let ended = self.run(&["sh", "-c", &script]);
-        let begun = |number: &usize| self.path(&format!("{OUTPUTS}/{number}")).exists();
-        if let Some(last) = (0..all.len()).take_while(begun).last() {
-            let said = || format!("typed:\n{}printed:\n{}", all[last].script, output(last));
-            ended.map_err(|_| anyhow::anyhow!("it failed")).with_context(said)?;
-        } else {
-            ended.context("nothing was typed")?;
+        let mut printed = Vec::new();
+        for (typed, output) in all.iter().zip(outputs.iter().filter(|output| output.exists())) {
+            printed.push(String::from_utf8_lossy(&fs::read(output)?).into_owned());
+            let right = printed.last().is_some_and(|printed| typed.is_shown_by(printed));
+            ensure!(right, "{typed:#?} ends what printed:\n{}", printed.join("---\n"));
         }
-        for (number, typed) in all.iter().enumerate() {
-            let printed = output(number);
-            ensure!(typed.is_shown_by(&printed), "{typed:#?} printed:\n{printed}");
+        let last = all.get(printed.len().saturating_sub(1));
+        ended
+            .with_context(|| format!("{last:#?} ends what printed:\n{}", printed.join("---\n")))?;
+        if all.iter().any(|typed| typed.script.contains("nginx -s reload")) {
+            // No person is so fast that the old ones still answer.
+            let gone = async || {
+                let now = self.nginx_workers();
+                now.map(|now| now.is_disjoint(&workers).then_some(())).transpose()
+            };
+            eventually("nginx's old workers to end", gone).await??;
         }
-        Ok(())
+        Ok(printed)
+    }
+
+    fn nginx_workers(&self) -> Result<HashSet<Pid>> {
+        let master = fs::read_to_string(self.path("/run/nginx.pid")).unwrap_or_default();
+        let master = master.trim().parse().ok().and_then(Pid::from_raw);
+        let all = self.root.processes()?.into_iter();
+        let workers = all.filter(|(pid, name)| name == "nginx" && Some(*pid) != master);
+        Ok(workers.map(|(pid, _)| pid).collect())
     }
 }

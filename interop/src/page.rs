@@ -50,6 +50,17 @@ impl Page {
         Ok(Self { text: inside.map(|line| format!("{line}\n")).collect() })
     }
 
+    /// What stands before a line, and what from it on.
+    ///
+    /// # Errors
+    /// If no line begins so.
+    pub fn split_at(&self, beginning: &str) -> Result<(Self, Self)> {
+        let found = self.text.match_indices(beginning).map(|(at, _)| at);
+        let at = found.into_iter().find(|&at| at == 0 || self.text[..at].ends_with('\n'));
+        let (before, after) = self.text.split_at(at.with_context(|| format!("no `{beginning}`"))?);
+        Ok((Self { text: before.to_owned() }, Self { text: after.to_owned() }))
+    }
+
     /// The blocks of a language.
     pub fn blocks(&self, language: &str) -> Vec<String> {
         let blocks = self.all_blocks().into_iter();

@@ -1,5 +1,7 @@
 //! `pyramid_jwtauth` on Pyramid, as a service and as a caller.
 
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Result, ensure};
@@ -7,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::environment::{repository, tool};
-use crate::process::converse;
+use crate::process::{Process, converse};
 use crate::token_maker::Minted;
 
 /// A service behind the original, with its settings (`jwtauth.master_secret` and so on).
@@ -100,6 +102,19 @@ impl PyramidService {
         ensure!(tokens.len() == claims.len(), "{} tokens", tokens.len());
         Ok(tokens)
     }
+}
+
+/// Serves an application behind the original on a port, with the settings of a file.
+///
+/// # Errors
+/// If the environment was not made, or the service does not start.
+pub async fn serve_pyramid(settings: &Path, port: u16) -> Result<Process> {
+    let mut server = script("pyramid_server.py")?;
+    let log = settings.with_extension("log");
+    let mut process = Process::start(server.arg(settings).arg(port.to_string()), &log)?;
+    let says = async || fs::read_to_string(&log).ok().filter(|it| it.contains("listening on "));
+    process.ready(says).await?;
+    Ok(process)
 }
 
 /// The headers with which the original's callers send these claims.

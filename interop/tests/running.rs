@@ -3,20 +3,20 @@
 use anyhow::{Context as _, Result, ensure};
 use interop::{DebianPackage, Machine, Page};
 
-#[test]
-fn the_commands_of_the_page_do_what_it_says() -> Result<()> {
+#[tokio::test]
+async fn the_commands_of_the_page_do_what_it_says() -> Result<()> {
     let machine = Machine::boot()?;
     machine.root().install(&DebianPackage::make("0.0.1")?)?;
-    machine.run(&["countersign", "key", "generate", "--out", "/root/old.key"])?;
+    machine.run(&["countersign", "key", "generate", "--out", "/srv/old.key"])?;
     machine.run(&["countersign", "account", "create", "robot"])?;
-    machine.run(&["countersign", "key", "add", "robot", "/root/old.key.pub"])?;
-    let shown = machine.run(&["countersign", "key", "show", "/root/old.key.pub", "-o", "json"])?;
+    machine.run(&["countersign", "key", "add", "robot", "/srv/old.key.pub"])?;
+    let shown = machine.run(&["countersign", "key", "show", "/srv/old.key.pub", "-o", "json"])?;
     let shown: serde_json::Value = serde_json::from_str(&shown)?;
     let old = shown["fingerprints"]["openssh"].as_str().context("a fingerprint")?;
 
     let page = Page::read("running.md")?;
     ensure!(page.typed()?.len() > 8, "the page has commands: {page:?}");
-    machine.follow_with(&format!("OLD_FINGERPRINT={old}"), &page)?;
+    machine.follow_with(&format!("OLD_FINGERPRINT={old}"), &page).await?;
 
     // What the page says has become of it.
     let keys = machine.run(&["countersign", "key", "list", "robot", "-o", "json"])?;

@@ -2,6 +2,7 @@
 //! Countersign server, a real nginx and the Python original where they belong.
 
 mod behind_nginx;
+mod from_pyramid_jwtauth;
 mod grpc;
 mod shared_secret;
 mod signed_requests;

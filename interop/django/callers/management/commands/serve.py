@@ -1,4 +1,4 @@
-"""Serves the project on a free port of the loopback interface and says which."""
+"""Serves the project on a port of the loopback interface, with 0 on a free one, and says which."""
 
 from wsgiref.simple_server import make_server
 
@@ -9,8 +9,11 @@ from django.core.wsgi import get_wsgi_application
 class Command(BaseCommand):
     help = __doc__
 
-    def handle(self, *args, **options):
-        server = make_server("127.0.0.1", 0, get_wsgi_application())
+    def add_arguments(self, parser):
+        parser.add_argument("port", type=int)
+
+    def handle(self, *args, port, **options):
+        server = make_server("127.0.0.1", port, get_wsgi_application())
         self.stdout.write(f"listening on http://127.0.0.1:{server.server_port}")
         self.stdout.flush()
         server.serve_forever()

@@ -1,4 +1,4 @@
-"""Makes a user, if there is none, and registers a public key for it."""
+"""Makes a user, if there is none, and registers public keys for it."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser):
         parser.add_argument("username")
-        parser.add_argument("key", type=Path, nargs="+")
+        parser.add_argument("key", type=Path, nargs="*")
 
     def handle(self, *args, username, key, **options):
         user, _ = get_user_model().objects.get_or_create(username=username)
