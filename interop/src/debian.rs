@@ -1,6 +1,7 @@
 //! Our Debian package, and systems to install it into.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,7 +15,8 @@ use crate::environment::tool;
 use crate::http::Request;
 use crate::process::{Process, capture, eventually};
 
-/// The package's unit, and what the server leaves when it is ready.
+/// The package's settings, its unit, and what the server leaves when it is ready.
+const SETTINGS: &str = "/etc/countersign/countersign.toml";
 const UNIT: &str = "/usr/lib/systemd/system/countersign.service";
 const SERVER_FILE: &str = "/var/lib/countersign/server.json";
 
@@ -53,6 +55,31 @@ impl DebianPackage {
         let file = said.lines().last().context("the packager said nothing")?.into();
         Ok(Self { _directory: directory, file })
     }
+
+    /// The same package, but that its settings file ends with this.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn with_settings(&self, more: &str) -> Result<Self> {
+        let directory = TempDir::new()?;
+        let (content, file) = (directory.path().join("content"), directory.path().join("deb"));
+        let dpkg_deb = || Command::new("dpkg-deb");
+        capture(dpkg_deb().arg("--raw-extract").arg(&self.file).arg(&content))?;
+        let settings = content.join(SETTINGS.trim_start_matches('/'));
+        write!(OpenOptions::new().append(true).open(settings)?, "{more}")?;
+        capture(dpkg_deb().arg("-Znone").arg("--build").arg(&content).arg(&file))?;
+        Ok(Self { _directory: directory, file })
+    }
+
+    /// Puts it where somebody installs it from.
+    ///
+    /// # Errors
+    /// If it cannot be copied.
+    pub fn copy_to(&self, path: &Path) -> Result<()> {
+        fs::copy(&self.file, path)
+            .map(drop)
+            .with_context(|| format!("cannot copy to {}", path.display()))
+    }
 }
 
 impl DebianRoot {
@@ -87,15 +114,16 @@ impl DebianRoot {
         self.directory.path().join(inside.trim_start_matches('/'))
     }
 
-    /// Installs a package, or upgrades to it, with nobody there to answer questions.
+    /// Installs a package, or upgrades to it and keeps the settings that were changed, as our
+    /// documentation has it for when nobody is there to answer questions.
     ///
     /// # Errors
     /// If dpkg does.
     pub fn install(&self, package: &DebianPackage) -> Result<String> {
         let inside = "/package.deb";
-        fs::copy(&package.file, self.path(inside))?;
+        package.copy_to(&self.path(inside))?;
         // Nothing of it has to outlast a loss of power.
-        self.run(&["dpkg", "--force-unsafe-io", "--install", inside])
+        self.run(&["dpkg", "--force-unsafe-io", "--force-confold", "--install", inside])
     }
 
     /// Puts a program there.
@@ -145,7 +173,7 @@ impl DebianRoot {
         Ok(InstalledServer { process, url })
     }
 
-    fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new("chroot");
         command
             .env_clear()

@@ -45,9 +45,8 @@ impl Jwthenticator {
     /// If the Python environment was not made, or the server does not start.
     pub async fn on_sqlite(settings: &[(&str, &str)]) -> Result<Self> {
         let temporary = TempDir::new()?;
-        let mut server = Self::at(temporary.path(), 0, settings).await?;
-        server._temporary = Some(temporary);
-        Ok(server)
+        let server = Self::at(temporary.path(), 0, settings).await?;
+        Ok(Self { _temporary: Some(temporary), ..server })
     }
 
     /// The same in a directory that stays, and on a port.
@@ -71,9 +70,8 @@ impl Jwthenticator {
         let drivers = ["postgresql+pg8000", "postgresql+asyncpg"];
         let urls = drivers.map(|driver| format!("{driver}://{rest}"));
         let temporary = TempDir::new()?;
-        let mut server = Self::start(temporary.path(), 0, urls, settings).await?;
-        server._temporary = Some(temporary);
-        Ok(server)
+        let server = Self::start(temporary.path(), 0, urls, settings).await?;
+        Ok(Self { _temporary: Some(temporary), ..server })
     }
 
     /// Its base URL.

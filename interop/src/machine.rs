@@ -1,6 +1,7 @@
 //! The machine of an operator who follows a page of the documentation.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
@@ -10,7 +11,7 @@ use rustix::process::Pid;
 use crate::debian::DebianRoot;
 use crate::network;
 use crate::page::{Page, Typed};
-use crate::process::eventually;
+use crate::process::{Process, eventually};
 
 /// Where what was typed leaves its output.
 const OUTPUTS: &str = "/run/page";
@@ -34,6 +35,8 @@ impl Machine {
         network::enter_a_new_one()?;
         root.run(&["ip", "link", "set", "lo", "up"])?;
         root.program("/usr/bin/systemctl", SYSTEMCTL)?;
+        // Nobody is there to say it.
+        fs::write(root.path("/etc/apt/apt.conf.d/yes"), "APT::Get::Assume-Yes \"true\";\n")?;
         // Maintainer scripts look for it.
         for directory in ["/run/systemd/system", OUTPUTS] {
             fs::create_dir_all(root.path(directory))?;
@@ -57,6 +60,17 @@ impl Machine {
     /// If it fails.
     pub fn run(&self, command: &[&str]) -> Result<String> {
         self.root.run(command)
+    }
+
+    /// Types the one thing of a page that does not come back, and leaves it running.
+    ///
+    /// # Errors
+    /// If the page has something else to type.
+    pub fn begin(&self, page: &Page) -> Result<Process> {
+        let typed: [Typed; 1] = page.typed()?.try_into().ok().context("more than one command")?;
+        let mut shell = self.root.command();
+        shell.args(["sh", "-c", &format!("cd /srv; exec {}", typed[0].script)]);
+        Process::start(&mut shell, &self.path(OUTPUTS).join("begun"))
     }
 
     /// Starts its nginx in front of a program that listens on a URL, as the file `site` says.
@@ -98,7 +112,7 @@ impl Machine {
         let mut outputs = Vec::new();
         for (number, Typed { script: typed, .. }) in all.iter().enumerate() {
             let output = format!("{OUTPUTS}/{number}");
-            script += &format!("{{\n{typed}}} >{output} 2>&1\n");
+            writeln!(script, "{{\n{typed}}} >{output} 2>&1")?;
             let output = self.path(&output);
             if output.exists() {
                 fs::remove_file(&output)?;

@@ -47,7 +47,7 @@ impl Page {
             // A comment of a script is no heading.
             in_block || !(1..=level).contains(&marks)
         });
-        Ok(Self { text: inside.map(|line| format!("{line}\n")).collect() })
+        Ok(Self { text: inside.flat_map(|line| [line, "\n"]).collect() })
     }
 
     /// What stands before a line, and what from it on.
@@ -94,7 +94,7 @@ impl Page {
             let block = lines
                 .by_ref()
                 .take_while(|line| !line.trim_start().starts_with("```"))
-                .map(|line| format!("{}\n", line.strip_prefix(indentation).unwrap_or(line)));
+                .flat_map(|line| [line.strip_prefix(indentation).unwrap_or(line), "\n"]);
             blocks.push((language.to_owned(), block.collect()));
         }
         blocks

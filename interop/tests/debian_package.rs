@@ -80,6 +80,35 @@ async fn what_the_server_knows_outlasts_upgrade_and_removal_but_not_purge() -> R
     Ok(())
 }
 
+/// With the options that docs/installing.md tells.
+#[tokio::test]
+async fn new_settings_replace_those_that_nobody_has_changed() -> Result<()> {
+    let older = DebianPackage::make("0.0.1")?;
+    let newer = DebianPackage::make("0.0.2")?.with_settings("url_prefix = \"/new\"\n")?;
+    let beside = format!("{SETTINGS}.dpkg-dist");
+
+    for (changed, prefix) in [(None, "/new"), (Some("url_prefix = \"/changed\""), "/changed")] {
+        let system = DebianRoot::unpack()?;
+        system.install(&older)?;
+        if let Some(line) = changed {
+            let mut settings = OpenOptions::new().append(true).open(system.path(SETTINGS))?;
+            writeln!(settings, "{line}")?;
+        }
+        system.install(&newer)?;
+        assert_eq!(version(&system)?, "0.0.2");
+        assert_eq!(owners(&system)?, OWNERS);
+        let settings = fs::read_to_string(system.path(SETTINGS))?;
+        assert!(settings.ends_with(&format!("\nurl_prefix = \"{prefix}\"\n")), "{settings}");
+        let shipped = fs::read_to_string(system.path(&beside));
+        assert_eq!(shipped.is_ok_and(|text| text.ends_with("\"/new\"\n")), changed.is_some());
+
+        let server = system.serve().await?;
+        assert!(server.is_ready(&format!("{prefix}/health/ready")).await?);
+        server.stop().await?;
+    }
+    Ok(())
+}
+
 fn owners(system: &DebianRoot) -> Result<String> {
     system.run(&["stat", "--format=%n %U:%G %a", "/etc/countersign", SETTINGS, DATA])
 }

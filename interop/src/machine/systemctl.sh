@@ -48,9 +48,8 @@ start) start ;;
 stop) stop ;;
 restart | try-restart) stop; start ;;
 reload) "$unit" -s reload ;;
-is-active) runs ;;
+is-active)
+  if runs; then echo active; else echo inactive; exit 3; fi ;;
 is-enabled) echo enabled ;;
-status)
-  if runs; then echo "active (running)"; else echo "inactive (dead)"; exit 3; fi ;;
 # daemon-reload, enable, unmask ...: nothing is kept of units, and there is no boot.
 esac
