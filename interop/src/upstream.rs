@@ -42,7 +42,15 @@ impl Upstream {
     /// # Errors
     /// If no port is free.
     pub async fn start() -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        Self::start_on(0).await
+    }
+
+    /// Starts it on a port.
+    ///
+    /// # Errors
+    /// If the port is not free.
+    pub async fn start_on(port: u16) -> Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         let address = listener.local_addr()?.to_string();
         let requests = Arc::new(AtomicUsize::new(0));
         let router = Router::new().fallback(echo).with_state(Arc::clone(&requests));

@@ -20,7 +20,8 @@ start() {
   if runs; then return; fi
   case $unit in
   countersign) ;;
-  *) exec "$unit" ;;
+  apache2) apache2ctl start; return ;;
+  *) "$unit"; return ;;
   esac
   environment=$(cat /etc/systemd/system/$unit.service.d/*.conf 2>/dev/null | sed -n 's/^Environment=//p')
   rm -f /var/lib/countersign/server.json
@@ -46,7 +47,7 @@ stop() {
 case $action in
 start) start ;;
 stop) stop ;;
-restart | try-restart) stop; start ;;
+restart | try-restart) stop && start ;;
 reload) "$unit" -s reload ;;
 is-active)
   if runs; then echo active; else echo inactive; exit 3; fi ;;
