@@ -3,9 +3,10 @@
 # What systemd would confine is not confined; that has a test of its own.
 set -eu
 
-action='' unit=''
+action='' unit='' now=''
 for word; do
   case $word in
+  --now) now=$word ;;
   -*) ;;
   *) if [ -z "$action" ]; then action=$word; else unit=${word%.service}; fi ;;
   esac
@@ -49,6 +50,8 @@ start) start ;;
 stop) stop ;;
 restart | try-restart) stop && start ;;
 reload) "$unit" -s reload ;;
+disable)
+  if [ -n "$now" ]; then stop; fi ;;
 is-active)
   if runs; then echo active; else echo inactive; exit 3; fi ;;
 is-enabled) echo enabled ;;

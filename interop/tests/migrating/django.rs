@@ -66,6 +66,13 @@ async fn from_django_and_back() -> Result<()> {
     machine.follow(&until_nginx_asks).await?;
     callers.assert_let_through(401).await?;
 
+    // Somebody is registered in Django meanwhile.
+    let latecomer = KeyFiles::make(KeyFormat::ALL[0])?;
+    django.trust("latecomer", &[&latecomer.public_key()])?;
+    assert_eq!(statuses("latecomer", &latecomer).await?, [401, 401]);
+    machine.follow(&there.split_at("**2. ")?.0).await?;
+    assert_eq!(statuses("latecomer", &latecomer).await?, [200, 200]);
+
     let [middleware] = application.blocks("python").try_into().ok().context("a middleware")?;
     fs::write(machine.path("/srv/app/countersign.py"), middleware)?;
     machine.follow(&application).await?;
@@ -80,6 +87,7 @@ async fn from_django_and_back() -> Result<()> {
     django.serve_on(PORT).await?;
     let printed = machine.follow(&at_nginx).await?;
     callers.assert_let_through(401).await?;
+    assert!(machine.run(&["countersign", "health"]).is_err(), "it has stopped");
     // What was registered meanwhile, as the page has it printed.
     assert!(printed[0].contains("account.create") && printed[0].contains(NEWCOMER), "{printed:?}");
     let file = machine.path("/srv/newcomer.pub");

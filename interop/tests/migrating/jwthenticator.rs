@@ -9,6 +9,9 @@ use super::NGINX;
 
 const IDENTIFIER: &str = "5d8f6a3a-2e5b-4c0e-9a53-6a7b9d0c1e2f";
 const KEY: &str = "a key of a caller";
+/// Registers at the original after the import.
+const LATECOMER: (&str, &str) = ("2b7d6e0c-4c57-4a52-8f19-0d2b7c1d3e4f", "a key of a latecomer");
+/// Registers at Countersign alone.
 const NEWCOMER: (&str, &str) = ("0b0c1a44-7d0e-4bb4-8f2f-3d6c5b1b9a10", "a key of a newcomer");
 const REFRESH: Step = Step::Refresh { auth_on_fail: false };
 
@@ -66,6 +69,16 @@ async fn from_jwthenticator_and_back() -> Result<()> {
     machine.follow_with(&own, &there).await?;
     assert_eq!(fs::read(original.sqlite_file())?, before, "it was only read");
     client.carries_on()?;
+
+    let latecomer = Session::with_key(original.url(), LATECOMER.0, LATECOMER.1);
+    latecomer.run(&[Step::RegisterKey(LATECOMER.1.into())])?[0].value()?;
+    let latecomer = Session::with_key(NGINX, LATECOMER.0, LATECOMER.1);
+    assert!(latecomer.run(&[Step::Authenticate])?[0].error.is_some());
+    let (import, _) = there.split_at("**3. ")?;
+    machine.follow(&import.split_at("**2. ")?.1).await?;
+    latecomer.run(&[Step::Authenticate])?[0].value()?;
+
+    let before = fs::read(original.sqlite_file())?;
     let newcomer = Session::with_key(NGINX, NEWCOMER.0, NEWCOMER.1);
     let register = [Step::RegisterKey(NEWCOMER.1.into()), Step::Authenticate];
     for outcome in newcomer.run(&register)? {
