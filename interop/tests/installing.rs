@@ -31,7 +31,7 @@ async fn the_commands_of_the_page_do_what_it_says() -> Result<()> {
     let (with_systemd, rest) = page.split_at("### Without systemd")?;
     machine.follow(&with_systemd).await?;
     machine.run(&["systemctl", "stop", "countersign"])?;
-    let server = machine.begin(&rest.section("### Without systemd")?)?;
+    let mut server = machine.begin(&rest.section("### Without systemd")?)?;
     let ready = async || machine.run(&["countersign", "health"]).ok();
     eventually("the server without systemd", ready).await?;
     server.terminate().await?;

@@ -64,7 +64,8 @@ fn the_key_pair_of_the_original_signs_under_its_name() {
     let (jwt, _) = server.authenticate("a key", ID);
     let kid = sandbox.json(&["token", "inspect", &jwt])["header"]["kid"].clone();
     assert_eq!(kid.as_str().unwrap().len(), 27, "base64url of a SHA-1");
-    server.stop();
+    let log = server.stop();
+    assert!(!log.contains("is not used"), "{log}");
 
     // The same pair in variables, on a store of its own: it goes by the same name.
     let (public, private) = (sandbox.read("rsa.pub"), sandbox.read("rsa.key"));
@@ -85,6 +86,15 @@ fn the_key_pair_of_the_original_signs_under_its_name() {
     assert_eq!(Server::post(&server.public("/authenticate"), &body).0, 503);
     let keys = Server::get(&server.public("/jwks"));
     assert_eq!(keys["keys"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_key_pair_that_comes_too_late_is_said_to_be_unused() {
+    let sandbox = Sandbox::new();
+    serve(&sandbox, &[], &[]).stop();
+    let files = [("RSA_PUBLIC_KEY_PATH", "rsa.pub"), ("RSA_PRIVATE_KEY_PATH", "rsa.key")];
+    let log = serve(&sandbox, &[], &files).stop();
+    assert!(log.contains("is not used") && log.contains("signing-key import"), "{log}");
 }
 
 #[test]

@@ -29,16 +29,25 @@ pub(super) async fn ring(
 ) -> Result<LiveKeyRing, Failure> {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
     let first_keys = original_keys::read(&options.original, options.signing_algorithm)?;
-    let ring = LiveKeyRing::open(
+    let given: Vec<_> = first_keys.iter().map(|key| key.kid.clone()).collect();
+    let opening = LiveKeyRing::open(
         Arc::new(store.clone()),
         encryption_key,
         ring_settings(options, first_keys),
         (clock, random),
     );
-    ring.await.map_err(|error| match error {
+    let ring = opening.await.map_err(|error| match error {
         OpenRingError::WrongEncryptionKey(_) => Failure::usage(error),
         other => Failure::refused(other),
-    })
+    })?;
+    let known = ring.keys();
+    for kid in given.iter().filter(|kid| !known.iter().any(|(key, _)| key.kid == **kid)) {
+        tracing::warn!(
+            %kid,
+            "the key pair of RSA_PUBLIC_KEY or RSA_PUBLIC_KEY_PATH is not used: this database has signing keys already; `countersign signing-key import` adds it to them"
+        );
+    }
+    Ok(ring)
 }
 
 /// Puts the service together and begins to look after it.
