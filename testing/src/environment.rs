@@ -17,14 +17,16 @@ pub const CA: &str = "COUNTERSIGN_TEST_POSTGRES_CA";
 /// The URL of the cluster that all tests of a run share, as its superuser.
 pub const URL: &str = "COUNTERSIGN_TEST_POSTGRES_URL";
 
+/// The program of a Redis server.
+pub const REDIS: &str = "COUNTERSIGN_TEST_REDIS";
+
 /// The value of one of these variables.
 ///
 /// # Errors
 /// If it is not set: these tests are run by `cargo xtask test`.
 pub fn variable(name: &str) -> Result<String> {
-    env::var(name).with_context(|| {
-        format!("{name} is not set: run `cargo xtask test`, which fetches PostgreSQL and starts it")
-    })
+    env::var(name)
+        .with_context(|| format!("{name} is not set: run `cargo xtask test`, which fetches it"))
 }
 
 /// The path in one of these variables.

@@ -1,4 +1,4 @@
-//! A real PostgreSQL for tests and benchmarks.
+//! A real PostgreSQL, and a real Redis, for tests and benchmarks.
 //!
 //! `cargo xtask test` fetches the server, prepares a [`Template`] once, and
 //! starts one cluster for the whole run. A test asks for a database of its own
@@ -17,6 +17,8 @@
 //! [`Postgres::of_its_own`], and again `fresh_database` on it. Where the tools
 //! are is told in environment variables; without them a test fails and says so.
 //!
+//! A [`Redis`] is made by each test for itself: it starts in no time.
+//!
 //! Everything listens on the loopback interface, with a random password and a
 //! certificate of an authority made with the template.
 
@@ -27,10 +29,12 @@ pub mod environment;
 mod place;
 mod postgres;
 mod random;
+mod redis;
 mod template;
 mod user;
 
 #[cfg(feature = "databases")]
 pub use database::{Database, fresh_database};
 pub use postgres::{Durability, Postgres};
+pub use redis::Redis;
 pub use template::Template;

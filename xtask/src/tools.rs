@@ -65,6 +65,10 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<Vec<Tool>> {
             path: debian::program(&debian, "openssl", "openssl")?,
         },
         Tool {
+            variable: "COUNTERSIGN_TEST_REDIS",
+            path: debian::program(&debian, "redis-server", "redis-server")?,
+        },
+        Tool {
             variable: "COUNTERSIGN_TEST_SSH_KEYGEN",
             path: debian::program(&debian, "openssh-client", "ssh-keygen")?,
         },

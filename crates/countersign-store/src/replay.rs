@@ -6,6 +6,8 @@
 //! the process before may have taken.
 //! [`DurableReplayGuard`] puts a journal under a wheel, so that what was used
 //! stays used across a `kill -9`: the wheel judges, the journal remembers.
+//! [`RedisReplayGuard`] remembers in Redis, for several servers (feature `redis`).
+//! [`CircuitBreaker`] asks a guard that does not answer only now and then.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -18,11 +20,17 @@
 //! let guard: Arc<dyn ReplayGuard> = Arc::new(wheel);
 //! ```
 
+mod breaker;
 pub mod conformance;
 mod durable;
+mod hold;
 mod journal;
 mod limits;
+#[cfg(feature = "redis")]
+mod redis;
 mod scribe;
+#[cfg(feature = "redis")]
+mod shared;
 mod shares;
 mod since_start;
 mod slot;
@@ -30,9 +38,15 @@ mod slot;
 mod sql;
 mod wheel;
 
+pub use breaker::{BreakerLimits, CircuitBreaker};
 pub use durable::{DurableReplayGuard, OpenError};
 pub use journal::{JournalBatch, JournalError, NonceJournal, RecordedUse, Recovered};
-pub use limits::{JournalLimits, ReplayLimits};
+pub use limits::{JournalLimits, ReplayLimits, SharedLimits};
+#[cfg(feature = "redis")]
+pub use redis::{
+    Namespace, NamespaceError, RedisDurability, RedisError, RedisReplayGuard, RedisServer,
+    RedisUrl, RedisUrlError,
+};
 pub use since_start::GuardSinceStart;
 #[cfg(feature = "sql")]
 pub use sql::SqlJournal;

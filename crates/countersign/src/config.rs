@@ -5,14 +5,16 @@ mod compat;
 mod file;
 mod installation;
 mod options;
+mod replay;
 mod settings;
 mod values;
 
 pub(crate) use compat::{Compat, Original, OriginalKeys};
 pub(crate) use installation::InstallationArgs;
 pub(crate) use options::ServeOptions;
+pub(crate) use replay::{GuardChoice, RedisSettings};
 pub(crate) use settings::{DatabaseLocation, Limits, Settings, TlsFiles, TokenOptions};
-pub(crate) use values::{LogFormat, LogLevel, Registration, ReplayGuardKind, Span, Synchronous};
+pub(crate) use values::{LogFormat, LogLevel, Registration, Span, Synchronous};
 
 use std::path::Path;
 

@@ -71,3 +71,23 @@ impl Default for JournalLimits {
         Self { queue: 8192, batch: 8192, commit: Duration::from_secs(2) }
     }
 }
+
+/// How a guard whose memory several servers share waits for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SharedLimits {
+    /// The longest that one use waits for its answer before it is refused as
+    /// [`Unavailable`](countersign_core::ports::GuardError::Unavailable).
+    pub answer: Duration,
+    /// The longest that it may take to connect.
+    pub connect: Duration,
+    /// The most uses that wait at once. Beyond it tokens are refused as
+    /// [`Unavailable`](countersign_core::ports::GuardError::Unavailable), unspent. At least
+    /// one.
+    pub waiting: usize,
+}
+
+impl Default for SharedLimits {
+    fn default() -> Self {
+        Self { answer: Duration::from_secs(1), connect: Duration::from_secs(2), waiting: 8192 }
+    }
+}

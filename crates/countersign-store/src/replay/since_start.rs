@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use countersign_core::ports::{GuardError, ReplayGuard, Spend};
 use countersign_core::{Clock, Random, UnixTime};
 
+use super::hold;
 use super::limits::ReplayLimits;
 use super::wheel::ReplayWheel;
 
@@ -43,21 +44,12 @@ impl GuardSinceStart {
 #[async_trait]
 impl ReplayGuard for GuardSinceStart {
     async fn spend(&self, spend: Spend<'_>) -> Result<(), GuardError> {
-        let remembered_from = self.started + spend.tolerance;
-        // What the process before took is not later than this; a token is of the instant
-        // itself or of one before.
-        if spend.time <= remembered_from {
-            let now = self.clock.now();
-            return Err(if now > remembered_from + spend.tolerance {
-                GuardError::OutsideWindow
-            } else {
-                GuardError::Unavailable(
-                    "this process has started so lately that the one before may have taken the \
-                     token"
-                        .to_owned(),
-                )
-            });
-        }
+        let since = (self.started, spend.tolerance);
+        hold::judge(&spend, since, self.clock.now()).map_err(|held| {
+            held.because(
+                "this process has started so lately that the one before may have taken the token",
+            )
+        })?;
         self.wheel.record(&spend)
     }
 }

@@ -308,7 +308,8 @@ impl Slots {
     }
 }
 
-fn check_window(spend: &Spend<'_>, now: UnixTime) -> Result<(), GuardError> {
+/// Whether the token's time lies in the window, edges included.
+pub(super) fn check_window(spend: &Spend<'_>, now: UnixTime) -> Result<(), GuardError> {
     let window = now - spend.tolerance..=now + spend.tolerance;
     if window.contains(&spend.time) { Ok(()) } else { Err(GuardError::OutsideWindow) }
 }

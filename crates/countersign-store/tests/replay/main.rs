@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod breaker;
 mod durable;
 mod killed;
 mod memory_journal;
 mod model;
+mod redis;
 mod sql_journal;
 mod support;
 mod wheel;

@@ -5,6 +5,7 @@ mod assemble;
 mod first_start;
 mod listeners;
 mod original_keys;
+mod replay_guard;
 mod tokens;
 
 use std::path::PathBuf;

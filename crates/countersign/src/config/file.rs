@@ -40,6 +40,8 @@ fn relative_to(directory: &Path, options: ServeOptions) -> ServeOptions {
         tls_cert: join(options.tls_cert),
         tls_key: join(options.tls_key),
         encryption_key_file: join(options.encryption_key_file),
+        redis_url_file: join(options.redis_url_file),
+        redis_ca_file: join(options.redis_ca_file),
         rules_file: join(options.rules_file),
         request_keys: options
             .request_keys

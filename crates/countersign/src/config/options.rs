@@ -206,6 +206,37 @@ pub(crate) struct ServeOptions {
     #[arg(long, value_name = "N", env = "COUNTERSIGN_REPLAY_CAPACITY", help_heading = "Storage")]
     pub(crate) replay_capacity: Option<u32>,
 
+    /// How long a replay guard outside of this process may take before callers get 503. [default: 1s]
+    #[arg(long, value_name = "SPAN", env = "COUNTERSIGN_REPLAY_TIMEOUT", help_heading = "Storage")]
+    pub(crate) replay_timeout: Option<Span>,
+
+    /// The Redis of --replay-guard redis: redis://user:password@host/0, redis+cluster://host,host or redis+sentinel://host,host/name; rediss with TLS.
+    #[arg(long, value_name = "URL", hide_env_values = true, help_heading = "Storage")]
+    #[arg(env = "COUNTERSIGN_REDIS_URL")]
+    pub(crate) redis_url: Option<String>,
+
+    /// A file with the URL of Redis, instead of --redis-url.
+    #[arg(long, value_name = "FILE", env = "COUNTERSIGN_REDIS_URL_FILE", help_heading = "Storage")]
+    pub(crate) redis_url_file: Option<PathBuf>,
+
+    /// What sets this installation's keys apart in a Redis that others use too. [default: the installation's id]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "COUNTERSIGN_REDIS_NAMESPACE",
+        help_heading = "Storage"
+    )]
+    pub(crate) redis_namespace: Option<String>,
+
+    /// Certificate (PEM) of the authority of Redis's certificates. [default: the system's authorities]
+    #[arg(long, value_name = "FILE", env = "COUNTERSIGN_REDIS_CA_FILE", help_heading = "Storage")]
+    pub(crate) redis_ca_file: Option<PathBuf>,
+
+    /// Vouch for a Redis that hides its settings: it keeps what it acknowledges (appendfsync always) and evicts nothing.
+    #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
+    #[arg(env = "COUNTERSIGN_DANGEROUS_REDIS_DURABILITY_UNCHECKED", help_heading = "Storage")]
+    pub(crate) dangerous_redis_durability_unchecked: Option<bool>,
+
     /// When SQLite waits for the disk. [default: normal]
     #[arg(long, value_enum, env = "COUNTERSIGN_SYNCHRONOUS", help_heading = "Storage")]
     pub(crate) synchronous: Option<Synchronous>,
@@ -305,6 +336,14 @@ impl ServeOptions {
             encryption_key_file: self.encryption_key_file.or(other.encryption_key_file),
             replay_guard: self.replay_guard.or(other.replay_guard),
             replay_capacity: self.replay_capacity.or(other.replay_capacity),
+            replay_timeout: self.replay_timeout.or(other.replay_timeout),
+            redis_url: self.redis_url.or(other.redis_url),
+            redis_url_file: self.redis_url_file.or(other.redis_url_file),
+            redis_namespace: self.redis_namespace.or(other.redis_namespace),
+            redis_ca_file: self.redis_ca_file.or(other.redis_ca_file),
+            dangerous_redis_durability_unchecked: self
+                .dangerous_redis_durability_unchecked
+                .or(other.dangerous_redis_durability_unchecked),
             synchronous: self.synchronous.or(other.synchronous),
             max_header_bytes: self.max_header_bytes.or(other.max_header_bytes),
             request_timeout: self.request_timeout.or(other.request_timeout),

@@ -20,7 +20,8 @@ use ipnet::IpNet;
 
 use super::compat::Original;
 use super::options::ServeOptions;
-use super::values::{LogFormat, LogLevel, Registration, ReplayGuardKind, Span, Synchronous};
+use super::replay::ReplaySettings;
+use super::values::{LogFormat, LogLevel, Registration, Span, Synchronous};
 use crate::data_directory;
 use crate::data_directory::Paths;
 use crate::failure::Failure;
@@ -66,8 +67,7 @@ pub(crate) struct Settings {
     pub(crate) tokens: TokenOptions,
     pub(crate) database: DatabaseLocation,
     pub(crate) encryption_key_file: Option<PathBuf>,
-    pub(crate) replay_guard: ReplayGuardKind,
-    pub(crate) replay_capacity: usize,
+    pub(crate) replay: ReplaySettings,
     pub(crate) synchronous: Synchronous,
     pub(crate) limits: Limits,
     pub(crate) request_keys: Vec<PathBuf>,
@@ -153,6 +153,8 @@ impl Settings {
     /// help text, which a test compares).
     pub(super) fn resolve(options: ServeOptions, original: Original) -> Result<Self, Failure> {
         let names = IdentityHeaders::default();
+        let capacity = count("replay_capacity", options.replay_capacity, 1 << 24)?;
+        let replay = ReplaySettings::resolve(&options, capacity)?;
         let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let settings = Self {
             data_dir: options.data_dir.map_or_else(data_directory::default_path, Ok)?,
@@ -228,8 +230,7 @@ impl Settings {
                 },
             )?,
             encryption_key_file: options.encryption_key_file,
-            replay_guard: options.replay_guard.unwrap_or(ReplayGuardKind::Durable),
-            replay_capacity: count("replay_capacity", options.replay_capacity, 1 << 24)?,
+            replay,
             synchronous: options.synchronous.unwrap_or(Synchronous::Normal),
             limits: Limits {
                 header_bytes: header_bytes(options.max_header_bytes.unwrap_or(32_768))?,
@@ -385,6 +386,7 @@ fn header(
 
 #[cfg(test)]
 mod tests {
+    use super::super::replay::GuardChoice;
     use super::*;
 
     fn resolve(toml: &str) -> Result<Settings, Failure> {
@@ -429,7 +431,8 @@ mod tests {
             ("database_connect_timeout", span(PostgresLimits::default().connect_timeout)),
             ("database_statement_timeout", span(PostgresLimits::default().statement_timeout)),
             ("replay_guard", "durable".into()),
-            ("replay_capacity", settings.replay_capacity.to_string()),
+            ("replay_capacity", settings.replay.capacity.to_string()),
+            ("replay_timeout", span(settings.replay.timeout)),
             ("synchronous", "normal".into()),
             ("max_header_bytes", limits.header_bytes.to_string()),
             ("request_timeout", span(limits.request_timeout)),
@@ -444,7 +447,7 @@ mod tests {
             assert!(help.to_lowercase().contains(&expected), "{name}: {help}");
         }
         assert_eq!(settings.tokens.registration, Registration::Internal);
-        assert_eq!(settings.replay_guard, ReplayGuardKind::Durable);
+        assert!(matches!(settings.replay.guard, GuardChoice::Durable));
         assert_eq!(settings.synchronous, Synchronous::Normal);
         assert_eq!(settings.log_format, LogFormat::Text);
         assert_eq!(settings.log_level, LogLevel::Info);
@@ -469,6 +472,14 @@ mod tests {
             ("max_header_bytes = 100", "max_header_bytes"),
             ("max_connections = 0", "max_connections"),
             ("replay_capacity = 0", "replay_capacity"),
+            ("replay_timeout = \"0s\"", "replay_timeout"),
+            ("replay_guard = \"redis\"", "redis_url"),
+            ("redis_url = \"redis://:secret@a\"", "redis_url"),
+            ("replay_guard = \"redis\"\nredis_url = \"http://:secret@a\"", "redis_url"),
+            (
+                "replay_guard = \"redis\"\nredis_url = \"redis://a\"\nredis_namespace = \"{}\"",
+                "redis_namespace",
+            ),
             ("request_timeout = \"0s\"", "request_timeout"),
             ("header_timeout = \"0s\"", "header_timeout"),
             ("tolerance = \"0s\"", "tolerance"),

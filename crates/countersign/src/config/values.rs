@@ -39,10 +39,12 @@ impl<'de> Deserialize<'de> for Span {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ReplayGuardKind {
-    /// Remembers across a restart, even after `kill -9`.
+    /// Remembers in a file of this server's, across a restart, even after `kill -9`.
     Durable,
     /// Forgets at a restart: a token may then be used once more inside its window.
     Memory,
+    /// Remembers in Redis, for all servers that share it.
+    Redis,
 }
 
 /// Where API keys can be registered without anybody's signature.

@@ -4,7 +4,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use countersign_core::ports::ReplayGuard;
 use countersign_core::{EncryptionKey, PublicKey, SignedRequestPolicy};
 use countersign_server::internal::{AllowedHosts, JwksUrlRule, Scheme};
 use countersign_server::layers::Limits;
@@ -12,20 +11,14 @@ use countersign_server::{
     GuardCheck, Ports, ReadinessCheck, Service, Settings as ServiceSettings, StoreCheck,
     TrustedProxies,
 };
-use countersign_store::replay::{
-    DurableReplayGuard, JournalLimits, ReplayLimits, ReplayWheel, SqlJournal,
-};
-use countersign_store::{HttpFetcher, JwksUrl, LiveDirectory, RemoteJwks, SqlStore, SqliteFile};
+use countersign_store::{HttpFetcher, JwksUrl, LiveDirectory, RemoteJwks, SqlStore};
 use countersign_system::{SystemClock, SystemRandom};
 
-use super::tokens;
-use crate::config::{ReplayGuardKind, Settings};
+use super::{replay_guard, tokens};
+use crate::config::Settings;
 use crate::databases::Databases;
 use crate::failure::Failure;
 use crate::key_file;
-
-/// How often a wheel that nobody uses is freed of what it need not remember.
-const SWEEP_INTERVAL: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// A service, and what must be written down when it ends.
 pub(super) struct Assembled {
@@ -45,8 +38,8 @@ impl Assembled {
         encryption_key: EncryptionKey,
         instance_id: String,
     ) -> Result<Self, Failure> {
+        let guard = replay_guard::open(settings, databases.nonces.clone(), &instance_id).await?;
         let service_settings = service_settings(settings, instance_id)?;
-        let guard = replay_guard(settings, databases.nonces.clone()).await?;
         let remote_jwks = RemoteJwks::new(
             settings.jwks_rules(),
             Arc::new(HttpFetcher::new(settings.jwks_rules())),
@@ -127,28 +120,4 @@ fn internal_hosts(settings: &Settings) -> AllowedHosts {
 fn request_keys(settings: &Settings) -> Result<Vec<PublicKey>, Failure> {
     let read = |path: &std::path::PathBuf| key_file::read_public(Path::new(path));
     settings.request_keys.iter().map(|path| read(path).map(|(key, _)| key)).collect()
-}
-
-async fn replay_guard(
-    settings: &Settings,
-    file: SqliteFile,
-) -> Result<Arc<dyn ReplayGuard>, Failure> {
-    let limits = ReplayLimits::with_capacity(settings.replay_capacity);
-    match settings.replay_guard {
-        ReplayGuardKind::Durable => {
-            let journal = Arc::new(SqlJournal::new(file));
-            let limits = (limits, JournalLimits::default());
-            let guard =
-                DurableReplayGuard::open(journal, limits, Arc::new(SystemClock), &SystemRandom);
-            Ok(Arc::new(guard.await.map_err(Failure::refused)?))
-        }
-        ReplayGuardKind::Memory => {
-            tracing::warn!(
-                "replay_guard is memory: a restart forgets which tokens were used, and they can be used once more within their window"
-            );
-            let wheel = Arc::new(ReplayWheel::new(limits, Arc::new(SystemClock), &SystemRandom));
-            wheel.sweep_every(SWEEP_INTERVAL);
-            Ok(wheel)
-        }
-    }
 }

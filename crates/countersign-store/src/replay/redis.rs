@@ -1,0 +1,109 @@
+//! The replay guard that servers share through Redis.
+//!
+//! A request walks `register` (one `SET NX` with the attempt's id), which asks `link` for
+//! the present `session`: connections to the masters, opened together and never mended. A
+//! session that is not beyond doubt ends, and the next one is judged by `survey` (what Redis
+//! is, and whether it keeps what it acknowledges) and `epoch` (what it was before).
+
+mod epoch;
+mod link;
+mod masters;
+mod register;
+mod session;
+mod survey;
+mod url;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use countersign_core::ports::{GuardError, ReplayGuard, Spend};
+use countersign_core::{Clock, Random};
+
+use self::link::Link;
+use self::register::RedisRegister;
+use super::limits::{ReplayLimits, SharedLimits};
+use super::shared::SharedGuard;
+
+pub use self::epoch::{Namespace, NamespaceError};
+pub use self::session::RedisError;
+pub use self::url::{RedisUrl, RedisUrlError};
+
+/// Where a Redis is, and what may be expected of it.
+#[derive(Clone, Debug)]
+pub struct RedisServer {
+    /// Its addresses.
+    pub url: RedisUrl,
+    /// What sets this installation's keys apart from those of others in the same Redis.
+    pub namespace: Namespace,
+    /// The certificate of the authority that its servers show theirs of, PEM; else the
+    /// system's authorities count.
+    pub root_certificate: Option<Vec<u8>>,
+    /// Who says that it keeps what it acknowledges.
+    pub durability: RedisDurability,
+}
+
+/// Who says that a Redis keeps what it acknowledges, and evicts nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RedisDurability {
+    /// Redis itself: it is asked for its settings at each connection.
+    Checked,
+    /// The operator. For services that hide their settings (`CONFIG`). If it is not so,
+    /// tokens can be used again after a restart of Redis.
+    DangerouslyVouchedFor,
+}
+
+/// Remembers spent nonces in Redis, for as many servers as share it.
+///
+/// # One entry, one round trip
+/// `SET key attempt NX PX lifetime GET` enters a use once, whoever tries, and answers with
+/// the attempt that was there before. A connection that broke leaves it open whether the
+/// entry was made: the guard tries again under the same attempt, and knows its own.
+///
+/// # What Redis may have forgotten
+/// As long as one process runs, with `appendfsync always` and `noeviction` (both are checked
+/// with each connection), nothing it acknowledged is lost. After any change of that process,
+/// of its replication history or of the cluster's layout, and with a Redis that knows nothing
+/// of this installation, tokens that may have been accepted before are refused as
+/// [`GuardError::Unavailable`] until the tolerance has passed.
+///
+/// # When Redis is away
+/// Uses are refused as [`GuardError::Unavailable`], while a task of the guard's own connects
+/// again. Put a [`CircuitBreaker`](super::CircuitBreaker) around it, so that they do not wait
+/// each.
+pub struct RedisReplayGuard(SharedGuard<RedisRegister>);
+
+impl RedisReplayGuard {
+    /// Connects, and starts the task that keeps connected, in the current runtime. It ends
+    /// when the guard is dropped.
+    ///
+    /// `tolerance` is the widest that uses come with: what is remembered for longer by one
+    /// server is so by all.
+    ///
+    /// # Errors
+    /// [`RedisError`] if Redis answers and will not do. If it cannot be reached the guard
+    /// starts all the same, and has nothing accepted until it can.
+    pub async fn start(
+        (server, tolerance): (RedisServer, Duration),
+        limits: (ReplayLimits, SharedLimits),
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Result<Self, RedisError> {
+        let namespace = server.namespace.clone();
+        let opener = session::Opener::new(server, tolerance, limits.1, Arc::clone(&clock));
+        let link = Link::start(opener).await?;
+        let register = RedisRegister::new(link, namespace, Arc::clone(&clock));
+        Ok(Self(SharedGuard::new(register, limits, clock, random)))
+    }
+}
+
+#[async_trait]
+impl ReplayGuard for RedisReplayGuard {
+    async fn spend(&self, spend: Spend<'_>) -> Result<(), GuardError> {
+        self.0.spend(spend).await
+    }
+
+    async fn check(&self) -> Result<(), GuardError> {
+        self.0.check().await
+    }
+}

@@ -1,0 +1,152 @@
+//! Which servers take keys, and which keys.
+
+use std::ops::RangeInclusive;
+
+use redis::aio::MultiplexedConnection;
+use redis::sentinel::{SentinelClientBuilder, SentinelServerType};
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, TlsCertificates, Value,
+};
+
+use super::session::RedisError;
+use super::url::{Topology, at};
+use crate::replay::limits::SharedLimits;
+
+/// How many slots the keys of a cluster fall into.
+const SLOTS: u16 = 16_384;
+
+/// A connected master, and the slots whose keys it takes.
+pub(super) struct Master {
+    pub(super) connection: MultiplexedConnection,
+    pub(super) slots: Vec<RangeInclusive<u16>>,
+}
+
+impl Master {
+    /// Whether it takes this key.
+    pub(super) fn takes(&self, key: &[u8]) -> bool {
+        // Our keys have no braces, so all of a key is hashed.
+        let slot = crc16::State::<crc16::XMODEM>::calculate(key) % SLOTS;
+        self.slots.iter().any(|slots| slots.contains(&slot))
+    }
+}
+
+/// How connections are made.
+pub(super) struct Dialer {
+    certificates: TlsCertificates,
+    config: AsyncConnectionConfig,
+}
+
+impl Dialer {
+    pub(super) fn new(root_certificate: Option<Vec<u8>>, limits: SharedLimits) -> Self {
+        Self {
+            certificates: TlsCertificates { client_tls: None, root_cert: root_certificate },
+            config: AsyncConnectionConfig::new()
+                .set_connection_timeout(Some(limits.connect))
+                .set_response_timeout(Some(limits.answer)),
+        }
+    }
+
+    /// Connects to all masters, as the topology has them now.
+    pub(super) async fn masters(&self, topology: &Topology) -> Result<Vec<Master>, RedisError> {
+        let all = || vec![0..=SLOTS - 1];
+        match topology {
+            Topology::Single(server) => {
+                Ok(vec![Master { connection: self.connect(server).await?, slots: all() }])
+            }
+            Topology::Sentinels { sentinels, service } => {
+                let server = self.ask_sentinels(sentinels, service).await?;
+                Ok(vec![Master { connection: self.connect(&server).await?, slots: all() }])
+            }
+            Topology::Cluster(seeds) => {
+                let mut failure = RedisError::Unreachable("the cluster has no server".to_owned());
+                for seed in seeds {
+                    match self.cluster(seed).await {
+                        Ok(masters) => return Ok(masters),
+                        Err(error) => failure = error,
+                    }
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    async fn connect(&self, server: &ConnectionInfo) -> Result<MultiplexedConnection, RedisError> {
+        let client = match server.addr() {
+            ConnectionAddr::TcpTls { .. } => {
+                Client::build_with_tls(server.clone(), self.certificates.clone())?
+            }
+            _ => Client::open(server.clone())?,
+        };
+        Ok(client.get_multiplexed_async_connection_with_config(&self.config).await?)
+    }
+
+    /// The master that the first sentinel to answer names, which says so itself.
+    async fn ask_sentinels(
+        &self,
+        sentinels: &[ConnectionInfo],
+        service: &str,
+    ) -> Result<ConnectionInfo, RedisError> {
+        let addresses = sentinels.iter().map(|sentinel| sentinel.addr().clone());
+        let mut builder =
+            SentinelClientBuilder::new(addresses, service, SentinelServerType::Master)?;
+        let settings = &sentinels[0];
+        if matches!(settings.addr(), ConnectionAddr::TcpTls { .. }) {
+            builder = builder
+                .set_client_to_redis_tls_mode(redis::TlsMode::Secure)
+                .set_client_to_redis_certificates(self.certificates.clone())
+                .set_client_to_sentinel_certificates(self.certificates.clone());
+        }
+        let login = settings.redis_settings();
+        if let Some(username) = login.username() {
+            builder = builder.set_client_to_redis_username(username);
+        }
+        if let Some(password) = login.password() {
+            builder = builder.set_client_to_redis_password(password);
+        }
+        let mut client = builder.set_client_to_redis_db(login.db()).build()?;
+        Ok(client.async_get_client().await?.get_connection_info().clone())
+    }
+
+    /// Connects to each master that this server of a cluster knows.
+    async fn cluster(&self, seed: &ConnectionInfo) -> Result<Vec<Master>, RedisError> {
+        let mut connection = self.connect(seed).await?;
+        let layout: Vec<Vec<Value>> =
+            redis::cmd("CLUSTER").arg("SLOTS").query_async(&mut connection).await?;
+        let mut masters: Vec<(String, u16, Master)> = Vec::new();
+        for range in &layout {
+            let (host, port, slots) = read_range(range, seed)?;
+            let known = masters.iter_mut().find(|known| known.0 == host && known.1 == port);
+            if let Some((_, _, master)) = known {
+                master.slots.push(slots);
+            } else {
+                let connection = self.connect(&at(seed, host.clone(), port)).await?;
+                masters.push((host, port, Master { connection, slots: vec![slots] }));
+            }
+        }
+        Ok(masters.into_iter().map(|(_, _, master)| master).collect())
+    }
+}
+
+/// The first and the last slot of a range, and its master: the first server after them.
+fn read_range(
+    range: &[Value],
+    seed: &ConnectionInfo,
+) -> Result<(String, u16, RangeInclusive<u16>), RedisError> {
+    let [first, last, Value::Array(master), ..] = range else {
+        return Err(RedisError::unexpected("CLUSTER SLOTS"));
+    };
+    let [host, port, ..] = master.as_slice() else {
+        return Err(RedisError::unexpected("CLUSTER SLOTS"));
+    };
+    let number = |value| redis::from_redis_value_ref::<u16>(value);
+    let read = || Ok((number(first)?, number(last)?, number(port)?));
+    let (first, last, port) =
+        read().map_err(|_: redis::ParsingError| RedisError::unexpected("CLUSTER SLOTS"))?;
+    let host: Option<String> = redis::from_redis_value_ref(host).unwrap_or_default();
+    // A server that does not know its own name leaves it to whoever asks.
+    let host = host.filter(|host| !host.is_empty()).unwrap_or_else(|| match seed.addr() {
+        ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } => host.clone(),
+        other => other.to_string(),
+    });
+    Ok((host, port, first..=last))
+}

@@ -1,0 +1,118 @@
+//! Entering uses, each in one round trip.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use countersign_core::ports::{GuardError, Spend};
+use countersign_core::{Clock, UnixTime};
+use redis::{ErrorKind, ServerErrorKind};
+
+use super::epoch::Namespace;
+use super::link::Link;
+use super::session::{RedisError, Session};
+use crate::replay::shared::{Attempt, Register};
+use crate::replay::wheel::check_window;
+
+/// Uses in Redis, each under a key of its own that expires.
+pub(super) struct RedisRegister {
+    link: Link,
+    namespace: Namespace,
+    clock: Arc<dyn Clock>,
+}
+
+/// What became of one try.
+enum Tried {
+    Answered(Result<(), GuardError>),
+    /// Nobody knows; the next session will.
+    InDoubt,
+}
+
+impl RedisRegister {
+    pub(super) fn new(link: Link, namespace: Namespace, clock: Arc<dyn Clock>) -> Self {
+        Self { link, namespace, clock }
+    }
+
+    async fn attempt(&self, session: &Session, spend: &Spend<'_>, attempt: Attempt) -> Tried {
+        let now = self.clock.now();
+        let judged = session.judge(spend, now).and_then(|()| check_window(spend, now));
+        if let Err(refused) = judged {
+            return Tried::Answered(Err(refused));
+        }
+        let key = self.namespace.key(spend.key);
+        let mut connection = match session.connection(key.as_bytes()) {
+            Ok(connection) => connection,
+            Err(error) => return Tried::Answered(Err(unavailable(&error))),
+        };
+        let mut set = redis::cmd("SET");
+        set.arg(key).arg(&attempt.0).arg("NX").arg("GET");
+        set.arg("PX").arg(lifetime(session, spend, now).as_millis());
+        let answer: Result<Option<Vec<u8>>, _> = set.query_async(&mut connection).await;
+        match answer {
+            // A process that was replaced may have answered as if it were not.
+            Ok(_) if session.is_over() => Tried::InDoubt,
+            Ok(None) => Tried::Answered(Ok(())),
+            // Entered by this same attempt, over a connection that broke.
+            Ok(Some(entered)) if entered == attempt.0 => Tried::Answered(Ok(())),
+            Ok(Some(_)) => Tried::Answered(Err(GuardError::Replayed)),
+            Err(error) => failed(session, &error),
+        }
+    }
+}
+
+/// What an error leaves open.
+fn failed(session: &Session, error: &redis::RedisError) -> Tried {
+    match error.kind() {
+        // At `maxmemory`, and nothing may be evicted.
+        _ if error.code() == Some("OOM") => Tried::Answered(Err(GuardError::Full)),
+        // Somebody else takes this key now: it moved, or the master became a replica.
+        ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::ReadOnly) => {
+            session.end();
+            Tried::InDoubt
+        }
+        ErrorKind::Server(_) | ErrorKind::Extension => {
+            Tried::Answered(Err(GuardError::Unavailable(error.to_string())))
+        }
+        _ => {
+            session.end();
+            Tried::InDoubt
+        }
+    }
+}
+
+#[async_trait]
+impl Register for RedisRegister {
+    fn admit(&self, spend: &Spend<'_>, now: UnixTime) -> Result<(), GuardError> {
+        self.link.session().map_err(|error| unavailable(&error))?.judge(spend, now)
+    }
+
+    async fn enter(&self, spend: &Spend<'_>, attempt: Attempt) -> Result<(), GuardError> {
+        let mut session = self.link.session().map_err(|error| unavailable(&error))?;
+        // Ends with the limit that the caller sets.
+        loop {
+            match self.attempt(&session, spend, attempt).await {
+                Tried::Answered(answer) => return answer,
+                Tried::InDoubt => {
+                    let next = self.link.next(&session).await;
+                    session = next.map_err(|error| unavailable(&error))?;
+                }
+            }
+        }
+    }
+
+    fn check(&self) -> Result<(), GuardError> {
+        self.link.session().map(drop).map_err(|error| unavailable(&error))
+    }
+}
+
+/// From now until no server can accept the token any more, whatever its tolerance.
+fn lifetime(session: &Session, spend: &Spend<'_>, now: UnixTime) -> Duration {
+    let tolerance = spend.tolerance.max(session.epoch.tolerance);
+    let until = Spend { tolerance, ..*spend }.remember_until();
+    // Rounded up to the millisecond.
+    until.saturating_duration_since(now) + Duration::from_millis(1)
+}
+
+fn unavailable(error: &RedisError) -> GuardError {
+    GuardError::Unavailable(error.to_string())
+}

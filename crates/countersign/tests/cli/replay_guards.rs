@@ -1,0 +1,94 @@
+//! Replay guards outside of the server's process.
+
+use tokio::time::Instant;
+
+use countersign_testbed::Redis;
+use serde_json::json;
+
+use crate::support::{Sandbox, Server, wait_for};
+
+const ID: &str = "3fa85f64-5717-4562-b3fc-2c963f66afa6";
+/// A short wait at a first contact.
+const QUICK: [&str; 4] = ["--tolerance", "2s", "--replay-guard", "redis"];
+
+/// Waits until signed requests are taken: after a first contact that is the tolerance.
+fn until_settled(sandbox: &Sandbox, server: &Server) {
+    wait_for("signed requests to be taken", || {
+        let made = sandbox.run(&["account", "list"]);
+        (made.code == 0).then_some(())
+    });
+    sandbox.account("robot");
+    assert_eq!(server.forward_auth(&sandbox.authorization("robot")), 200);
+}
+
+#[test]
+fn redis_remembers_across_kill_9_of_the_server() {
+    let sandbox = Sandbox::new();
+    let redis = Redis::start(&sandbox.path("."), &[]).unwrap();
+    sandbox.write("redis-url", format!("{}/0\n", redis.url()));
+    let arguments = [&QUICK[..], &["--redis-url-file", "redis-url"]].concat();
+    let server = sandbox.serve(&arguments);
+    until_settled(&sandbox, &server);
+    let (used, unused) = (sandbox.authorization("robot"), sandbox.authorization("robot"));
+    assert_eq!(server.forward_auth(&used), 200);
+    assert_eq!(server.forward_auth(&used), 401);
+    server.kill();
+    let server = sandbox.serve(&arguments);
+    assert_eq!(server.forward_auth(&used), 401);
+    assert_eq!(server.forward_auth(&unused), 200, "the same Redis: nobody has to wait");
+}
+
+#[test]
+fn a_hung_redis_is_503_within_the_limit_while_access_tokens_go_on() {
+    let sandbox = Sandbox::new();
+    let redis = Redis::start(&sandbox.path("."), &[]).unwrap();
+    let variables = [("COUNTERSIGN_REDIS_URL", &*redis.url())];
+    let arguments = [&QUICK[..], &["--replay-timeout", "500ms"]].concat();
+    let server = sandbox.serve_with(&arguments, &variables);
+    until_settled(&sandbox, &server);
+    let body = json!({ "key": "a key", "identifier": ID });
+    assert_eq!(Server::post(&server.internal("/register_key"), &body).0, 201);
+    let (jwt, _) = server.authenticate("a key", ID);
+
+    redis.pause().unwrap();
+    let before = Instant::now();
+    let signed = || server.forward_auth(&sandbox.authorization("robot"));
+    let bearer = || server.forward_auth(&format!("Bearer {jwt}"));
+    for _ in 0..20 {
+        assert_eq!(signed(), 503);
+        assert_eq!(bearer(), 200);
+    }
+    // Twenty times a limit that nobody keeps would be forever.
+    assert!(before.elapsed().as_secs() < 60);
+    sandbox.fails(4, &["health"]);
+
+    redis.resume().unwrap();
+    wait_for("signed requests to be taken again", || (signed() == 200).then_some(()));
+    assert_eq!(bearer(), 200);
+    let log = server.stop();
+    assert!(log.contains("left alone") && log.contains("answers again"), "{log}");
+}
+
+#[test]
+fn a_redis_that_could_forget_keeps_the_server_from_starting() {
+    let sandbox = Sandbox::new();
+    let redis = Redis::start(&sandbox.path("."), &["--appendfsync", "everysec"]).unwrap();
+    let mut command = sandbox.command(&["serve", "--listen=127.0.0.1:0"]);
+    command.args(["--internal-listen=127.0.0.1:0", "--replay-guard=redis"]);
+    let url = redis.url().replace("redis://", "redis://default:secret-word@");
+    let said = crate::support::Said::of(command.env("COUNTERSIGN_REDIS_URL", url));
+    assert_eq!(said.code, 2, "{}", said.stderr);
+    assert!(!said.stderr.contains("secret-word"), "{}", said.stderr);
+    let said = sandbox.fails(
+        2,
+        &[
+            "serve",
+            "--listen=127.0.0.1:0",
+            "--internal-listen=127.0.0.1:0",
+            "--replay-guard=redis",
+            "--redis-url",
+            &redis.url(),
+        ],
+    );
+    assert!(said.contains("its appendfsync is everysec, expected always"), "{said}");
+}

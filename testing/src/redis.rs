@@ -1,0 +1,163 @@
+//! A running Redis.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::environment;
+use crate::postgres::{ATTEMPTS, BETWEEN_ATTEMPTS, free_port};
+
+/// What a replay guard requires of it.
+const DURABLE: [&str; 6] =
+    ["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"];
+
+/// A Redis server on a port of its own, in a directory of the test's. It ends with this
+/// value, and with the thread that started it.
+#[derive(Debug)]
+pub struct Redis {
+    directory: PathBuf,
+    port: u16,
+    settings: Vec<String>,
+    server: Option<Child>,
+}
+
+impl Redis {
+    /// Starts one that keeps what it acknowledges. Settings are such as `--maxmemory`, `2mb`,
+    /// and come after those.
+    ///
+    /// # Errors
+    /// If it does not start; the error holds what it said.
+    pub fn start(directory: &Path, settings: &[&str]) -> Result<Self> {
+        Self::start_as(directory, &[], settings)
+    }
+
+    /// Starts one whose first arguments are these: a sentinel's are its file and
+    /// `--sentinel`.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_as(directory: &Path, first: &[&str], settings: &[&str]) -> Result<Self> {
+        let durable: &[&str] = if first.is_empty() { &DURABLE } else { &[] };
+        let settings = [first, durable, settings].concat();
+        let settings = settings.into_iter().map(str::to_owned).collect();
+        let mut redis =
+            Self { directory: directory.to_owned(), port: free_port()?, settings, server: None };
+        redis.start_again()?;
+        Ok(redis)
+    }
+
+    /// Where it listens, without TLS.
+    pub fn url(&self) -> String {
+        format!("redis://{}", self.address())
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Kills it, as `kill -9` does. Nobody listens until [`start_again`](Self::start_again).
+    ///
+    /// # Errors
+    /// If it was not running.
+    pub fn kill(&mut self) -> Result<()> {
+        let mut server = self.server.take().context("Redis is not running")?;
+        server.kill()?;
+        server.wait()?;
+        Ok(())
+    }
+
+    /// Starts it again, at the same port and on the same data.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_again(&mut self) -> Result<()> {
+        let log = self.directory.join("redis.log");
+        let output =
+            File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+        // Whatever becomes of the thread that started it, it does not stay behind.
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "--"]).arg(environment::variable(environment::REDIS)?);
+        command.args(&self.settings).args(["--bind", "127.0.0.1", "--save", ""]);
+        let encrypted = self.settings.iter().any(|setting| setting == "--tls-cert-file");
+        let port = self.port.to_string();
+        if encrypted {
+            command.args(["--port", "0", "--tls-port", &port]);
+        } else {
+            command.args(["--port", &port]);
+        }
+        command.arg("--dir").arg(&self.directory);
+        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+        self.server = Some(command.spawn().context("cannot run setpriv, of Debian's util-linux")?);
+        self.wait_until_ready(encrypted).with_context(|| {
+            format!("Redis wrote:\n{}", std::fs::read_to_string(&log).unwrap_or_default())
+        })
+    }
+
+    /// Stops it in the midst of what it does, as a hung machine does.
+    ///
+    /// # Errors
+    /// If it is not running.
+    pub fn pause(&self) -> Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// If it is not running.
+    pub fn resume(&self) -> Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    /// Sends one command without blanks in its words, and returns what comes back at first.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub fn command(&self, words: &str) -> Result<String> {
+        let mut stream = TcpStream::connect(self.address())?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        stream.write_all(format!("{words}\r\n").as_bytes())?;
+        let mut answer = vec![0; 1 << 16];
+        let length = stream.read(&mut answer)?;
+        Ok(String::from_utf8_lossy(&answer[..length]).into_owned())
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        let server = self.server.as_ref().context("Redis is not running")?;
+        kill_process(Pid::from_child(server), signal).context("Redis is gone")
+    }
+
+    fn wait_until_ready(&mut self, encrypted: bool) -> Result<()> {
+        for _ in 0..ATTEMPTS {
+            let is_ready = if encrypted {
+                TcpStream::connect(self.address()).is_ok()
+            } else {
+                self.command("PING").is_ok_and(|answer| !answer.starts_with("-LOADING"))
+            };
+            if is_ready {
+                return Ok(());
+            }
+            let server = self.server.as_mut().context("Redis is not running")?;
+            if let Some(status) = server.try_wait()? {
+                bail!("Redis did not start: {status}");
+            }
+            thread::sleep(BETWEEN_ATTEMPTS);
+        }
+        bail!("Redis was not ready in {:?}", BETWEEN_ATTEMPTS * ATTEMPTS)
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        // It may have been killed already.
+        let _ = self.kill();
+    }
+}
