@@ -6,7 +6,8 @@
 //! the process before may have taken.
 //! [`DurableReplayGuard`] puts a journal under a wheel, so that what was used
 //! stays used across a `kill -9`: the wheel judges, the journal remembers.
-//! [`RedisReplayGuard`] remembers in Redis, for several servers (feature `redis`).
+//! [`PostgresReplayGuard`] remembers in PostgreSQL, for several servers, and
+//! [`RedisReplayGuard`] in Redis (feature `redis`).
 //! [`CircuitBreaker`] asks a guard that does not answer only now and then.
 //!
 //! ```
@@ -26,10 +27,12 @@ mod durable;
 mod hold;
 mod journal;
 mod limits;
+#[cfg(feature = "sql")]
+mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
 mod scribe;
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", feature = "sql"))]
 mod shared;
 mod shares;
 mod since_start;
@@ -42,6 +45,8 @@ pub use breaker::{BreakerLimits, CircuitBreaker};
 pub use durable::{DurableReplayGuard, OpenError};
 pub use journal::{JournalBatch, JournalError, NonceJournal, RecordedUse, Recovered};
 pub use limits::{JournalLimits, ReplayLimits, SharedLimits};
+#[cfg(feature = "sql")]
+pub use postgres::{PostgresReplayGuard, UnfitDatabase};
 #[cfg(feature = "redis")]
 pub use redis::{
     Namespace, NamespaceError, RedisDurability, RedisError, RedisReplayGuard, RedisServer,

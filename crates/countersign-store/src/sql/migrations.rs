@@ -41,6 +41,12 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../migrations/sqlite/0004_newest_accounts.sql"),
         postgres: include_str!("../../migrations/postgres/0004_newest_accounts.sql"),
     },
+    Migration {
+        version: 5,
+        name: "shared nonces",
+        sqlite: include_str!("../../migrations/sqlite/0005_shared_nonces.sql"),
+        postgres: include_str!("../../migrations/postgres/0005_shared_nonces.sql"),
+    },
 ];
 
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS countersign_migrations \

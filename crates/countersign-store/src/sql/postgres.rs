@@ -137,7 +137,8 @@ impl PostgresServer {
         self.pool.begin_with(READ).await
     }
 
-    pub(super) async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
+    /// A connection of one's own.
+    pub(crate) async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
         self.url.0.connect().await
     }
 

@@ -7,6 +7,8 @@ mod durable;
 mod killed;
 mod memory_journal;
 mod model;
+mod outages;
+mod postgres;
 mod redis;
 mod sql_journal;
 mod support;

@@ -8,7 +8,6 @@ mod sentinel;
 mod settings;
 mod tls;
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use countersign_store::replay::{
 };
 use countersign_system::SystemRandom;
 
+use crate::outages::until;
 use crate::support::{ManualClock, NOON, TOLERANCE, account, spend};
 
 /// How long a use waits here.
@@ -64,21 +64,6 @@ async fn spent(
     guard.spend(spend(&account("a"), number, clock.now())).await
 }
 
-/// Waits until something holds, for a minute at most.
-async fn until<F: Future<Output = bool>>(what: &str, holds: impl Fn() -> F) {
-    let wait = async {
-        while !holds().await {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    let waited = tokio::time::timeout(Duration::from_mins(1), wait).await;
-    assert!(waited.is_ok(), "never happened: {what}");
-}
-
 async fn until_connected(guard: &RedisReplayGuard) {
     until("connected", async || guard.check().await.is_ok()).await;
-}
-
-fn is_unavailable(outcome: &Result<(), GuardError>) -> bool {
-    matches!(outcome, Err(GuardError::Unavailable(_)))
 }

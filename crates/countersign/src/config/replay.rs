@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use countersign_store::Database;
 use countersign_store::replay::{Namespace, RedisDurability, RedisUrl};
 
 use super::options::ServeOptions;
@@ -24,7 +25,19 @@ pub(crate) struct ReplaySettings {
 pub(crate) enum GuardChoice {
     Durable,
     Memory,
+    Database,
     Redis(Box<RedisSettings>),
+}
+
+impl GuardChoice {
+    /// Whether all servers on this database have one guard. Others accept a token once each.
+    pub(crate) fn is_shared(&self, database: &Database) -> bool {
+        match self {
+            Self::Durable | Self::Memory => false,
+            Self::Database => matches!(database, Database::Postgres(_)),
+            Self::Redis(_) => true,
+        }
+    }
 }
 
 /// Where Redis is.
@@ -54,6 +67,7 @@ impl ReplaySettings {
             }
             (ReplayGuardKind::Durable, None) => GuardChoice::Durable,
             (ReplayGuardKind::Memory, None) => GuardChoice::Memory,
+            (ReplayGuardKind::Database, None) => GuardChoice::Database,
         };
         let timeout = options.replay_timeout.map_or(Duration::from_secs(1), |span| span.0);
         if timeout.is_zero() {

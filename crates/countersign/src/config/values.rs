@@ -43,6 +43,8 @@ pub(crate) enum ReplayGuardKind {
     Durable,
     /// Forgets at a restart: a token may then be used once more inside its window.
     Memory,
+    /// Remembers in the database; in PostgreSQL for all servers that share it.
+    Database,
     /// Remembers in Redis, for all servers that share it.
     Redis,
 }

@@ -70,6 +70,40 @@ fn a_hung_redis_is_503_within_the_limit_while_access_tokens_go_on() {
 }
 
 #[test]
+fn servers_on_one_postgres_accept_a_token_once() {
+    let sandbox = Sandbox::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let database = runtime.block_on(countersign_testbed::fresh_database()).unwrap();
+    sandbox.key("alice");
+    let alice = sandbox.read("alice.key.pub");
+    let key_file = sandbox.path("data/encryption.key").display().to_string();
+    let variables = [
+        ("COUNTERSIGN_DATABASE_URL", database.url()),
+        ("COUNTERSIGN_BOOTSTRAP_ADMIN_PUBLIC_KEY", &*alice),
+    ];
+    let arguments = ["--tolerance", "2s", "--replay-guard", "database"];
+    let first = sandbox.serve_with(&arguments, &variables);
+    let other = Sandbox::new();
+    let with_its_key =
+        [&variables[..], &[("COUNTERSIGN_ENCRYPTION_KEY_FILE", &*key_file)]].concat();
+    let second = other.serve_with(&arguments, &with_its_key);
+    let made = || sandbox.ok(&["header", "--account", "admin", "--key", "alice.key"]);
+    let token = || made().trim().trim_start_matches("Authorization: ").to_owned();
+    wait_for("signed requests to be taken", || (first.forward_auth(&token()) == 200).then_some(()));
+    for (here, there) in [(&first, &second), (&second, &first)] {
+        let token = token();
+        assert_eq!(here.forward_auth(&token), 200);
+        assert_eq!(there.forward_auth(&token), 401);
+    }
+    let token = token();
+    first.kill();
+    second.kill();
+    let first = sandbox.serve_with(&arguments, &variables);
+    assert_eq!(first.forward_auth(&token), 200, "the same database: nobody has to wait");
+    assert!(!first.stop().contains("of this server alone"));
+}
+
+#[test]
 fn a_redis_that_could_forget_keeps_the_server_from_starting() {
     let sandbox = Sandbox::new();
     let redis = Redis::start(&sandbox.path("."), &["--appendfsync", "everysec"]).unwrap();

@@ -10,7 +10,8 @@ use countersign_store::replay::conformance::{self, Candidate};
 use countersign_testbed::Redis;
 use tempfile::TempDir;
 
-use super::{at, is_unavailable, settled, spent, start, until};
+use super::{at, settled, spent, start};
+use crate::outages::{is_unavailable, until};
 use crate::support::{TOLERANCE, account};
 
 struct Cluster {

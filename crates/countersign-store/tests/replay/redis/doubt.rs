@@ -8,7 +8,8 @@ use countersign_testbed::Redis;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-use super::{ANSWER, at, is_unavailable, settled, spent, start, until, until_connected};
+use super::{ANSWER, at, settled, spent, start, until_connected};
+use crate::outages::{is_unavailable, until};
 use crate::support::{TOLERANCE, account, spend};
 
 #[tokio::test]

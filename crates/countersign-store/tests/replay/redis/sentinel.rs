@@ -6,7 +6,8 @@ use countersign_core::ports::{GuardError, ReplayGuard as _};
 use countersign_testbed::Redis;
 use tempfile::TempDir;
 
-use super::{at, is_unavailable, settled, spent, until};
+use super::{at, settled, spent};
+use crate::outages::{is_unavailable, until};
 use crate::support::TOLERANCE;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,8 @@ use countersign_store::replay::{RedisDurability, RedisError, RedisServer};
 use countersign_testbed::Redis;
 use tempfile::TempDir;
 
-use super::{at, is_unavailable, settled, spent, start, until, until_connected};
+use super::{at, settled, spent, start, until_connected};
+use crate::outages::{is_unavailable, until};
 use crate::support::{ManualClock, NOON};
 
 #[tokio::test]

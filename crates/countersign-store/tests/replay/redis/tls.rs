@@ -8,7 +8,8 @@ use countersign_store::replay::{RedisError, RedisServer};
 use countersign_testbed::Redis;
 use tempfile::TempDir;
 
-use super::{at, is_unavailable, settled, spent, start};
+use super::{at, settled, spent, start};
+use crate::outages::is_unavailable;
 use crate::support::{ManualClock, NOON};
 
 #[tokio::test]

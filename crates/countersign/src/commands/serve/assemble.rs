@@ -38,7 +38,7 @@ impl Assembled {
         encryption_key: EncryptionKey,
         instance_id: String,
     ) -> Result<Self, Failure> {
-        let guard = replay_guard::open(settings, databases.nonces.clone(), &instance_id).await?;
+        let guard = replay_guard::open(settings, &databases, &instance_id).await?;
         let service_settings = service_settings(settings, instance_id)?;
         let remote_jwks = RemoteJwks::new(
             settings.jwks_rules(),

@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::ports::ReplayGuard;
-use countersign_store::SqliteFile;
 use countersign_store::replay::{
-    BreakerLimits, CircuitBreaker, DurableReplayGuard, JournalLimits, RedisDurability,
-    RedisReplayGuard, RedisServer, ReplayLimits, ReplayWheel, SharedLimits, SqlJournal,
+    BreakerLimits, CircuitBreaker, DurableReplayGuard, JournalLimits, PostgresReplayGuard,
+    RedisDurability, RedisReplayGuard, RedisServer, ReplayLimits, ReplayWheel, SharedLimits,
+    SqlJournal,
 };
+use countersign_store::{Database, PostgresServer, SqliteFile};
 use countersign_system::{SystemClock, SystemRandom};
 
 use crate::config::{GuardChoice, RedisSettings, Settings};
+use crate::databases::Databases;
 use crate::failure::Failure;
 
 /// How often a wheel that nobody uses is freed of what it need not remember.
@@ -24,18 +26,23 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// A [`Failure`] if the guard would not remember what it must.
 pub(super) async fn open(
     settings: &Settings,
-    file: SqliteFile,
+    databases: &Databases,
     instance_id: &str,
 ) -> Result<Arc<dyn ReplayGuard>, Failure> {
     let limits = ReplayLimits::with_capacity(settings.replay.capacity);
+    if matches!(databases.main, Database::Postgres(_))
+        && !settings.replay.guard.is_shared(&databases.main)
+    {
+        tracing::warn!(
+            "replay_guard is of this server alone: another one on the same database would accept each token once more; give both `database` or `redis`"
+        );
+    }
     match &settings.replay.guard {
-        GuardChoice::Durable => {
-            let journal = Arc::new(SqlJournal::new(file));
-            let limits = (limits, JournalLimits::default());
-            let guard =
-                DurableReplayGuard::open(journal, limits, Arc::new(SystemClock), &SystemRandom);
-            Ok(Arc::new(guard.await.map_err(Failure::refused)?))
-        }
+        GuardChoice::Durable => in_file(databases.nonces.clone(), limits).await,
+        GuardChoice::Database => match &databases.main {
+            Database::Sqlite(file) => in_file(file.clone(), limits).await,
+            Database::Postgres(server) => in_postgres(settings, server.clone(), limits).await,
+        },
         GuardChoice::Memory => {
             tracing::warn!(
                 "replay_guard is memory: a restart forgets which tokens were used, and they can be used once more within their window"
@@ -44,11 +51,27 @@ pub(super) async fn open(
             wheel.sweep_every(SWEEP_INTERVAL);
             Ok(wheel)
         }
-        GuardChoice::Redis(redis) => {
-            let guard = in_redis(settings, redis, limits, instance_id).await?;
-            Ok(Arc::new(CircuitBreaker::around(guard, BreakerLimits::default())))
-        }
+        GuardChoice::Redis(redis) => in_redis(settings, redis, limits, instance_id).await,
     }
+}
+
+async fn in_file(file: SqliteFile, limits: ReplayLimits) -> Result<Arc<dyn ReplayGuard>, Failure> {
+    let journal = Arc::new(SqlJournal::new(file));
+    let limits = (limits, JournalLimits::default());
+    let guard = DurableReplayGuard::open(journal, limits, Arc::new(SystemClock), &SystemRandom);
+    Ok(Arc::new(guard.await.map_err(Failure::refused)?))
+}
+
+async fn in_postgres(
+    settings: &Settings,
+    server: PostgresServer,
+    limits: ReplayLimits,
+) -> Result<Arc<dyn ReplayGuard>, Failure> {
+    let limits = (limits, shared_limits(settings));
+    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+    let guard = PostgresReplayGuard::start((server, settings.tolerance), limits, clock, random);
+    let named = |error| Failure::usage(format_args!("database_url: {error}"));
+    Ok(behind_a_breaker(guard.await.map_err(named)?))
 }
 
 async fn in_redis(
@@ -75,7 +98,13 @@ async fn in_redis(
     let limits = (limits, shared_limits(settings));
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
     let guard = RedisReplayGuard::start((server, settings.tolerance), limits, clock, random);
-    Ok(Arc::new(guard.await.map_err(|error| Failure::usage(format_args!("redis_url: {error}")))?))
+    let named = |error| Failure::usage(format_args!("redis_url: {error}"));
+    Ok(behind_a_breaker(guard.await.map_err(named)?))
+}
+
+/// Requests do not wait for what does not answer.
+fn behind_a_breaker(guard: impl ReplayGuard + 'static) -> Arc<dyn ReplayGuard> {
+    Arc::new(CircuitBreaker::around(Arc::new(guard), BreakerLimits::default()))
 }
 
 fn shared_limits(settings: &Settings) -> SharedLimits {

@@ -1,0 +1,119 @@
+//! Entering many uses into one bucket.
+
+use std::collections::HashSet;
+
+use sqlx::{Connection as _, PgConnection, Row as _};
+
+use super::epoch::Bucket;
+use super::writer::Waiting;
+
+/// The statements for one of the tables.
+struct Statements {
+    enter: &'static str,
+    own: &'static str,
+    lock: &'static str,
+    empty: &'static str,
+}
+
+/// The same for each table: which one it is must stand in the text.
+macro_rules! statements {
+    ($($table:literal)*) => {
+        [$(Statements {
+            // The row that says what the bucket is for stays as it is until the commit.
+            enter: concat!(
+                "WITH fit AS MATERIALIZED (SELECT 1 FROM countersign_nonce_buckets \
+                WHERE bucket = $1 AND epoch = $2 AND starts_at = $3 FOR SHARE), \
+                entered AS (INSERT INTO ", $table, " (key, attempt) \
+                SELECT key, attempt FROM unnest($4::bytea[], $5::bytea[]) AS uses (key, attempt) \
+                WHERE EXISTS (SELECT 1 FROM fit) ON CONFLICT DO NOTHING RETURNING key) \
+                SELECT EXISTS (SELECT 1 FROM fit) AS fits, ARRAY(SELECT key FROM entered) AS entered"
+            ),
+            own: concat!(
+                "SELECT key FROM ", $table, " WHERE (key, attempt) IN \
+                (SELECT key, attempt FROM unnest($1::bytea[], $2::bytea[]) AS uses (key, attempt))"
+            ),
+            lock: concat!("LOCK TABLE ", $table, " IN ACCESS EXCLUSIVE MODE"),
+            empty: concat!("TRUNCATE ", $table),
+        },)*]
+    };
+}
+
+const STATEMENTS: [Statements; 8] = statements!(
+    "countersign_nonces_0" "countersign_nonces_1" "countersign_nonces_2" "countersign_nonces_3"
+    "countersign_nonces_4" "countersign_nonces_5" "countersign_nonces_6" "countersign_nonces_7"
+);
+const TURN: &str = "UPDATE countersign_nonce_buckets SET starts_at = $3 \
+    WHERE bucket = $1 AND epoch = $2 AND starts_at < $3";
+const STATE: &str = "SELECT epoch, starts_at FROM countersign_nonce_buckets WHERE bucket = $1";
+
+/// What became of some uses.
+pub(super) enum Outcome {
+    /// These keys were entered by these attempts, the others by others before.
+    Entered(HashSet<Vec<u8>>),
+    /// The bucket is already for later times.
+    Dropped,
+    /// Another epoch has begun.
+    Stale,
+}
+
+/// Enters uses, which all fall into this bucket, and empties it if its turn has come.
+/// `again` says that they may have been entered over a connection that broke.
+pub(super) async fn enter(
+    connection: &mut PgConnection,
+    (epoch, bucket): (i64, Bucket),
+    uses: &mut [&Waiting],
+    again: bool,
+) -> Result<Outcome, sqlx::Error> {
+    // In one order everywhere, so that no two statements wait for each other.
+    uses.sort_by_key(|waiting| *waiting.key.as_bytes());
+    let keys: Vec<&[u8]> = uses.iter().map(|waiting| &waiting.key.as_bytes()[..]).collect();
+    let attempts: Vec<&[u8]> = uses.iter().map(|waiting| &waiting.attempt.0[..]).collect();
+    let statements = &STATEMENTS[bucket.number];
+    let number = i16::try_from(bucket.number).unwrap_or(i16::MAX);
+    loop {
+        let row = sqlx::query(statements.enter)
+            .bind(number)
+            .bind(epoch)
+            .bind(bucket.starts_at)
+            .bind(&keys)
+            .bind(&attempts)
+            .fetch_one(&mut *connection)
+            .await?;
+        if row.try_get::<bool, _>("fits")? {
+            let entered: Vec<Vec<u8>> = row.try_get("entered")?;
+            let mut entered: HashSet<_> = entered.into_iter().collect();
+            if again && entered.len() < uses.len() {
+                // Whoever was in their way has committed by now.
+                let own =
+                    sqlx::query_scalar::<_, Vec<u8>>(statements.own).bind(&keys).bind(&attempts);
+                entered.extend(own.fetch_all(&mut *connection).await?);
+            }
+            return Ok(Outcome::Entered(entered));
+        }
+        turn(connection, statements, (number, epoch, bucket.starts_at)).await?;
+        let (found_epoch, starts_at): (i64, i64) =
+            sqlx::query_as(STATE).bind(number).fetch_one(&mut *connection).await?;
+        if found_epoch != epoch {
+            return Ok(Outcome::Stale);
+        }
+        if starts_at > bucket.starts_at {
+            return Ok(Outcome::Dropped);
+        }
+    }
+}
+
+/// Empties a bucket that was for earlier times, unless another server was faster. Its lock
+/// comes first, as it does for those who enter uses.
+async fn turn(
+    connection: &mut PgConnection,
+    statements: &Statements,
+    (number, epoch, starts_at): (i16, i64, i64),
+) -> Result<(), sqlx::Error> {
+    let mut transaction = connection.begin().await?;
+    sqlx::query(statements.lock).execute(&mut *transaction).await?;
+    let turned = sqlx::query(TURN).bind(number).bind(epoch).bind(starts_at);
+    if turned.execute(&mut *transaction).await?.rows_affected() > 0 {
+        sqlx::query(statements.empty).execute(&mut *transaction).await?;
+    }
+    transaction.commit().await
+}

@@ -1,0 +1,194 @@
+//! The task that enters what waits, and opens a session when there is none.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use countersign_core::UnixTime;
+use countersign_core::ports::{GuardError, ReplayKey};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::UnfitDatabase;
+use super::buckets::{self, Outcome};
+use super::epoch::{Bucket, Epoch};
+use super::session::{OpenError, Opener, Session};
+use crate::gather::gather;
+use crate::replay::shared::Attempt;
+
+/// The most uses entered with one statement.
+const BATCH: usize = 1024;
+/// How often a session is looked at.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+/// What PostgreSQL says of a full disk.
+const DISK_FULL: &str = "53100";
+
+/// A use on its way into the database.
+pub(super) struct Waiting {
+    pub(super) key: ReplayKey,
+    pub(super) time: UnixTime,
+    pub(super) attempt: Attempt,
+    /// Told under which epoch it was entered. Nobody may be listening.
+    pub(super) done: oneshot::Sender<Result<Epoch, GuardError>>,
+}
+
+/// Enters uses, one batch at a time.
+pub(super) struct Writer {
+    opener: Opener,
+    session: Option<Session>,
+    epoch: watch::Sender<Result<Epoch, String>>,
+}
+
+/// Why a batch is not finished.
+enum Unfinished {
+    /// The session is over; another may finish it.
+    InDoubt(String),
+    /// The disk is full.
+    Full,
+}
+
+impl Writer {
+    /// Opens the first session.
+    pub(super) async fn start(
+        opener: Opener,
+    ) -> Result<(Self, watch::Receiver<Result<Epoch, String>>), UnfitDatabase> {
+        let first = opener.open().await;
+        if let Err(OpenError::Unfit(reason)) = first {
+            return Err(UnfitDatabase(reason));
+        }
+        let (epoch, present) = watch::channel(Err(String::new()));
+        let mut writer = Self { opener, session: None, epoch };
+        writer.take(first);
+        Ok((writer, present))
+    }
+
+    /// Works until the guard at the other end of the queue is gone.
+    pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Waiting>) {
+        let mut batch = Vec::new();
+        loop {
+            tokio::select! {
+                count = queue.recv_many(&mut batch, BATCH) => {
+                    if count == 0 {
+                        return;
+                    }
+                    gather(&mut queue, &mut batch, BATCH).await;
+                    self.work(&mut batch).await;
+                }
+                () = tokio::time::sleep(BETWEEN_LOOKS) => self.look().await,
+            }
+        }
+    }
+
+    /// Enters a batch, and if the session is lost over it, once more with the next.
+    async fn work(&mut self, batch: &mut Vec<Waiting>) {
+        for again in [false, true] {
+            batch.retain(|waiting| !waiting.done.is_closed());
+            if batch.is_empty() {
+                return;
+            }
+            if self.session.is_none() {
+                let opened = self.opener.open().await;
+                self.take(opened);
+            }
+            match self.enter(batch, again).await {
+                Ok(()) => {}
+                Err(Unfinished::Full) => {
+                    tracing::error!("spent nonces cannot be written: the database's disk is full");
+                    answer(batch, &Err(GuardError::Full));
+                }
+                Err(Unfinished::InDoubt(reason)) => self.lose(reason),
+            }
+        }
+        let reason = self.epoch.borrow().as_ref().err().cloned().unwrap_or_default();
+        answer(batch, &Err(GuardError::Unavailable(reason)));
+    }
+
+    /// Enters what it can, and takes out of the batch what was answered.
+    async fn enter(&mut self, batch: &mut Vec<Waiting>, again: bool) -> Result<(), Unfinished> {
+        let Some(session) = &mut self.session else {
+            let reason = self.epoch.borrow().as_ref().err().cloned();
+            return Err(Unfinished::InDoubt(reason.unwrap_or_default()));
+        };
+        let limit = self.opener.limits.answer;
+        let epoch = session.epoch;
+        let mut by_bucket: BTreeMap<Bucket, Vec<Waiting>> = BTreeMap::new();
+        for waiting in batch.drain(..) {
+            by_bucket.entry(epoch.bucket(waiting.time)).or_default().push(waiting);
+        }
+        while let Some((bucket, uses)) = by_bucket.pop_first() {
+            let mut refs: Vec<&Waiting> = uses.iter().collect();
+            let place = (epoch.number, bucket);
+            let entering = buckets::enter(&mut session.connection, place, &mut refs, again);
+            let failure = match tokio::time::timeout(limit, entering).await {
+                Ok(Ok(Outcome::Entered(entered))) => {
+                    for waiting in uses {
+                        let is_own = entered.contains(&waiting.key.as_bytes()[..]);
+                        let outcome = if is_own { Ok(epoch) } else { Err(GuardError::Replayed) };
+                        let _ = waiting.done.send(outcome);
+                    }
+                    continue;
+                }
+                Ok(Ok(Outcome::Dropped)) => {
+                    answer(&mut { uses }, &Err(GuardError::OutsideWindow));
+                    continue;
+                }
+                Ok(Ok(Outcome::Stale)) => Unfinished::InDoubt("another epoch has begun".to_owned()),
+                Ok(Err(error)) if is_disk_full(&error) => Unfinished::Full,
+                Ok(Err(error)) => Unfinished::InDoubt(error.to_string()),
+                Err(_) => Unfinished::InDoubt(format!("no answer within {limit:?}")),
+            };
+            batch.extend(uses);
+            batch.extend(by_bucket.into_values().flatten());
+            return Err(failure);
+        }
+        Ok(())
+    }
+
+    /// Sees whether the session is still good, or opens one.
+    async fn look(&mut self) {
+        let Some(session) = &mut self.session else {
+            let opened = self.opener.open().await;
+            return self.take(opened);
+        };
+        let limit = self.opener.limits.answer;
+        let reason = match tokio::time::timeout(limit, session.is_good()).await {
+            Ok(Ok(true)) => return,
+            Ok(Ok(false)) => "it has become another".to_owned(),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer within {limit:?}"),
+        };
+        self.lose(reason);
+        let opened = self.opener.open().await;
+        self.take(opened);
+    }
+
+    fn lose(&mut self, reason: String) {
+        if self.session.take().is_some() {
+            tracing::warn!(reason, "the connection for spent nonces is over; opening another");
+            drop(self.epoch.send_replace(Err(reason)));
+        }
+    }
+
+    fn take(&mut self, opened: Result<Session, OpenError>) {
+        match opened {
+            Ok(session) => {
+                drop(self.epoch.send_replace(Ok(session.epoch)));
+                self.session = Some(session);
+            }
+            Err(OpenError::Unfit(reason) | OpenError::Unusable(reason)) => {
+                tracing::error!(reason, "spent nonces cannot be written: signed requests get 503");
+                drop(self.epoch.send_replace(Err(reason)));
+            }
+        }
+    }
+}
+
+fn is_disk_full(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| code == DISK_FULL)
+}
+
+fn answer(batch: &mut Vec<Waiting>, outcome: &Result<Epoch, GuardError>) {
+    for waiting in batch.drain(..) {
+        // A caller that has gone away is not told.
+        let _ = waiting.done.send(outcome.clone());
+    }
+}

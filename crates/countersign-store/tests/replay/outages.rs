@@ -1,0 +1,21 @@
+//! Waiting for an outage, and for its end.
+
+use std::future::Future;
+use std::time::Duration;
+
+use countersign_core::ports::GuardError;
+
+/// Waits until something holds, for a minute at most.
+pub(crate) async fn until<F: Future<Output = bool>>(what: &str, holds: impl Fn() -> F) {
+    let wait = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_mins(1), wait).await;
+    assert!(waited.is_ok(), "never happened: {what}");
+}
+
+pub(crate) fn is_unavailable(outcome: &Result<(), GuardError>) -> bool {
+    matches!(outcome, Err(GuardError::Unavailable(_)))
+}

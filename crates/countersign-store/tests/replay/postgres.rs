@@ -1,0 +1,268 @@
+//! The guard in PostgreSQL, with real servers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use countersign_core::Clock as _;
+use countersign_core::ports::{GuardError, ReplayGuard as _};
+use countersign_store::replay::conformance::{self, Candidate};
+use countersign_store::replay::{PostgresReplayGuard, ReplayLimits, SharedLimits, UnfitDatabase};
+use countersign_store::{PostgresLimits, PostgresServer, PostgresUrl};
+use countersign_system::SystemRandom;
+use countersign_testbed::{Database, Durability, Postgres, fresh_database};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use crate::outages::{is_unavailable, until};
+use crate::support::{ManualClock, NOON, TOLERANCE, account, spend};
+
+/// How many tokens the servers race for, in as many as they need.
+const RACES: u64 = 400;
+const LIVE: &str = "SELECT (SELECT count(*) FROM countersign_nonces_0) + (SELECT count(*) FROM countersign_nonces_1) \
+    + (SELECT count(*) FROM countersign_nonces_2) + (SELECT count(*) FROM countersign_nonces_3) \
+    + (SELECT count(*) FROM countersign_nonces_4) + (SELECT count(*) FROM countersign_nonces_5) \
+    + (SELECT count(*) FROM countersign_nonces_6) + (SELECT count(*) FROM countersign_nonces_7)";
+
+async fn open(url: &str) -> PostgresServer {
+    let url = PostgresUrl::parse(url).unwrap();
+    PostgresServer::open(&url, PostgresLimits::default()).await.unwrap()
+}
+
+/// A guard of one server's.
+async fn start(
+    url: &str,
+    clock: &Arc<ManualClock>,
+) -> Result<Arc<PostgresReplayGuard>, UnfitDatabase> {
+    let limits = (ReplayLimits::default(), SharedLimits::default());
+    let database = (open(url).await, TOLERANCE);
+    let guard = PostgresReplayGuard::start(
+        database,
+        limits,
+        Arc::clone(clock) as _,
+        Arc::new(SystemRandom),
+    );
+    guard.await.map(Arc::new)
+}
+
+/// A guard over a database that has been known for long.
+async fn settled(url: &str) -> (Arc<PostgresReplayGuard>, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::at(NOON));
+    let guard = start(url, &clock).await.unwrap();
+    clock.advance(Duration::from_mins(1));
+    (guard, clock)
+}
+
+async fn spent(
+    guard: &PostgresReplayGuard,
+    clock: &ManualClock,
+    number: u64,
+) -> Result<(), GuardError> {
+    guard.spend(spend(&account("a"), number, clock.now())).await
+}
+
+async fn until_connected(guard: &PostgresReplayGuard) {
+    until("connected", async || guard.check().await.is_ok()).await;
+}
+
+async fn connect(database: &Database) -> PgConnection {
+    PgConnection::connect(database.url()).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_does_what_every_guard_must() {
+    let database = fresh_database().await.unwrap();
+    let (guard, clock) = settled(database.url()).await;
+    let account = account("worker");
+    let candidate = Candidate { guard, now: clock.now(), account, run: 1 };
+    conformance::check(&candidate, 50).await;
+}
+
+/// Also while buckets are emptied, which the first use in each of them begins.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_servers_one_accepts() {
+    let database = fresh_database().await.unwrap();
+    let (first, clock) = settled(database.url()).await;
+    let second = start(database.url(), &clock).await.unwrap();
+    for round in 0..12 {
+        let mut tasks = JoinSet::new();
+        for number in 0..RACES / 4 {
+            for guard in [&first, &second] {
+                let (guard, clock) = (Arc::clone(guard), Arc::clone(&clock));
+                tasks.spawn(async move { spent(&guard, &clock, round * RACES + number).await });
+            }
+        }
+        let outcomes = tasks.join_all().await;
+        let count = |wanted| outcomes.iter().filter(|outcome| **outcome == wanted).count() as u64;
+        assert_eq!(count(Ok(())), RACES / 4, "{outcomes:?}");
+        assert_eq!(count(Err(GuardError::Replayed)), RACES / 4);
+        clock.advance(Duration::from_secs(15));
+    }
+    // Eight buckets of fifteen seconds.
+    let live: i64 =
+        sqlx::query_scalar(LIVE).fetch_one(&mut connect(&database).await).await.unwrap();
+    assert_eq!(live, 8 * 100, "the first four rounds are gone");
+}
+
+#[tokio::test]
+async fn what_comes_late_lands_in_no_bucket_that_is_for_others() {
+    let database = fresh_database().await.unwrap();
+    let (slow, behind) = settled(database.url()).await;
+    let ahead = Arc::new(ManualClock::at(behind.now() + Duration::from_mins(2)));
+    let fast = start(database.url(), &ahead).await.unwrap();
+    // Its turn of the bucket that the slow one would use has come: 120 seconds on.
+    assert_eq!(spent(&fast, &ahead, 1).await, Ok(()));
+    assert_eq!(spent(&slow, &behind, 2).await, Err(GuardError::OutsideWindow));
+    behind.set(ahead.now());
+    assert_eq!(spent(&slow, &behind, 1).await, Err(GuardError::Replayed));
+    assert_eq!(spent(&slow, &behind, 3).await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_new_database_has_callers_wait_for_the_tolerance() {
+    let database = fresh_database().await.unwrap();
+    let clock = Arc::new(ManualClock::at(NOON));
+    let guard = start(database.url(), &clock).await.unwrap();
+    assert!(is_unavailable(&spent(&guard, &clock, 1).await));
+    clock.advance(TOLERANCE + Duration::from_micros(1));
+    assert_eq!(spent(&guard, &clock, 2).await, Ok(()));
+    // Others, and the same after a restart, need not wait again.
+    let another = start(database.url(), &clock).await.unwrap();
+    assert_eq!(spent(&another, &clock, 2).await, Err(GuardError::Replayed));
+    assert_eq!(spent(&another, &clock, 3).await, Ok(()));
+}
+
+#[tokio::test]
+async fn after_a_failover_nothing_is_accepted_twice_and_callers_wait() {
+    let database = fresh_database().await.unwrap();
+    let (guard, clock) = settled(database.url()).await;
+    let another = start(database.url(), &clock).await.unwrap();
+    assert_eq!(spent(&guard, &clock, 1).await, Ok(()));
+    // A standby that fell behind remembers the timeline that it comes from.
+    let mut connection = connect(&database).await;
+    connection.execute("UPDATE countersign_nonce_epoch SET identity = 'before'").await.unwrap();
+    for table in 0..8 {
+        let empty = AssertSqlSafe(format!("TRUNCATE countersign_nonces_{table}"));
+        connection.execute(empty).await.unwrap();
+    }
+    until("noticed", async || is_unavailable(&spent(&another, &clock, 1).await)).await;
+    until_connected(&another).await;
+    assert!(is_unavailable(&spent(&another, &clock, 1).await));
+    clock.advance(TOLERANCE + Duration::from_micros(1));
+    until_connected(&guard).await;
+    assert_eq!(spent(&another, &clock, 4).await, Ok(()));
+    assert_eq!(spent(&guard, &clock, 4).await, Err(GuardError::Replayed));
+}
+
+#[tokio::test]
+async fn an_outage_is_unavailable_until_it_is_over_and_loses_nothing() {
+    let mut postgres = Postgres::of_its_own(Durability::Relaxed).unwrap();
+    let database = postgres.fresh_database().await.unwrap();
+    let (guard, clock) = settled(database.url()).await;
+    assert_eq!(spent(&guard, &clock, 1).await, Ok(()));
+    postgres.stop().unwrap();
+    assert!(is_unavailable(&spent(&guard, &clock, 2).await));
+    assert!(is_unavailable(&guard.check().await));
+    postgres.start_again().unwrap();
+    until_connected(&guard).await;
+    assert_eq!(spent(&guard, &clock, 3).await, Ok(()));
+    let another = start(database.url(), &clock).await.unwrap();
+    assert_eq!(spent(&another, &clock, 1).await, Err(GuardError::Replayed));
+}
+
+#[tokio::test]
+async fn a_database_that_could_forget_is_refused_or_set_right() {
+    let database = fresh_database().await.unwrap();
+    let (guard, clock) = settled(database.url()).await;
+    drop(guard);
+    let mut connection = connect(&database).await;
+    connection.execute("ALTER TABLE countersign_nonces_3 SET UNLOGGED").await.unwrap();
+    let Err(refused) = start(database.url(), &clock).await else { panic!("accepted") };
+    assert!(refused.to_string().contains("countersign_nonces_3 is unlogged"), "{refused}");
+    connection.execute("ALTER TABLE countersign_nonces_3 SET LOGGED").await.unwrap();
+
+    // Whoever writes without waiting for the disk is thrown out.
+    connection.execute("ALTER ROLE CURRENT_USER SET synchronous_commit = off").await.unwrap();
+    connection
+        .execute(
+            "CREATE FUNCTION must_wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+             IF current_setting('synchronous_commit') = 'off' THEN RAISE 'it does not wait'; END IF; \
+             RETURN NEW; END $$",
+        )
+        .await
+        .unwrap();
+    for table in 0..8 {
+        let trigger = format!(
+            "CREATE TRIGGER must_wait BEFORE INSERT ON countersign_nonces_{table} \
+             FOR EACH ROW EXECUTE FUNCTION must_wait()"
+        );
+        connection.execute(AssertSqlSafe(trigger)).await.unwrap();
+    }
+    let guard = start(database.url(), &clock).await.unwrap();
+    assert_eq!(spent(&guard, &clock, 1).await, Ok(()));
+    let mut connection = connect(&database).await;
+    let careless = connection.execute("INSERT INTO countersign_nonces_0 VALUES ('', '')").await;
+    assert!(careless.unwrap_err().to_string().contains("it does not wait"));
+}
+
+/// Stands between a guard and PostgreSQL, and breaks the connection over which a use with
+/// this in its key was entered, once the database has answered.
+async fn swallow_an_answer(postgres: String, mark: &'static [u8]) -> (String, Arc<AtomicBool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let swallowed = Arc::new(AtomicBool::new(false));
+    let done = Arc::clone(&swallowed);
+    tokio::spawn(async move {
+        loop {
+            let (client, _) = listener.accept().await.unwrap();
+            let server = TcpStream::connect(&postgres).await.unwrap();
+            tokio::spawn(pass(client, server, mark, Arc::clone(&done)));
+        }
+    });
+    (address, swallowed)
+}
+
+async fn pass(mut client: TcpStream, mut server: TcpStream, mark: &[u8], done: Arc<AtomicBool>) {
+    let (mut asked, mut answered) = ([0; 8192], [0; 8192]);
+    let mut is_marked = false;
+    loop {
+        tokio::select! {
+            length = client.read(&mut asked) => {
+                let length = length.unwrap_or(0);
+                if length == 0 {
+                    return;
+                }
+                is_marked |= asked[..length].windows(mark.len()).any(|bytes| bytes == mark);
+                server.write_all(&asked[..length]).await.unwrap();
+            }
+            length = server.read(&mut answered) => {
+                let length = length.unwrap_or(0);
+                if length == 0 || is_marked && !done.swap(true, Ordering::SeqCst) {
+                    return;
+                }
+                client.write_all(&answered[..length]).await.unwrap();
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_knows_its_own_entry() {
+    let mark = b"this one";
+    let number = u64::from_be_bytes(*mark);
+    let database = fresh_database().await.unwrap();
+    let (login, rest) = database.url().rsplit_once('@').unwrap();
+    let (address, name) = rest.split_once('/').unwrap();
+    let (proxy, swallowed) = swallow_an_answer(address.to_owned(), mark).await;
+    // In the clear, so that the key can be seen.
+    let (guard, clock) = settled(&format!("{login}@{proxy}/{name}?sslmode=disable")).await;
+    assert_eq!(spent(&guard, &clock, 1).await, Ok(()));
+    assert_eq!(spent(&guard, &clock, number).await, Ok(()));
+    assert!(swallowed.load(Ordering::SeqCst));
+    let another = start(database.url(), &clock).await.unwrap();
+    for number in [1, number] {
+        assert_eq!(spent(&another, &clock, number).await, Err(GuardError::Replayed));
+    }
+}
