@@ -2,3 +2,4 @@
 # server is put on in tests.
 FROM scratch
 ADD debian.tar /
+ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin

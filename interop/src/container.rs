@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::environment::repository;
 use crate::http::Request;
 use crate::image::Image;
-use crate::process::{Process, capture, eventually};
+use crate::process::{Process, capture, child, eventually};
 
 /// A volume, and the containers that have it; gone with this value.
 #[derive(Debug)]
@@ -142,12 +142,6 @@ impl Container {
         ensure!(status.success(), "{status}: {}", self.process.output());
         Ok(self.process.output())
     }
-}
-
-/// The one child of a process.
-fn child(of: u32) -> Result<u32> {
-    let children = fs::read_to_string(format!("/proc/{of}/task/{of}/children"))?;
-    children.trim().parse().with_context(|| format!("process {of} has these: {children:?}"))
 }
 
 /// The public URL of the server on a volume, once it is ready.

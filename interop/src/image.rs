@@ -64,6 +64,7 @@ impl Image {
     /// If a tool is missing, or a line of the `Dockerfile` fails.
     pub fn build(below: &Path) -> Result<Self> {
         let debian = tool("COUNTERSIGN_TEST_DEBIAN")?;
+        let stand_ins = tool("COUNTERSIGN_TEST_STAND_INS")?;
         let store = Store::new(below)?;
         let ours = |name: &str| repository().join("interop/image").join(name);
         let directory = debian.parent().context("an archive in a directory")?;
@@ -71,13 +72,24 @@ impl Image {
 
         let context = store.directory.path().join("context");
         fs::create_dir(&context)?;
-        fs::copy(ours("cargo.sh"), context.join("cargo.sh"))?;
-        fs::copy(tool("COUNTERSIGN_TEST_BIN")?, context.join("countersign"))?;
+        capture(
+            Command::new("cp")
+                .arg("--recursive")
+                .arg(stand_ins.join("rust/archives"))
+                .arg(&context),
+        )?;
+        fs::copy(ours("config.toml"), context.join("config.toml"))?;
         fs::write(context.join("ca-certificates.crt"), AUTHORITIES)?;
-        store.bud(BUILD, &ours("build.Dockerfile"), &context, &[])?;
+        store.bud(BUILD, &ours("rust.Dockerfile"), &context, &[])?;
 
-        let bases = [format!("BUILD_IMAGE={BUILD}"), format!("RUNTIME_IMAGE={DEBIAN}")];
-        store.bud(IMAGE, &repository().join("Dockerfile"), repository(), &bases)?;
+        let rust = capture(Command::new("rustc").args(["--print", "sysroot"]))?;
+        let options = [
+            format!("--build-arg=BUILD_IMAGE={BUILD}"),
+            format!("--build-arg=RUNTIME_IMAGE={DEBIAN}"),
+            format!("--volume={}:/usr/local/rust:ro", rust.trim()),
+            format!("--volume={}:/usr/local/vendor:ro", stand_ins.join("vendor/sources").display()),
+        ];
+        store.bud(IMAGE, &repository().join("Dockerfile"), repository(), &options)?;
 
         let config = store.config()?;
         let root = store.unpacked()?;
@@ -119,12 +131,12 @@ impl Store {
     }
 
     /// Builds an image; nothing is fetched from anywhere.
-    fn bud(&self, name: &str, file: &Path, context: &Path, arguments: &[String]) -> Result<()> {
+    fn bud(&self, name: &str, file: &Path, context: &Path, options: &[String]) -> Result<()> {
         let mut bud = self.buildah("bud")?;
         // Of the two formats only Docker's has health checks.
         bud.args(["--isolation=chroot", "--format=docker", "--pull-never", "--layers=false"]);
         bud.arg("--signature-policy").arg(self.directory.path().join("policy.json"));
-        bud.args(arguments.iter().map(|argument| format!("--build-arg={argument}")));
+        bud.args(options);
         capture(bud.arg("--tag").arg(name).arg("--file").arg(file).arg(context)).map(drop)
     }
 

@@ -175,6 +175,12 @@ pub fn converse<T: DeserializeOwned>(
     serde_json::from_str(&printed).with_context(|| format!("it printed {printed:?}"))
 }
 
+/// The one child of a process.
+pub(crate) fn child(of: u32) -> Result<u32> {
+    let children = fs::read_to_string(format!("/proc/{of}/task/{of}/children"))?;
+    children.trim().parse().with_context(|| format!("process {of} has these: {children:?}"))
+}
+
 fn output(command: &mut Command) -> Result<String> {
     let output = command
         .output()

@@ -6,12 +6,14 @@ mod buildah;
 mod cargo_deb;
 mod chromium;
 mod debian;
+mod docker;
 mod faketime;
 mod go;
 mod minimal_debian;
 mod node;
 mod postgres;
 mod python;
+mod stand_ins;
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -52,6 +54,7 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<Vec<Tool>> {
     let apache = apache::fetch(&debian)?;
     let chromium = chromium::fetch(&debian)?;
     let node = node::fetch(&directory.join("node"), &python, &debian)?;
+    let compose = python::environment(&python, &debian, "compose")?;
     let postgres = postgres(workspace)?.variables().map(|(variable, path)| Tool { variable, path });
     let mut tools = Vec::from(postgres);
     tools.extend([
@@ -109,6 +112,14 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<Vec<Tool>> {
         Tool {
             variable: "COUNTERSIGN_TEST_BUILDAH",
             path: buildah::fetch(&directory.join("buildah"), &debian)?,
+        },
+        Tool {
+            variable: "COUNTERSIGN_TEST_DOCKER",
+            path: docker::fetch(&directory.join("docker"), &debian, &compose)?,
+        },
+        Tool {
+            variable: "COUNTERSIGN_TEST_STAND_INS",
+            path: stand_ins::fetch(&directory.join("stand-ins"), &minimal_debian)?,
         },
         Tool { variable: "COUNTERSIGN_TEST_APACHE", path: apache.program },
         Tool { variable: "COUNTERSIGN_TEST_APACHE_MODULES", path: apache.modules },

@@ -16,12 +16,15 @@ use crate::run;
 
 /// What to do by hand where packages cannot be fetched.
 pub(super) const BY_HAND: &str = "sudo apt-get update && sudo apt-get install -y \
-    buildah chromium chromium-driver debootstrap golang-go golang-gopkg-square-go-jose.v2-dev haproxy libapache2-mod-oauth2 \
+    buildah chromium chromium-driver debootstrap docker.io golang-go golang-gopkg-square-go-jose.v2-dev haproxy libapache2-mod-oauth2 \
     nginx nodejs npm openssl openssh-client postgresql python3-venv redis-server systemd";
 
 /// Where programs are, whatever the user's `PATH`.
 /// The second is where a browser is whose script in `usr/bin` looks for it from the root.
 const PROGRAMS: [&str; 4] = ["usr/sbin", "usr/lib/chromium", "usr/bin", "usr/local/sbin"];
+
+/// What dpkg has installed on this machine.
+const INSTALLED_HERE: &str = "/var/lib/dpkg/status";
 
 /// Where Debian keeps the programs of each release of PostgreSQL.
 const POSTGRES: &str = "usr/lib/postgresql";
@@ -89,33 +92,36 @@ fn is_executable(path: &Path) -> bool {
 fn fetch(root: &Path, package: &str) -> Result<()> {
     let archives = root.join("archives");
     fs::create_dir_all(&archives)?;
-    if download(&archives, package).is_err() {
-        // A fresh container has no package lists, an old machine outdated ones.
-        // Only root may renew them, and doing so changes nothing else.
-        if !is_root()? {
-            bail!("the package lists of this machine are empty or out of date");
-        }
-        run::checked(Command::new("apt-get").args(["update", "--quiet=2"]))?;
-        download(&archives, package)?;
-    }
+    download(&archives, &[package], Path::new(INSTALLED_HERE))?;
     for archive in fs::read_dir(&archives)? {
         run::capture(Command::new("dpkg-deb").arg("--extract").arg(archive?.path()).arg(root))?;
     }
     Ok(())
 }
 
-/// Downloads a package and those of its dependencies that this machine lacks;
-/// apt checks their signatures.
-fn download(archives: &Path, package: &str) -> Result<()> {
-    let plan = run::capture(Command::new("apt-get").env("LC_ALL", "C").args([
-        "install",
-        "--simulate",
-        "--no-install-recommends",
-        package,
-    ]))?;
+/// Downloads packages and those of their dependencies that a system lacks, which has what
+/// this file of dpkg says; apt checks their signatures.
+pub(super) fn download(archives: &Path, packages: &[&str], installed: &Path) -> Result<()> {
+    if download_listed(archives, packages, installed).is_ok() {
+        return Ok(());
+    }
+    // A fresh container has no package lists, an old machine outdated ones.
+    // Only root may renew them, and doing so changes nothing else.
+    if !is_root()? {
+        bail!("the package lists of this machine are empty or out of date");
+    }
+    run::checked(Command::new("apt-get").args(["update", "--quiet=2"]))?;
+    download_listed(archives, packages, installed)
+}
+
+fn download_listed(archives: &Path, packages: &[&str], installed: &Path) -> Result<()> {
+    let mut simulate = Command::new("apt-get");
+    simulate.env("LC_ALL", "C").args(["install", "--simulate", "--no-install-recommends"]);
+    simulate.arg("--option").arg(format!("Dir::State::status={}", installed.display()));
+    let plan = run::capture(simulate.args(packages))?;
     let missing: Vec<String> = plan.lines().filter_map(planned).collect();
     if missing.is_empty() {
-        bail!("apt-get would install nothing for {package}");
+        bail!("apt-get would install nothing for {}", packages.join(" "));
     }
     run::capture(Command::new("apt-get").current_dir(archives).arg("download").args(&missing))?;
     Ok(())
