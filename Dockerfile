@@ -2,9 +2,8 @@
 # outside of /var/lib/countersign. docs/containers.md says how to run it.
 #
 # A test builds this file with buildah and runs what comes out of it. In place of the two
-# images it puts a minimal Debian, to build in with a `cargo` that hands out the server
-# which was compiled for the other tests. So it runs every line but not the compiler, and
-# not what these two images bring along.
+# images it puts a minimal Debian, to compile in with a C compiler and the Rust of the
+# other tests.
 
 # The compiler.
 ARG BUILD_IMAGE=rust:1.95-bookworm

@@ -111,13 +111,16 @@ impl Image {
 #[derive(Debug)]
 struct Store {
     directory: TempDir,
+    /// It stays: what was compiled for an image is not compiled again for the next.
+    cache: PathBuf,
 }
 
 impl Store {
     fn new(below: &Path) -> Result<Self> {
         let directory = TempDir::new_in(below)?;
         let path = directory.path();
-        fs::create_dir(path.join("tmp"))?;
+        let cache = below.join("image-cache");
+        fs::create_dir_all(&cache)?;
         fs::write(
             path.join("policy.json"),
             r#"{"default": [{"type": "insecureAcceptAnything"}]}"#,
@@ -127,7 +130,7 @@ impl Store {
         let network = path.join("network");
         let containers = format!("[network]\nnetwork_config_dir = \"{}\"\n", network.display());
         fs::write(path.join("containers.conf"), containers)?;
-        Ok(Self { directory })
+        Ok(Self { directory, cache })
     }
 
     /// Builds an image; nothing is fetched from anywhere.
@@ -171,7 +174,7 @@ impl Store {
         command.arg(tool("COUNTERSIGN_TEST_BUILDAH")?);
         command.arg("--root").arg(path.join("store")).arg("--runroot").arg(path.join("run"));
         command.args(["--storage-driver=vfs", subcommand]);
-        command.env("TMPDIR", path.join("tmp")).env("HOME", path);
+        command.env("TMPDIR", &self.cache).env("HOME", path);
         for (variable, file) in [
             ("CONTAINERS_CONF", "containers.conf"),
             ("CONTAINERS_REGISTRIES_CONF", "registries.conf"),

@@ -37,6 +37,7 @@ mod stepped_clock;
 mod systemd;
 mod token_maker;
 mod upstream;
+mod yaml;
 
 pub use browser::{Browser, Key};
 pub use caller::Caller;
@@ -69,3 +70,4 @@ pub use stepped_clock::SteppedClock;
 pub use systemd::{Unit, Verdict as UnitVerdict};
 pub use token_maker::{Minted, TokenMaker};
 pub use upstream::{Seen, Upstream};
+pub use yaml::yaml;

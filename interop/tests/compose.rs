@@ -1,19 +1,16 @@
-//! `deploy/compose.yaml`: what can be seen without containers. No test starts it as a whole;
-//! its nginx configurations are run here, and its image in the test of the image.
+//! `deploy/compose.yaml`: what can be seen without containers. It is started as a whole in the
+//! test of `docs/containers.md`, on stand-ins for its images.
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use countersign_core::KeyKind;
-use interop::{Caller, Countersign, Nginx, Request, Shipped, Site, capture, repository, tool};
+use interop::{Caller, Countersign, Nginx, Request, Shipped, Site, repository, yaml};
 use serde_json::{Map, Value, json};
 
 fn compose() -> Result<Value> {
-    let mut reader = Command::new(tool("COUNTERSIGN_TEST_CONTAINERS")?);
-    reader.arg(repository().join("interop/python/compose_reader.py"));
-    Ok(serde_json::from_str(&capture(reader.arg(repository().join("deploy/compose.yaml")))?)?)
+    yaml(&repository().join("deploy/compose.yaml"))
 }
 
 fn services(compose: &Value) -> Result<&Map<String, Value>> {

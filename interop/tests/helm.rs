@@ -1,10 +1,12 @@
 //! The Helm chart that we ship: `helm lint` and the schemas of Kubernetes have nothing to say,
 //! and what it tells the server, the server understands.
 
+use std::env;
 use std::fs;
+use std::process::Command;
 
 use anyhow::{Context as _, Result};
-use interop::{Countersign, Rendered, Request, repository};
+use interop::{Countersign, Rendered, Request, capture, commands_of, repository, tool, yaml};
 use serde_json::{Value, json};
 
 /// Every value that switches something on.
@@ -142,6 +144,36 @@ async fn the_server_takes_its_files_and_answers_its_probes() -> Result<()> {
         let path = rendered.container()?[probe]["httpGet"]["path"].as_str().context("no path")?;
         let answer = Request::get(path).send(server.url()).await?;
         assert_eq!(answer.status, 200, "{probe}: {path}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_values_of_the_page_are_good() -> Result<()> {
+    let page = commands_of("containers.md", "Kubernetes")?;
+    let made = page.iter().find_map(|block| {
+        let (before, heredoc) = block.split_once("cat > values.yaml <<END\n")?;
+        let key = before.lines().last()?;
+        let values = heredoc.split_once("\nEND\n")?.0;
+        Some(format!("{key}\ncat > values.yaml <<END\n{values}\nEND\n"))
+    });
+    let directory = tempfile::TempDir::new()?;
+    let mut make = Command::new("sh");
+    let program = tool("COUNTERSIGN_TEST_BIN")?;
+    let ours = program.parent().context("a program in a directory")?.to_owned();
+    let path = env::split_paths(&env::var_os("PATH").unwrap_or_default()).collect::<Vec<_>>();
+    make.env("PATH", env::join_paths([ours].into_iter().chain(path))?);
+    make.args(["-euc", &made.context("the page makes no values.yaml")?]);
+    capture(make.current_dir(directory.path()))?;
+
+    let rendered = Rendered::with(&yaml(&directory.path().join("values.yaml"))?)?;
+    let container = rendered.container()?;
+    assert_eq!(container["image"], "REGISTRY/countersign:0.1.0");
+    assert_eq!(container["readinessProbe"]["httpGet"]["scheme"], "HTTPS");
+    let settings = rendered.manifest("ConfigMap")?["data"]["countersign.toml"].as_str();
+    let settings = settings.context("no settings")?;
+    for setting in ["log_format = \"json\"", "10.0.0.0/8", "ssh-ed25519 AAAA"] {
+        assert!(settings.contains(setting), "no {setting} in {settings}");
     }
     Ok(())
 }

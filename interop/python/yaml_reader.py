@@ -1,6 +1,6 @@
-"""Reads a compose file, aliases resolved.
+"""Reads a YAML file, aliases resolved.
 
-usage: compose_reader.py FILE
+usage: yaml_reader.py FILE
 
 It prints what is in it as JSON.
 """
