@@ -172,8 +172,15 @@ fn the_values_of_the_page_are_good() -> Result<()> {
     assert_eq!(container["readinessProbe"]["httpGet"]["scheme"], "HTTPS");
     let settings = rendered.manifest("ConfigMap")?["data"]["countersign.toml"].as_str();
     let settings = settings.context("no settings")?;
-    for setting in ["log_format = \"json\"", "10.0.0.0/8", "ssh-ed25519 AAAA"] {
+    for setting in ["log_format = \"json\"", "10.0.0.0/8"] {
         assert!(settings.contains(setting), "no {setting} in {settings}");
     }
+    let variables = container["env"].as_array().context("no variables")?;
+    let name = "COUNTERSIGN_BOOTSTRAP_ADMIN_PUBLIC_KEY";
+    let admin = variables.iter().find(|it| it["name"] == name).context("no administrator")?;
+    assert!(
+        admin["value"].as_str().is_some_and(|key| key.starts_with("ssh-ed25519 AAAA")),
+        "{admin}"
+    );
     Ok(())
 }
