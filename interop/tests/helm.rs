@@ -151,7 +151,7 @@ async fn the_server_takes_its_files_and_answers_its_probes() -> Result<()> {
 #[test]
 fn the_values_of_the_page_are_good() -> Result<()> {
     let page = commands_of("containers.md", "Kubernetes")?;
-    let made = page.iter().find_map(|block| {
+    let script = page.iter().find_map(|block| {
         let (before, heredoc) = block.split_once("cat > values.yaml <<END\n")?;
         let key = before.lines().last()?;
         let values = heredoc.split_once("\nEND\n")?.0;
@@ -163,7 +163,7 @@ fn the_values_of_the_page_are_good() -> Result<()> {
     let ours = program.parent().context("a program in a directory")?.to_owned();
     let path = env::split_paths(&env::var_os("PATH").unwrap_or_default()).collect::<Vec<_>>();
     make.env("PATH", env::join_paths([ours].into_iter().chain(path))?);
-    make.args(["-euc", &made.context("the page makes no values.yaml")?]);
+    make.args(["-euc", &script.context("the page makes no values.yaml")?]);
     capture(make.current_dir(directory.path()))?;
 
     let rendered = Rendered::with(&yaml(&directory.path().join("values.yaml"))?)?;
