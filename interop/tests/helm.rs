@@ -6,7 +6,7 @@ use std::fs;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
-use interop::{Countersign, Rendered, Request, capture, commands_of, repository, tool, yaml};
+use interop::{Countersign, Page, Rendered, Request, capture, repository, tool, yaml};
 use serde_json::{Value, json};
 
 /// Every value that switches something on.
@@ -150,7 +150,7 @@ async fn the_server_takes_its_files_and_answers_its_probes() -> Result<()> {
 
 #[test]
 fn the_values_of_the_page_are_good() -> Result<()> {
-    let page = commands_of("containers.md", "Kubernetes")?;
+    let page = Page::read("containers.md")?.section("## Kubernetes")?.blocks("sh");
     let script = page.iter().find_map(|block| {
         let (before, heredoc) = block.split_once("cat > values.yaml <<END\n")?;
         let key = before.lines().last()?;
