@@ -26,5 +26,7 @@ pub use directory::{
 pub use environment::{Clock, Random};
 pub use refresh_tokens::{RefreshTokenRecord, RefreshTokenStore};
 pub use replay::{GuardError, NONCE_RETENTION_MARGIN, ReplayGuard, ReplayKey, Spend};
-pub use signing_keys::{Resealed, SecretName, SigningKeyRecord, SigningKeyStore};
+pub use signing_keys::{
+    Resealed, SecretName, SharedSigningKeys, SigningKeyRecord, SigningKeyStore,
+};
 pub use trusted_keys::{TokenValidator, TrustedKeySource, ValidatorError};

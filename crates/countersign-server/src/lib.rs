@@ -91,9 +91,9 @@ pub use request_keys::{REQUEST_KEYS, RequestKeys};
 pub use service::{Ports, Service, Settings, SettingsError};
 pub use token_service::{
     ChangeRingError, DEFAULT_API_KEY_LIFETIME, DEFAULT_REFRESH_TOKEN_LIFETIME, LiveKeyRing,
-    MAINTENANCE_INTERVAL, MAX_ACCESS_TOKEN_LIFETIME, OpenRingError, RingSettings, Session,
-    SigningKeyKind, TokenError, TokenPorts, TokenService, TokenSettings, change_encryption_key,
-    hashing_secret,
+    MAINTENANCE_INTERVAL, MAX_ACCESS_TOKEN_LIFETIME, OpenRingError, RingSettings, RingSharing,
+    Session, SigningKeyKind, TokenError, TokenPorts, TokenService, TokenSettings,
+    change_encryption_key, hashing_secret,
 };
 
 /// The one challenge of a policy: its scheme word (RFC 9110 section 11.6.1).

@@ -63,7 +63,7 @@ use std::time::Duration;
 
 use countersign_core::ports::{
     Act, ApiKeyRecord, ApiKeyStore, Clock, Credential, DirectoryError, LastUse, NewApiKey, Random,
-    RefreshTokenRecord, RefreshTokenStore, StoreError, TokenDirectory,
+    RefreshTokenRecord, RefreshTokenStore, SharedSigningKeys as _, StoreError, TokenDirectory,
 };
 use countersign_core::{
     API_KEY_PREFIX, AccessTokenPolicy, AccountId, AccountName, ApiKey, ApiKeyHolder, ApiKeyId,
@@ -74,7 +74,7 @@ use http::HeaderMap;
 use uuid::Uuid;
 
 pub use live_key_ring::{
-    ChangeRingError, LiveKeyRing, OpenRingError, RingSettings, SigningKeyKind,
+    ChangeRingError, LiveKeyRing, OpenRingError, RingSettings, RingSharing, SigningKeyKind,
     change_encryption_key, hashing_secret,
 };
 pub use maintenance::MAINTENANCE_INTERVAL;
@@ -295,6 +295,7 @@ impl TokenService {
     /// [`TokenError`].
     pub async fn validate(&self, token: &str) -> Result<Identity, TokenError> {
         let now = self.ports.clock.now();
+        self.stay_in_touch().await?;
         let (ring, generation) = self.ring.current();
         let version = self.ports.directory.version();
         let digest = VerifiedTokens::digest(token);
@@ -308,11 +309,15 @@ impl TokenService {
             }
             return Ok(caller);
         }
-        let token = self
-            .settings
-            .policy
-            .verify(token, &ring, now)
-            .map_err(|reason| refusal(reason, None))?;
+        let (token, generation) = match self.settings.policy.verify(token, &ring, now) {
+            Err(Reason::KeyUnknown) => {
+                self.ring.look_for_others_keys().await?;
+                let (ring, generation) = self.ring.current();
+                (self.settings.policy.verify(token, &ring, now), generation)
+            }
+            verified => (verified, generation),
+        };
+        let token = token.map_err(|reason| refusal(reason, None))?;
         let caller = self.admit(&token, now).await?;
         let known = Remembered::new(token, (generation, version), caller.clone(), now);
         self.verified.insert(digest, known);
@@ -397,7 +402,14 @@ impl TokenService {
         })
     }
 
+    /// What was not seen for too long is not gone by: neither accounts, which the directory
+    /// sees to, nor signing keys.
+    async fn stay_in_touch(&self) -> Result<(), StoreError> {
+        if self.ports.directory.is_in_touch() { Ok(()) } else { self.ring.read_again().await }
+    }
+
     async fn sign(&self, grant: Grant) -> Result<String, TokenError> {
+        self.stay_in_touch().await?;
         let (ring, _) = self.ring.current();
         let now = self.ports.clock.now();
         self.signer.sign(&self.settings.policy, ring, grant, now).await

@@ -1,9 +1,10 @@
-//! What the audit trail says about an act, the same in every store.
+//! What the audit trail says about an act, the same in every store, and how whoever
+//! follows the trail reads it.
 
 use countersign_core::ports::{
     Account, Act, ApiKeyRecord, AuditRecord, JwksEndpoint, PublicKeyRecord, SigningKeyRecord,
 };
-use countersign_core::{PublicKey, UnixTime};
+use countersign_core::{AccountName, PublicKey, UnixTime};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -138,6 +139,47 @@ impl Entry {
     }
 }
 
+/// What an act touched of what servers keep in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Touched {
+    /// The account of that name, or its credentials.
+    Account(AccountName),
+    /// Which access tokens were revoked by their id.
+    RevokedTokens,
+    /// The signing keys.
+    SigningKeys,
+    /// Nothing of it.
+    Nothing,
+    /// That cannot be told: a later version of this program has acted.
+    Unknown,
+}
+
+impl Touched {
+    /// Reads the target of a row. Names of accounts may have blanks; nothing else in a
+    /// target that stands before one has.
+    pub(crate) fn by_target(target: &str) -> Self {
+        let account = |name| AccountName::new(name).map_or(Self::Unknown, Self::Account);
+        if let Some(name) = target.strip_prefix("account ") {
+            return account(name);
+        }
+        if target.starts_with("access token ") {
+            return Self::RevokedTokens;
+        }
+        if target.starts_with("signing key ") || target == "encryption key" {
+            return Self::SigningKeys;
+        }
+        if target == "refresh tokens" {
+            return Self::Nothing;
+        }
+        let kinds = ["key ", "API key ", "JWKS endpoint "];
+        let belonging = kinds.iter().find_map(|kind| target.strip_prefix(kind));
+        match belonging.and_then(|belonging| belonging.split_once(" of account ")) {
+            Some((what, name)) if !what.contains(' ') => account(name),
+            _ => Self::Unknown,
+        }
+    }
+}
+
 /// An account by itself. Instants in the trail are microseconds since the epoch.
 pub(crate) fn account_state(account: &Account) -> Value {
     json!({
@@ -200,4 +242,82 @@ fn key_state(key: &PublicKeyRecord) -> Value {
 
 fn endpoint_state(endpoint: &JwksEndpoint) -> Value {
     json!({ "url": endpoint.url, "created_at": endpoint.created_at.as_micros() })
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_core::ports::NewPublicKey;
+    use countersign_core::{AccountId, ApiKeyId, KeyKind, PrivateKey, SecretHash};
+
+    use super::*;
+
+    const NAME: &str = "robot of account access token signing key 7";
+
+    fn key_record() -> PublicKeyRecord {
+        let key = PrivateKey::generate(KeyKind::Ed25519).unwrap().public_key().clone();
+        let NewPublicKey { key, comment, expires_at } =
+            NewPublicKey { key, comment: String::new(), expires_at: None };
+        PublicKeyRecord {
+            account: AccountId(Uuid::nil()),
+            key,
+            comment,
+            created_at: UnixTime::EPOCH,
+            expires_at,
+            revoked_at: None,
+            last_used_at: None,
+            last_used_from: None,
+        }
+    }
+
+    fn api_key_record() -> ApiKeyRecord {
+        ApiKeyRecord {
+            id: ApiKeyId(Uuid::nil()),
+            account: AccountId(Uuid::nil()),
+            hash: SecretHash::from_bytes([0; 32]),
+            comment: String::new(),
+            created_at: UnixTime::EPOCH,
+            expires_at: None,
+            revoked_at: None,
+            last_used_at: None,
+            last_used_from: None,
+        }
+    }
+
+    fn touched(entry: &Entry) -> Touched {
+        Touched::by_target(&entry.target)
+    }
+
+    #[test]
+    fn every_act_upon_an_account_names_it() {
+        let account = Touched::Account(AccountName::new(NAME).unwrap());
+        let entry = Entry::account("account.create", NAME, Value::Null, Value::Null);
+        assert_eq!(touched(&entry), account);
+        assert_eq!(touched(&Entry::key("key.add", NAME, None, &key_record())), account);
+        assert_eq!(touched(&Entry::api_key("api-key.add", NAME, None, &api_key_record())), account);
+        let endpoint = JwksEndpoint {
+            account: AccountId(Uuid::nil()),
+            url: "https://issuer.example/jwks".to_owned(),
+            created_at: UnixTime::EPOCH,
+            status: None,
+        };
+        let entry = Entry::endpoint("jwks-endpoint.add", NAME, None, Some(&endpoint));
+        assert_eq!(touched(&entry), account);
+    }
+
+    #[test]
+    fn every_other_act_says_what_it_touched() {
+        let token = Entry::token(Uuid::nil(), UnixTime::EPOCH);
+        assert_eq!(touched(&token), Touched::RevokedTokens);
+        assert_eq!(touched(&Entry::resealed(3)), Touched::SigningKeys);
+        assert_eq!(touched(&Entry::refresh_tokens(3)), Touched::Nothing);
+        assert_eq!(Touched::by_target("signing key 2026-11"), Touched::SigningKeys);
+    }
+
+    #[test]
+    fn what_a_later_version_says_is_not_guessed() {
+        for target in ["", "account ", "policy strict", "key of account a", "key a b of account c"]
+        {
+            assert_eq!(Touched::by_target(target), Touched::Unknown, "{target}");
+        }
+    }
 }

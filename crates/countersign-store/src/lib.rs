@@ -28,12 +28,12 @@ pub use jwks::{
     FetchError, FetchJwks, FetchLimits, ForbiddenAddress, HttpFetcher, JwksKeys, JwksRules,
     JwksSchedule, JwksUrl, JwksUrlError, MAX_JWKS_URL_BYTES, RemoteJwks,
 };
-pub use live_directory::{LiveDirectory, Progress};
+pub use live_directory::{Following, LiveDirectory, Progress, SharedTrail};
 pub use memory::MemoryStore;
 pub use registry::{CredentialUse, RegistryStore, RevokedToken, StoredAccount, UsedCredential};
 #[cfg(feature = "sql")]
 pub use sql::{
     Database, Durability, ForeignAccount, ForeignApiKey, ForeignDatabase, ForeignEndpoint,
     ForeignError, ForeignPublicKey, ForeignRefreshToken, OpenError, PostgresLimits, PostgresServer,
-    PostgresUrl, PostgresUrlError, SqlRefreshTokens, SqlStore, SqliteFile,
+    PostgresTrail, PostgresUrl, PostgresUrlError, SqlRefreshTokens, SqlStore, SqliteFile,
 };

@@ -1,8 +1,9 @@
 //! All accounts and their keys in memory, in front of a store: what a server
 //! authenticates against.
 //!
-//! One program serves one data directory and makes every change through here,
-//! so what the map says is so. Three rules keep it true:
+//! Either one program makes every change through here, so that what the map says is so,
+//! or several share the store, and each [follows](Following) what the others do. Three
+//! rules keep the map true, and for shared ones those of `following`:
 //!
 //! 1. While the map is being filled, every lookup asks the store, so that the
 //!    work does not depend on whether an account exists.
@@ -16,7 +17,9 @@ mod account_map;
 mod administration;
 mod api_keys;
 mod background;
+mod following;
 mod pending_uses;
+mod trust;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,7 +30,7 @@ use countersign_core::ports::{
     StoreError, TokenDirectory,
 };
 use countersign_core::{AccountId, AccountName, SecretHash, UnixTime};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -35,7 +38,9 @@ use uuid::Uuid;
 use crate::endpoint_keys::{EndpointKeys, merge_keys};
 use crate::registry::{RegistryStore, StoredAccount};
 use account_map::{AccountMap, Answer};
+pub use following::{Following, SharedTrail};
 use pending_uses::PendingUses;
+use trust::Trust;
 
 /// How far a directory is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +67,8 @@ struct Inner {
     with_endpoints: Mutex<HashMap<AccountId, AccountName>>,
     /// Accounts in doubt that nobody is about to bring up to date.
     unsettled: Mutex<BTreeSet<AccountName>>,
+    /// That there are some which others have changed.
+    unsettled_by_others: Notify,
     uses: PendingUses,
     /// Access tokens that were revoked by their id, and until when to remember it.
     revoked_tokens: papaya::HashMap<Uuid, UnixTime>,
@@ -79,20 +86,19 @@ impl LiveDirectory {
         store: Arc<dyn RegistryStore>,
         endpoint_keys: Option<Arc<dyn EndpointKeys>>,
     ) -> Self {
-        let inner = Arc::new(Inner {
-            store,
-            endpoint_keys,
-            map: AccountMap::default(),
-            with_endpoints: Mutex::default(),
-            unsettled: Mutex::default(),
-            uses: PendingUses::default(),
-            revoked_tokens: papaya::HashMap::new(),
-            turn: tokio::sync::Mutex::new(()),
-            progress: watch::Sender::new(Progress::Loading),
-            tasks: TaskTracker::new(),
-            closing: CancellationToken::new(),
-        });
-        background::start(&inner);
+        let inner = Inner::new(store, endpoint_keys, Trust::Alone);
+        background::start(&inner, None);
+        Self(inner)
+    }
+
+    /// The same for a store that others change too.
+    pub fn follow(
+        store: Arc<dyn RegistryStore>,
+        endpoint_keys: Option<Arc<dyn EndpointKeys>>,
+        following: Following,
+    ) -> Self {
+        let inner = Inner::new(store, endpoint_keys, Trust::following());
+        background::start(&inner, Some(following));
         Self(inner)
     }
 
@@ -171,7 +177,7 @@ impl TokenDirectory for LiveDirectory {
     }
 
     async fn is_token_revoked(&self, token_id: Uuid) -> Result<bool, DirectoryError> {
-        if self.0.map.is_complete() {
+        if self.0.map.can_say() {
             Ok(self.0.revoked_tokens.pin().contains_key(&token_id))
         } else {
             Ok(self.0.store.is_token_revoked(token_id).await?)
@@ -181,9 +187,34 @@ impl TokenDirectory for LiveDirectory {
     fn version(&self) -> Option<u64> {
         self.0.map.version()
     }
+
+    fn is_in_touch(&self) -> bool {
+        self.0.map.trust().holds()
+    }
 }
 
 impl Inner {
+    fn new(
+        store: Arc<dyn RegistryStore>,
+        endpoint_keys: Option<Arc<dyn EndpointKeys>>,
+        trust: Trust,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            store,
+            endpoint_keys,
+            map: AccountMap::trusted(trust),
+            with_endpoints: Mutex::default(),
+            unsettled: Mutex::default(),
+            unsettled_by_others: Notify::new(),
+            uses: PendingUses::default(),
+            revoked_tokens: papaya::HashMap::new(),
+            turn: tokio::sync::Mutex::new(()),
+            progress: watch::Sender::new(Progress::Loading),
+            tasks: TaskTracker::new(),
+            closing: CancellationToken::new(),
+        })
+    }
+
     async fn ask_the_store(
         &self,
         name: &AccountName,
@@ -197,7 +228,14 @@ impl Inner {
     ///
     /// The caller holds the turn.
     async fn refresh(&self, name: &AccountName) {
-        match self.store.load(name).await {
+        self.unsettled().remove(name);
+        let loaded = self.store.load(name).await;
+        let mut unsettled = self.unsettled();
+        if unsettled.contains(name) {
+            // It was changed again while it was read, and is read again for that.
+            return;
+        }
+        match loaded {
             Ok(Some(stored)) => {
                 self.tell_endpoints(name, &stored);
                 self.map.put(name.clone(), &Arc::new(self.account_keys(stored)));
@@ -208,16 +246,52 @@ impl Inner {
             }
             Err(error) => {
                 self.map.doubt(name.clone());
-                self.unsettled().insert(name.clone());
+                unsettled.insert(name.clone());
                 tracing::warn!(account = %name, %error, "an account could not be read again");
             }
         }
     }
 
+    /// Others have changed these accounts: until they have been read again, the store is
+    /// asked about them.
+    fn doubt(&self, names: BTreeSet<AccountName>) {
+        if names.is_empty() {
+            return;
+        }
+        let mut unsettled = self.unsettled();
+        for name in names {
+            self.map.doubt(name.clone());
+            unsettled.insert(name);
+        }
+        self.unsettled_by_others.notify_one();
+    }
+
+    /// Takes in which access tokens were revoked by their id.
+    async fn read_revoked_tokens(&self) -> Result<(), StoreError> {
+        let tokens = self.store.revoked_tokens().await?;
+        let revoked = self.revoked_tokens.pin();
+        for token in tokens {
+            revoked.insert(token.token_id, token.remember_until);
+        }
+        self.map.count_change();
+        Ok(())
+    }
+
+    /// Forgets all accounts, so that they can be read anew. The store is asked meanwhile.
+    async fn start_over(&self) {
+        self.map.trust().withdraw();
+        let _turn = self.turn.lock().await;
+        self.progress.send_replace(Progress::Loading);
+        let mut unsettled = self.unsettled();
+        unsettled.clear();
+        self.map.clear();
+    }
+
     /// Takes an account that was read to fill the map. One with endpoints is read
     /// again under the turn, as its list may have changed since.
     async fn fill_in(&self, stored: StoredAccount) {
-        if self.endpoint_keys.is_none() || stored.endpoints.is_empty() {
+        let had_endpoints = || self.with_endpoints().contains_key(&stored.account.id);
+        if self.endpoint_keys.is_none() || (stored.endpoints.is_empty() && !had_endpoints()) {
             self.map.fill(&Arc::new(self.account_keys(stored)));
         } else {
             let _turn = self.turn.lock().await;
@@ -278,6 +352,17 @@ impl Inner {
         let Some(endpoint_keys) = &self.endpoint_keys else { return };
         let gone: Vec<AccountId> =
             self.with_endpoints().extract_if(|_, of| of == name).map(|(id, _)| id).collect();
+        for id in gone {
+            endpoint_keys.set_endpoints(id, &[]);
+        }
+    }
+
+    /// Tells the fetcher that accounts which the filling did not find have no endpoints.
+    fn forget_endpoints_of_the_gone(&self) {
+        let Some(endpoint_keys) = &self.endpoint_keys else { return };
+        let is_gone = |id: &AccountId, _: &mut AccountName| !self.map.has_id(*id);
+        let gone: Vec<AccountId> =
+            self.with_endpoints().extract_if(is_gone).map(|(id, _)| id).collect();
         for id in gone {
             endpoint_keys.set_endpoints(id, &[]);
         }

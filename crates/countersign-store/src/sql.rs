@@ -17,6 +17,7 @@ mod query;
 mod refresh_tokens;
 mod revoked_tokens;
 mod rows;
+mod shared_trail;
 mod signing_keys;
 mod sqlite;
 mod statements;
@@ -40,6 +41,7 @@ pub use foreign::{
 };
 pub use postgres::{PostgresLimits, PostgresServer, PostgresUrl, PostgresUrlError};
 pub use refresh_tokens::SqlRefreshTokens;
+pub use shared_trail::PostgresTrail;
 pub use sqlite::{Durability, SqliteFile};
 
 use crate::audit::Entry;

@@ -197,4 +197,10 @@ pub trait TokenDirectory: Directory {
     fn version(&self) -> Option<u64> {
         None
     }
+
+    /// Whether what others keep in memory of the same storage can be true as well. `False`
+    /// where it has not been seen for too long what other servers have changed.
+    fn is_in_touch(&self) -> bool {
+        true
+    }
 }

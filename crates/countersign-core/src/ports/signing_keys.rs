@@ -10,7 +10,7 @@ use crate::key_ring::RotationStep;
 use crate::time::UnixTime;
 
 /// A signing key as stored: its private half sealed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SigningKeyRecord {
     /// What tokens call it.
     pub kid: Box<str>,
@@ -115,4 +115,15 @@ pub trait SigningKeyStore: Send + Sync {
     /// # Errors
     /// [`StoreError::Unavailable`].
     async fn reseal(&self, act: &Act, all: &[Resealed]) -> Result<bool, StoreError>;
+}
+
+/// Signing keys in memory that another server may have changed in the store.
+#[async_trait]
+pub trait SharedSigningKeys: Send + Sync {
+    /// Reads them again. When it returns, what was changed before the call is in force.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the store does not answer, or what it says cannot
+    /// be used.
+    async fn read_again(&self) -> Result<(), StoreError>;
 }

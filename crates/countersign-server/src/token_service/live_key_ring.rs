@@ -4,6 +4,7 @@ mod changes;
 mod errors;
 mod hashing_secret;
 mod resealing;
+mod sharing;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -61,6 +62,8 @@ pub struct RingSettings {
     pub rotate_every: Option<Duration>,
     /// How long the tokens that are signed live at most.
     pub longest_lifetime: Duration,
+    /// Who else may change the ring.
+    pub sharing: RingSharing,
     /// The keys of an installation that brings its own: with these alone the ring
     /// begins, and nothing is made. A key without its private half only validates.
     pub first_keys: Vec<SigningKey>,
@@ -72,9 +75,19 @@ impl Default for RingSettings {
             kind: SigningKeyKind::default(),
             rotate_every: Some(DEFAULT_ROTATION_INTERVAL),
             longest_lifetime: DEFAULT_ACCESS_TOKEN_LIFETIME,
+            sharing: RingSharing::Alone,
             first_keys: Vec::new(),
         }
     }
+}
+
+/// Who changes a ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RingSharing {
+    /// This server.
+    Alone,
+    /// Others as well: a token that names a key which is not in memory may name one of theirs.
+    WithOthers,
 }
 
 /// The signing keys of an installation, and its other secrets.
@@ -87,8 +100,14 @@ pub struct LiveKeyRing {
     hasher: SecretHasher,
     token_ids: TokenIds,
     current: ArcSwap<KeyRing>,
-    /// Counts the readings, so that nobody goes by a former ring.
+    /// Counts the changes, so that nobody goes by a former ring.
     generation: AtomicU64,
+    /// As they were last read. Held while they are read: the later reading has the later state.
+    records: tokio::sync::Mutex<Vec<SigningKeyRecord>>,
+    /// How many looks for a key that is not in memory have begun.
+    looks: AtomicU64,
+    /// Held during such a look.
+    looking: tokio::sync::Mutex<()>,
     /// Held while the ring is changed.
     turn: tokio::sync::Mutex<()>,
 }
@@ -115,6 +134,9 @@ impl LiveKeyRing {
             token_ids: TokenIds::new(&secret),
             current: ArcSwap::from_pointee(KeyRing::new(Vec::new())?),
             generation: AtomicU64::new(0),
+            records: tokio::sync::Mutex::default(),
+            looks: AtomicU64::new(0),
+            looking: tokio::sync::Mutex::default(),
             turn: tokio::sync::Mutex::new(()),
         };
         if !ring.reload().await? {
@@ -125,7 +147,7 @@ impl LiveKeyRing {
         Ok(ring)
     }
 
-    /// The ring as it is now, and the number of its reading.
+    /// The ring as it is now, and the number of its last change.
     pub fn current(&self) -> (Arc<KeyRing>, u64) {
         // In this order: what was checked with a new ring under an old number is only
         // checked again.
@@ -197,13 +219,16 @@ impl LiveKeyRing {
 
     /// Reads the ring again; whether there is any key in it.
     async fn reload(&self) -> Result<bool, OpenRingError> {
+        let mut known = self.records.lock().await;
         let records = self.store.signing_keys().await?;
-        let has_keys = !records.is_empty();
-        let keys = records.into_iter().map(|record| self.opened(record));
-        let ring = KeyRing::new(keys.collect::<Result<_, _>>()?)?;
-        self.current.store(Arc::new(ring));
-        self.generation.fetch_add(1, Ordering::Release);
-        Ok(has_keys)
+        if *known != records {
+            let keys = records.iter().map(|record| self.opened(record.clone()));
+            let ring = KeyRing::new(keys.collect::<Result<_, _>>()?)?;
+            self.current.store(Arc::new(ring));
+            self.generation.fetch_add(1, Ordering::Release);
+            *known = records;
+        }
+        Ok(!known.is_empty())
     }
 
     fn sealed(&self, key: &SigningKey) -> SigningKeyRecord {

@@ -3,6 +3,7 @@
 mod bad_bodies;
 mod lifetimes;
 mod registration;
+mod replicas;
 mod revocation;
 mod rotation;
 mod routes;

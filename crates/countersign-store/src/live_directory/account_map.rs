@@ -7,6 +7,8 @@ use countersign_core::ports::{AccountKeys, RegisteredApiKey};
 use countersign_core::{AccountId, AccountName, SecretHash};
 use foldhash::fast::RandomState;
 
+use super::trust::Trust;
+
 /// What is known about a name.
 enum Entry {
     /// There is this account.
@@ -37,8 +39,10 @@ pub(super) enum Answer {
 /// Strangers look names up, but only administrators put names in, so a fast hash
 /// with a random seed will do: there is nobody to search for collisions. The hashes
 /// of API keys nobody can choose.
-#[derive(Default)]
 pub(super) struct AccountMap {
+    /// Whether the store is only changed through this map, or how long ago it was seen
+    /// that nobody else has.
+    trust: Trust,
     entries: papaya::HashMap<AccountName, Entry, RandomState>,
     by_id: papaya::HashMap<AccountId, AccountName, RandomState>,
     by_api_key: papaya::HashMap<SecretHash, AccountName, RandomState>,
@@ -50,15 +54,29 @@ pub(super) struct AccountMap {
 }
 
 impl AccountMap {
+    /// An empty map that is believed as far as this.
+    pub(super) fn trusted(trust: Trust) -> Self {
+        Self {
+            trust,
+            entries: papaya::HashMap::default(),
+            by_id: papaya::HashMap::default(),
+            by_api_key: papaya::HashMap::default(),
+            complete: AtomicBool::default(),
+            in_doubt: AtomicUsize::default(),
+            changes: AtomicU64::default(),
+        }
+    }
+
     /// What the map says about a name.
     pub(super) fn find(&self, name: &AccountName) -> Answer {
-        if !self.is_complete() {
+        if !self.can_say() {
             return Answer::AskTheStore;
         }
         match self.entries.pin().get(name) {
             Some(Entry::Known(account)) => Answer::Known(Arc::clone(account)),
-            Some(Entry::InDoubt(_)) => Answer::AskTheStore,
-            Some(Entry::Gone) | None => Answer::Absent,
+            Some(Entry::Gone) | None if self.is_complete() => Answer::Absent,
+            // In doubt, or emptied meanwhile, to be filled again.
+            Some(Entry::InDoubt(_) | Entry::Gone) | None => Answer::AskTheStore,
         }
     }
 
@@ -66,6 +84,11 @@ impl AccountMap {
     pub(super) fn find_by_id(&self, id: AccountId) -> Answer {
         let name = self.by_id.pin().get(&id).cloned();
         self.find_behind(name)
+    }
+
+    /// Whether an account with that id was put in.
+    pub(super) fn has_id(&self, id: AccountId) -> bool {
+        self.by_id.pin().contains_key(&id)
     }
 
     /// What the map says about an API key.
@@ -79,20 +102,45 @@ impl AccountMap {
     fn find_behind(&self, name: Option<AccountName>) -> Answer {
         match name {
             Some(name) => self.find(&name),
-            None if self.is_complete() => Answer::Absent,
+            None if self.can_say() => Answer::Absent,
             None => Answer::AskTheStore,
         }
     }
 
     /// Whether all accounts have been filled in.
-    pub(super) fn is_complete(&self) -> bool {
+    fn is_complete(&self) -> bool {
         self.complete.load(Ordering::Acquire)
+    }
+
+    /// Whether what is not in doubt may be believed.
+    pub(super) fn can_say(&self) -> bool {
+        self.trust.holds() && self.is_complete()
+    }
+
+    /// How far the map is believed.
+    pub(super) fn trust(&self) -> &Trust {
+        &self.trust
     }
 
     /// A number that changes with the answers; `None` while some of them are the store's.
     pub(super) fn version(&self) -> Option<u64> {
-        let is_sure = self.is_complete() && self.in_doubt.load(Ordering::SeqCst) == 0;
+        let is_sure = self.can_say() && self.in_doubt() == 0;
         is_sure.then(|| self.changes.load(Ordering::SeqCst))
+    }
+
+    /// How many names the store is asked about.
+    pub(super) fn in_doubt(&self) -> usize {
+        self.in_doubt.load(Ordering::SeqCst)
+    }
+
+    /// Forgets everything, to be filled again. No change may be under way.
+    pub(super) fn clear(&self) {
+        self.complete.store(false, Ordering::Release);
+        self.entries.pin().clear();
+        self.by_id.pin().clear();
+        self.by_api_key.pin().clear();
+        self.in_doubt.store(0, Ordering::SeqCst);
+        self.count_change();
     }
 
     /// Something has changed beside the accounts that answers depend on.

@@ -9,6 +9,7 @@ use countersign_core::{AccountId, AccountName};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
+use super::following::{Following, follow};
 use super::{Inner, Progress};
 
 /// How many accounts are read at once. Each key is parsed when it is read, so
@@ -22,7 +23,7 @@ const TICK: Duration = Duration::from_secs(1);
 const USES_PER_TICK: usize = 1000;
 
 /// Starts the tasks; they end when the directory is closed.
-pub(super) fn start(inner: &Arc<Inner>) {
+pub(super) fn start(inner: &Arc<Inner>, following: Option<Following>) {
     if let Some(endpoint_keys) = &inner.endpoint_keys {
         let (sender, receiver) = mpsc::unbounded_channel();
         endpoint_keys.tell(Box::new(move |account| {
@@ -31,7 +32,13 @@ pub(super) fn start(inner: &Arc<Inner>) {
         }));
         spawn(inner, |inner| take_in_endpoint_keys(inner, receiver));
     }
-    spawn(inner, fill);
+    match following {
+        None => spawn(inner, fill),
+        Some(following) => {
+            spawn(inner, |inner| follow(inner, following));
+            spawn(inner, settle_what_others_changed);
+        }
+    }
     spawn(inner, maintain);
 }
 
@@ -55,7 +62,7 @@ where
 }
 
 /// Reads every account into the map, page after page.
-async fn fill(inner: Arc<Inner>) {
+pub(super) async fn fill(inner: Arc<Inner>) {
     let mut after: Option<AccountName> = None;
     let mut accounts: u64 = 0;
     loop {
@@ -78,6 +85,7 @@ async fn fill(inner: Arc<Inner>) {
     }
     load_revoked_tokens(&inner).await;
     let _turn = inner.turn.lock().await;
+    inner.forget_endpoints_of_the_gone();
     inner.map.complete();
     inner.progress.send_replace(Progress::Complete);
     tracing::info!(accounts, "all accounts are in memory");
@@ -86,14 +94,8 @@ async fn fill(inner: Arc<Inner>) {
 /// Reads which access tokens were revoked by their id.
 async fn load_revoked_tokens(inner: &Inner) {
     loop {
-        match inner.store.revoked_tokens().await {
-            Ok(tokens) => {
-                let revoked = inner.revoked_tokens.pin();
-                for token in tokens {
-                    revoked.insert(token.token_id, token.remember_until);
-                }
-                return;
-            }
+        match inner.read_revoked_tokens().await {
+            Ok(()) => return,
             Err(error) => {
                 tracing::warn!(%error, "revoked tokens cannot be read, trying again");
                 tokio::time::sleep(LOAD_RETRY).await;
@@ -113,9 +115,25 @@ async fn maintain(inner: Arc<Inner>) {
         {
             tracing::warn!(%error, "the last use of keys could not be written down");
         }
-        let unsettled = std::mem::take(&mut *inner.unsettled());
-        for name in unsettled {
-            let _turn = inner.turn.lock().await;
+        settle(&inner).await;
+    }
+}
+
+/// Looks at accounts in doubt as soon as others have changed them.
+async fn settle_what_others_changed(inner: Arc<Inner>) {
+    loop {
+        inner.unsettled_by_others.notified().await;
+        settle(&inner).await;
+    }
+}
+
+/// Looks again at the accounts that are in doubt now.
+async fn settle(inner: &Inner) {
+    let unsettled = inner.unsettled().clone();
+    for name in unsettled {
+        let _turn = inner.turn.lock().await;
+        // Others who wait for the turn may have seen to it.
+        if inner.unsettled().contains(&name) {
             inner.refresh(&name).await;
         }
     }

@@ -16,6 +16,10 @@ use super::query::Transaction;
 const TURN: i64 = 0x636f_756e_7465_7273;
 /// Taken by the first statement of a transaction and given back with its end.
 const TAKE_TURN: &str = "SELECT pg_advisory_xact_lock($1)";
+/// Where whoever follows the audit trail hears that there is more of it.
+pub(super) const NEWS: &str = "countersign_audit";
+/// Said when the transaction is committed, once, however often it is asked for.
+pub(super) const TELL: &str = "SELECT pg_notify('countersign_audit', '')";
 /// The statements of a transaction read the state at the first of them.
 pub(super) const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
@@ -140,6 +144,15 @@ impl PostgresServer {
     /// A connection of one's own.
     pub(crate) async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
         self.url.0.connect().await
+    }
+
+    /// For one connection that stays, whatever the others do.
+    pub(super) fn pool_of_one(&self) -> PgPool {
+        PgPoolOptions::new()
+            .max_connections(1)
+            .max_lifetime(None)
+            .idle_timeout(None)
+            .connect_lazy_with(self.url.0.clone())
     }
 
     /// Ends all connections.

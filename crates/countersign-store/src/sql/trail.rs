@@ -4,6 +4,7 @@ use countersign_core::ports::{Act, AuditFilter, AuditRecord, Page, StoreError};
 use serde_json::{Value, json};
 
 use super::database::Database;
+use super::postgres::TELL;
 use super::query::{Runs as _, Transaction, query};
 use super::rows::AuditRow;
 use super::{limit, statements, unavailable};
@@ -26,7 +27,7 @@ pub(super) async fn record(
         .execute(transaction)
         .await
         .map_err(unavailable)?;
-    Ok(())
+    tell(transaction).await
 }
 
 /// Adds a row about what changes nothing else.
@@ -65,6 +66,14 @@ pub(super) async fn record_all(
         .execute(transaction)
         .await
         .map_err(unavailable)?;
+    tell(transaction).await
+}
+
+/// Lets other servers know, once the transaction is committed. A SQLite file has none.
+async fn tell(transaction: &mut Transaction) -> Result<(), StoreError> {
+    if let Transaction::Postgres(_) = transaction {
+        query(TELL).execute(transaction).await.map_err(unavailable)?;
+    }
     Ok(())
 }
 

@@ -4,6 +4,7 @@ mod changes;
 mod endpoints;
 mod filling;
 mod flaky;
+mod following;
 mod last_use;
 mod tokens;
 

@@ -8,10 +8,12 @@ use countersign_core::{EncryptionKey, PublicKey, SignedRequestPolicy};
 use countersign_server::internal::{AllowedHosts, JwksUrlRule, Scheme};
 use countersign_server::layers::Limits;
 use countersign_server::{
-    GuardCheck, Ports, ReadinessCheck, Service, Settings as ServiceSettings, StoreCheck,
-    TrustedProxies,
+    GuardCheck, LiveKeyRing, Ports, ReadinessCheck, Service, Settings as ServiceSettings,
+    StoreCheck, TrustedProxies,
 };
-use countersign_store::{HttpFetcher, JwksUrl, LiveDirectory, RemoteJwks, SqlStore};
+use countersign_store::{
+    Database, Following, HttpFetcher, JwksUrl, LiveDirectory, PostgresTrail, RemoteJwks, SqlStore,
+};
 use countersign_system::{SystemClock, SystemRandom};
 
 use super::{replay_guard, tokens};
@@ -48,7 +50,7 @@ impl Assembled {
         );
         // One after the other: each connection that reads at the same time costs memory.
         let ring = tokens::ring(&settings.tokens, &store, encryption_key).await?;
-        let directory = LiveDirectory::start(Arc::new(store.clone()), Some(Arc::new(remote_jwks)));
+        let directory = directory(&store, Arc::new(remote_jwks), &ring);
         let tokens = tokens::service(&settings.tokens, (&store, &directory), ring);
         let administration = Arc::new(directory.clone());
         let ports = Ports {
@@ -74,6 +76,26 @@ impl Assembled {
             tracing::warn!(%error, "the last uses of keys could not be written down");
         }
         self.databases.close().await;
+    }
+}
+
+/// The directory: of a file, which is this server's alone, or of a database that other servers
+/// and commands change too.
+fn directory(
+    store: &SqlStore,
+    remote_jwks: Arc<RemoteJwks>,
+    ring: &Arc<LiveKeyRing>,
+) -> LiveDirectory {
+    let (accounts, endpoint_keys) = (Arc::new(store.clone()), Some(remote_jwks as _));
+    match store.database() {
+        Database::Sqlite(_) => LiveDirectory::start(accounts, endpoint_keys),
+        Database::Postgres(server) => {
+            let following = Following {
+                trail: Arc::new(PostgresTrail::new(server.clone())),
+                signing_keys: Some(Arc::clone(ring) as _),
+            };
+            LiveDirectory::follow(accounts, endpoint_keys, following)
+        }
     }
 }
 

@@ -7,10 +7,10 @@ use countersign_core::{
 };
 use countersign_server::key_to_token::{self, TokenRoutes};
 use countersign_server::{
-    LiveKeyRing, MAINTENANCE_INTERVAL, OpenRingError, RingSettings, SigningKeyKind, TokenPorts,
-    TokenService, TokenSettings,
+    LiveKeyRing, MAINTENANCE_INTERVAL, OpenRingError, RingSettings, RingSharing, SigningKeyKind,
+    TokenPorts, TokenService, TokenSettings,
 };
-use countersign_store::{LiveDirectory, SqlRefreshTokens, SqlStore};
+use countersign_store::{Database, LiveDirectory, SqlRefreshTokens, SqlStore};
 use countersign_system::{SystemClock, SystemRandom};
 use tokio::time::MissedTickBehavior;
 
@@ -26,14 +26,14 @@ pub(super) async fn ring(
     options: &TokenOptions,
     store: &SqlStore,
     encryption_key: EncryptionKey,
-) -> Result<LiveKeyRing, Failure> {
+) -> Result<Arc<LiveKeyRing>, Failure> {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
     let first_keys = original_keys::read(&options.original, options.signing_algorithm)?;
     let given: Vec<_> = first_keys.iter().map(|key| key.kid.clone()).collect();
     let opening = LiveKeyRing::open(
         Arc::new(store.clone()),
         encryption_key,
-        ring_settings(options, first_keys),
+        RingSettings { sharing: sharing(store), ..ring_settings(options, first_keys) },
         (clock, random),
     );
     let ring = opening.await.map_err(|error| match error {
@@ -47,14 +47,14 @@ pub(super) async fn ring(
             "the key pair of RSA_PUBLIC_KEY or RSA_PUBLIC_KEY_PATH is not used: this database has signing keys already; `countersign signing-key import` adds it to them"
         );
     }
-    Ok(ring)
+    Ok(Arc::new(ring))
 }
 
 /// Puts the service together and begins to look after it.
 pub(super) fn service(
     options: &TokenOptions,
     (store, directory): (&SqlStore, &LiveDirectory),
-    ring: LiveKeyRing,
+    ring: Arc<LiveKeyRing>,
 ) -> Arc<TokenService> {
     let ports = TokenPorts {
         directory: Arc::new(directory.clone()),
@@ -63,7 +63,7 @@ pub(super) fn service(
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
     };
-    let service = Arc::new(TokenService::new(ports, Arc::new(ring), token_settings(options)));
+    let service = Arc::new(TokenService::new(ports, ring, token_settings(options)));
     tokio::spawn(look_after(Arc::clone(&service)));
     service
 }
@@ -90,6 +90,15 @@ fn ring_settings(options: &TokenOptions, first_keys: Vec<SigningKey>) -> RingSet
         rotate_every: options.signing_key_lifetime,
         longest_lifetime: options.access_token_lifetime,
         first_keys,
+        ..RingSettings::default()
+    }
+}
+
+/// A file is one server's; PostgreSQL is open to others.
+fn sharing(store: &SqlStore) -> RingSharing {
+    match store.database() {
+        Database::Sqlite(_) => RingSharing::Alone,
+        Database::Postgres(_) => RingSharing::WithOthers,
     }
 }
 
