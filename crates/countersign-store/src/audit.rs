@@ -261,7 +261,7 @@ mod tests {
             account: AccountId(Uuid::nil()),
             key,
             comment,
-            created_at: UnixTime::EPOCH,
+            created_at: UnixTime::from_secs(0),
             expires_at,
             revoked_at: None,
             last_used_at: None,
@@ -275,7 +275,7 @@ mod tests {
             account: AccountId(Uuid::nil()),
             hash: SecretHash::from_bytes([0; 32]),
             comment: String::new(),
-            created_at: UnixTime::EPOCH,
+            created_at: UnixTime::from_secs(0),
             expires_at: None,
             revoked_at: None,
             last_used_at: None,
@@ -297,7 +297,7 @@ mod tests {
         let endpoint = JwksEndpoint {
             account: AccountId(Uuid::nil()),
             url: "https://issuer.example/jwks".to_owned(),
-            created_at: UnixTime::EPOCH,
+            created_at: UnixTime::from_secs(0),
             status: None,
         };
         let entry = Entry::endpoint("jwks-endpoint.add", NAME, None, Some(&endpoint));
@@ -306,7 +306,7 @@ mod tests {
 
     #[test]
     fn every_other_act_says_what_it_touched() {
-        let token = Entry::token(Uuid::nil(), UnixTime::EPOCH);
+        let token = Entry::token(Uuid::nil(), UnixTime::from_secs(0));
         assert_eq!(touched(&token), Touched::RevokedTokens);
         assert_eq!(touched(&Entry::resealed(3)), Touched::SigningKeys);
         assert_eq!(touched(&Entry::refresh_tokens(3)), Touched::Nothing);

@@ -193,6 +193,7 @@ async fn last_acceptances(replicas: &Arc<Vec<Replica>>, revocations: usize) -> V
     spans
 }
 
+#[expect(clippy::print_stdout, reason = "what was measured is for whoever runs the test")]
 fn judge(case: &str, spans: &[Duration]) {
     let mut histogram = BTreeMap::<u128, usize>::new();
     for span in spans {
