@@ -168,7 +168,7 @@ impl Touched {
         if target.starts_with("signing key ") || target == "encryption key" {
             return Self::SigningKeys;
         }
-        if target == "refresh tokens" {
+        if ["refresh tokens", "console"].contains(&target) {
             return Self::Nothing;
         }
         let kinds = ["key ", "API key ", "JWKS endpoint "];
@@ -310,6 +310,7 @@ mod tests {
         assert_eq!(touched(&token), Touched::RevokedTokens);
         assert_eq!(touched(&Entry::resealed(3)), Touched::SigningKeys);
         assert_eq!(touched(&Entry::refresh_tokens(3)), Touched::Nothing);
+        assert_eq!(touched(&Entry::sign_in(&key_record().key)), Touched::Nothing);
         assert_eq!(Touched::by_target("signing key 2026-11"), Touched::SigningKeys);
     }
 

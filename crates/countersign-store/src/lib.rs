@@ -28,7 +28,7 @@ pub use jwks::{
     FetchError, FetchJwks, FetchLimits, ForbiddenAddress, HttpFetcher, JwksKeys, JwksRules,
     JwksSchedule, JwksUrl, JwksUrlError, MAX_JWKS_URL_BYTES, RemoteJwks,
 };
-pub use live_directory::{Following, LiveDirectory, Progress, SharedTrail};
+pub use live_directory::{Following, LiveDirectory, OutOfTouch, Progress, SharedTrail};
 pub use memory::MemoryStore;
 pub use registry::{CredentialUse, RegistryStore, RevokedToken, StoredAccount, UsedCredential};
 #[cfg(feature = "sql")]

@@ -38,7 +38,7 @@ use uuid::Uuid;
 use crate::endpoint_keys::{EndpointKeys, merge_keys};
 use crate::registry::{RegistryStore, StoredAccount};
 use account_map::{AccountMap, Answer};
-pub use following::{Following, SharedTrail};
+pub use following::{Following, OutOfTouch, SharedTrail};
 use pending_uses::PendingUses;
 use trust::Trust;
 
@@ -97,7 +97,11 @@ impl LiveDirectory {
         endpoint_keys: Option<Arc<dyn EndpointKeys>>,
         following: Following,
     ) -> Self {
-        let inner = Inner::new(store, endpoint_keys, Trust::following());
+        let trust = match following.out_of_touch {
+            OutOfTouch::AskTheStore => Trust::following(),
+            OutOfTouch::GoOn => Trust::Alone,
+        };
+        let inner = Inner::new(store, endpoint_keys, trust);
         background::start(&inner, Some(following));
         Self(inner)
     }

@@ -15,7 +15,8 @@ use countersign_core::{
     UnixTime,
 };
 use countersign_store::{
-    Following, LiveDirectory, PostgresLimits, PostgresServer, PostgresTrail, PostgresUrl, SqlStore,
+    Following, LiveDirectory, OutOfTouch, PostgresLimits, PostgresServer, PostgresTrail,
+    PostgresUrl, SqlStore,
 };
 use countersign_testbed::{Durability, Postgres, fresh_database};
 use sqlx::{Connection as _, PgConnection};
@@ -45,7 +46,8 @@ impl Replica {
         let server = PostgresServer::open(&url, limits).await.expect("a database");
         let store = Arc::new(SqlStore::new(server.clone()));
         let trail = Arc::new(PostgresTrail::new(server));
-        let following = Following { trail, signing_keys: None };
+        let out_of_touch = OutOfTouch::AskTheStore;
+        let following = Following { trail, signing_keys: None, out_of_touch };
         let directory = LiveDirectory::follow(Arc::clone(&store) as _, None, following);
         directory.completed().await;
         Self { store, directory }

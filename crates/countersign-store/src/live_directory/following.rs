@@ -58,6 +58,17 @@ pub struct Following {
     pub trail: Arc<dyn SharedTrail>,
     /// What must be read again when they have changed signing keys.
     pub signing_keys: Option<Arc<dyn SharedSigningKeys>>,
+    /// What to do when they cannot be heard.
+    pub out_of_touch: OutOfTouch,
+}
+
+/// What a directory does that cannot see what others change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutOfTouch {
+    /// It asks the store: among several servers none may go by what another has revoked.
+    AskTheStore,
+    /// It goes on with what it knows: the only server, beside which commands make changes.
+    GoOn,
 }
 
 /// Fills the directory and keeps it true, and begins again whenever that cannot be done row
@@ -94,14 +105,11 @@ pub(super) async fn follow(inner: Arc<Inner>, following: Following) {
 fn note(in_touch: &mut bool, trouble: Option<String>) {
     match trouble {
         Some(trouble) if *in_touch => {
-            tracing::warn!(
-                trouble,
-                "cannot see what other servers change: the database is asked for each account"
-            );
+            tracing::warn!(trouble, "cannot see what others change in the database");
             *in_touch = false;
         }
         None if !*in_touch => {
-            tracing::info!("what other servers change is seen again");
+            tracing::info!("what others change in the database is seen again");
             *in_touch = true;
         }
         _ => {}

@@ -11,7 +11,7 @@ const BELIEVED_FOR: Duration = Duration::from_millis(750);
 
 /// What a map is believed by.
 pub(super) enum Trust {
-    /// Nobody else changes the store.
+    /// No other server changes the store.
     Alone,
     /// Others do, and say so in its trail, which was last looked at a while ago.
     Following {

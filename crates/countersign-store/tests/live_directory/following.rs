@@ -10,7 +10,7 @@ use countersign_core::ports::{
     AccountChange, AdminStore, AuditFilter, AuditRecord, Directory, Page, SharedSigningKeys,
     StoreError, TokenDirectory,
 };
-use countersign_store::{Following, LiveDirectory, SharedTrail};
+use countersign_store::{Following, LiveDirectory, OutOfTouch, SharedTrail};
 
 use super::{Flaky, act, create, find, name, until};
 
@@ -66,6 +66,10 @@ struct World {
 
 impl World {
     async fn new() -> Self {
+        Self::out_of_touch(OutOfTouch::AskTheStore).await
+    }
+
+    async fn out_of_touch(out_of_touch: OutOfTouch) -> Self {
         let store = Arc::new(Flaky::new());
         create(&*store, 1, "robot").await;
         let trail = Arc::new(Trail {
@@ -77,6 +81,7 @@ impl World {
         let following = Following {
             trail: Arc::clone(&trail) as _,
             signing_keys: Some(Arc::clone(&ring) as _),
+            out_of_touch,
         };
         let directory = LiveDirectory::follow(Arc::clone(&store) as _, None, following);
         let world = Self { store, trail, ring, directory };
@@ -141,6 +146,20 @@ async fn a_directory_that_has_lost_touch_asks_the_store_before_a_second_is_over(
     world.trail.is_deaf.store(false, Ordering::SeqCst);
     world.settled().await;
     assert!(!world.asks_the_store().await);
+    assert!(find(&world.directory, "robot").await.expect("the account").disabled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_only_server_goes_on_and_hears_of_commands() {
+    let world = World::out_of_touch(OutOfTouch::GoOn).await;
+    world.trail.is_deaf.store(true, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert!(!world.asks_the_store().await);
+    assert!(world.directory.is_in_touch() && world.directory.version().is_some());
+    let disable = AccountChange::SetDisabled(true);
+    world.store.change_account(&act(2), &name("robot"), disable).await.expect("a change");
+    world.trail.is_deaf.store(false, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(find(&world.directory, "robot").await.expect("the account").disabled);
 }
 

@@ -77,6 +77,24 @@ fn an_outage_of_postgres_is_503_until_it_is_back() {
 }
 
 #[test]
+fn a_running_server_hears_of_what_another_program_changes_in_its_database() {
+    let (sandbox, other) = (Sandbox::new(), Sandbox::new());
+    let database = block_on(countersign_testbed::fresh_database()).unwrap();
+    let variables = [("COUNTERSIGN_DATABASE_URL", database.url())];
+    let server = sandbox.serve_with(&[], &variables);
+    let writer = other.serve_with(
+        &["--encryption-key-file", &sandbox.path("data/encryption.key").display().to_string()],
+        &variables,
+    );
+    let body = json!({ "key": "a key", "identifier": ID });
+    assert_eq!(Server::post(&writer.internal("/register_key"), &body).0, 201);
+    wait_for("the other's key to be taken", || {
+        let (status, _) = Server::post(&server.public("/authenticate"), &body);
+        (status == 200).then_some(())
+    });
+}
+
+#[test]
 fn a_database_that_cannot_be_reached_is_said_in_one_line() {
     let sandbox = Sandbox::new();
     for (url, expected) in [

@@ -11,8 +11,8 @@ use countersign_server::{
     LiveKeyRing, RingSettings, RingSharing, TokenPorts, TokenService, TokenSettings,
 };
 use countersign_store::{
-    Following, LiveDirectory, PostgresLimits, PostgresServer, PostgresTrail, PostgresUrl,
-    SharedTrail, SqlRefreshTokens, SqlStore,
+    Following, LiveDirectory, OutOfTouch, PostgresLimits, PostgresServer, PostgresTrail,
+    PostgresUrl, SharedTrail, SqlRefreshTokens, SqlStore,
 };
 
 use crate::support::ports::{TestClock, TestRandom};
@@ -78,7 +78,11 @@ impl Shared {
         let ports = (self.clock.clone() as _, self.random.clone() as _);
         let key = self.encryption_key.clone();
         let ring = Arc::new(LiveKeyRing::open(store.clone(), key, ring, ports).await.unwrap());
-        let following = |trail| Following { trail, signing_keys: Some(ring.clone() as _) };
+        let following = |trail| Following {
+            trail,
+            signing_keys: Some(ring.clone() as _),
+            out_of_touch: OutOfTouch::AskTheStore,
+        };
         let directory = match hears {
             Hears::Everything => {
                 let trail = Arc::new(PostgresTrail::new(self.server.clone()));

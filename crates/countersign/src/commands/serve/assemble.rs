@@ -12,7 +12,8 @@ use countersign_server::{
     StoreCheck, TrustedProxies,
 };
 use countersign_store::{
-    Database, Following, HttpFetcher, JwksUrl, LiveDirectory, PostgresTrail, RemoteJwks, SqlStore,
+    Database, Following, HttpFetcher, JwksUrl, LiveDirectory, OutOfTouch, PostgresTrail,
+    RemoteJwks, SqlStore,
 };
 use countersign_system::{SystemClock, SystemRandom};
 
@@ -50,7 +51,10 @@ impl Assembled {
         );
         // One after the other: each connection that reads at the same time costs memory.
         let ring = tokens::ring(&settings.tokens, &store, encryption_key).await?;
-        let directory = directory(&store, Arc::new(remote_jwks), &ring);
+        // Other servers work on the same database only if they remember spent nonces together.
+        let is_alone = !settings.replay.guard.is_shared(store.database());
+        let out_of_touch = if is_alone { OutOfTouch::GoOn } else { OutOfTouch::AskTheStore };
+        let directory = directory(&store, Arc::new(remote_jwks), (&ring, out_of_touch));
         let tokens = tokens::service(&settings.tokens, (&store, &directory), ring);
         let administration = Arc::new(directory.clone());
         let ports = Ports {
@@ -84,7 +88,7 @@ impl Assembled {
 fn directory(
     store: &SqlStore,
     remote_jwks: Arc<RemoteJwks>,
-    ring: &Arc<LiveKeyRing>,
+    (ring, out_of_touch): (&Arc<LiveKeyRing>, OutOfTouch),
 ) -> LiveDirectory {
     let (accounts, endpoint_keys) = (Arc::new(store.clone()), Some(remote_jwks as _));
     match store.database() {
@@ -93,6 +97,7 @@ fn directory(
             let following = Following {
                 trail: Arc::new(PostgresTrail::new(server.clone())),
                 signing_keys: Some(Arc::clone(ring) as _),
+                out_of_touch,
             };
             LiveDirectory::follow(accounts, endpoint_keys, following)
         }
