@@ -16,8 +16,8 @@ use crate::run;
 
 /// What to do by hand where packages cannot be fetched.
 pub(super) const BY_HAND: &str = "sudo apt-get update && sudo apt-get install -y \
-    buildah chromium chromium-driver debootstrap docker.io golang-go golang-gopkg-square-go-jose.v2-dev haproxy libapache2-mod-oauth2 \
-    nginx nodejs npm openssl openssh-client postgresql python3-venv redis-server systemd";
+    buildah chromium chromium-driver debootstrap docker.io golang-go golang-gopkg-square-go-jose.v2-dev haproxy iproute2 \
+    libapache2-mod-oauth2 nginx nodejs npm openssl openssh-client postgresql python3-venv redis-server systemd";
 
 /// Where programs are, whatever the user's `PATH`.
 /// The second is where a browser is whose script in `usr/bin` looks for it from the root.

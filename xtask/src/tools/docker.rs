@@ -6,10 +6,13 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use super::{debian, once};
 use crate::run;
+
+/// Packages and programs that commands need beside the engine.
+const COMMANDS: [(&str, &str); 2] = [("iproute2", "ip"), ("openssl", "openssl")];
 
 /// Where the program that prints this has its package `compose`.
 const WHERE_IS_COMPOSE: &str =
@@ -25,13 +28,20 @@ pub(super) fn fetch(directory: &Path, debian: &Path, python: &Path) -> Result<Pa
     let compose = run::capture(Command::new(python).args(["-c", WHERE_IS_COMPOSE]))?;
     let compose = Path::new(compose.trim()).join("docker-compose");
     let program = directory.join("with-docker");
-    let key = format!("{} {}", root.display(), compose.display());
+    let commands = COMMANDS
+        .map(|(package, name)| Ok((name, debian::program(debian, package, name)?)))
+        .into_iter()
+        .collect::<Result<Vec<_>>>()?;
+    let key = format!("{} {} {commands:?}", root.display(), compose.display());
     once(directory, &key, |directory| {
         let plugins = directory.join("configuration/cli-plugins");
         fs::create_dir_all(&plugins)?;
         symlink(&compose, plugins.join("docker-compose"))?;
         let own = directory.join("bin");
         fs::create_dir(&own)?;
+        for (name, path) in &commands {
+            symlink(path, own.join(name))?;
+        }
         // Installing the package would make these links.
         let tables = root.join("usr/sbin/xtables-nft-multi");
         if tables.exists() {
@@ -47,20 +57,20 @@ pub(super) fn fetch(directory: &Path, debian: &Path, python: &Path) -> Result<Pa
 
 fn script(root: &Path, directory: &Path) -> Result<String> {
     let libraries = debian::library_directories(root)?;
-    let tables = libraries.iter().map(|library| library.join("xtables")).find(|it| it.is_dir());
-    let libraries = env::join_paths(&libraries)?;
-    let tables = tables.with_context(|| format!("{} has no iptables", root.display()))?;
+    // Where this machine has iptables, it finds its own extensions.
+    let mut extensions = libraries.iter().map(|library| library.join("xtables"));
+    let extensions = extensions.find(|it| it.is_dir()).map(|it| it.display().to_string());
+    let extensions =
+        extensions.map(|path| format!("export XTABLES_LIBDIR='{path}'\n")).unwrap_or_default();
     Ok(format!(
         "#!/bin/sh
 export PATH='{directory}/bin:{root}/usr/bin:{root}/usr/sbin':$PATH
 export LD_LIBRARY_PATH='{}'
-export XTABLES_LIBDIR='{}'
-export DOCKER_CONFIG='{directory}/configuration'
+{extensions}export DOCKER_CONFIG='{directory}/configuration'
 export DOCKER_HOST=unix:///run/docker.sock DOCKER_BUILDKIT=1
 exec \"$@\"
 ",
-        libraries.display(),
-        tables.display(),
+        env::join_paths(&libraries)?.display(),
         directory = directory.display(),
         root = root.display(),
     ))
