@@ -75,6 +75,22 @@ impl Countersign {
     /// # Errors
     /// As [`start`](Self::start).
     pub async fn start_on_postgres(url: &str, options: &[&str]) -> Result<Self> {
+        Self::on_postgres(url, options, None).await
+    }
+
+    /// The same of one that sees this clock.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_on_postgres_with_clock(
+        clock: SteppedClock,
+        url: &str,
+        options: &[&str],
+    ) -> Result<Self> {
+        Self::on_postgres(url, options, Some(clock)).await
+    }
+
+    async fn on_postgres(url: &str, options: &[&str], clock: Option<SteppedClock>) -> Result<Self> {
         let directory = TempDir::new()?;
         let data = data(directory.path());
         DirBuilder::new().mode(0o700).create(&data)?;
@@ -88,8 +104,8 @@ impl Countersign {
         ];
         let options: Vec<_> =
             own.into_iter().chain(options.iter().map(|&option| option.to_owned())).collect();
-        let (process, urls) = serve(directory.path(), &options, None).await?;
-        Ok(Self { directory, options, clock: None, process, urls })
+        let (process, urls) = serve(directory.path(), &options, clock.as_ref()).await?;
+        Ok(Self { directory, options, clock, process, urls })
     }
 
     /// The base URL of the public listener.
@@ -230,6 +246,11 @@ impl Countersign {
     /// The private key of the first administrator.
     pub fn admin_key(&self) -> PathBuf {
         data(self.directory.path()).join("admin.key")
+    }
+
+    /// The key that seals the secrets in its database, where the first start made one.
+    pub fn encryption_key(&self) -> PathBuf {
+        data(self.directory.path()).join("encryption.key")
     }
 
     /// Puts a file beside the server's data; its path.

@@ -113,7 +113,51 @@ impl Postgres {
         Ok(())
     }
 
-    /// Starts the server again after [`stop`](Self::stop), at the same port.
+    /// Ends every process of the server as `kill -9` does. Nobody listens at its port until
+    /// [`start_again`](Self::start_again).
+    ///
+    /// # Errors
+    /// If it was not running.
+    pub fn kill(&mut self) -> Result<()> {
+        // None of them may begin another meanwhile.
+        self.pause()?;
+        let mut server = self.server.take().context("PostgreSQL is not running")?;
+        for backend in server.backends()? {
+            kill_process(backend, Signal::KILL)?;
+        }
+        server.end(Signal::KILL)?;
+        Ok(())
+    }
+
+    /// Stops every process of the server in the midst of what it does, as a hung machine does.
+    ///
+    /// # Errors
+    /// If it is not running.
+    pub fn pause(&self) -> Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets them go on.
+    ///
+    /// # Errors
+    /// If it is not running.
+    pub fn resume(&self) -> Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        let server = self.server.as_ref().context("PostgreSQL is not running")?;
+        // The one that begins others comes first when they stop.
+        kill_process(Pid::from_child(&server.0), signal)?;
+        for backend in server.backends()? {
+            // One that has just ended does not matter.
+            let _ = kill_process(backend, signal);
+        }
+        Ok(())
+    }
+
+    /// Starts the server again after [`stop`](Self::stop) or [`kill`](Self::kill), at the same
+    /// port.
     ///
     /// # Errors
     /// If it does not start; the error holds what it said.
@@ -173,6 +217,15 @@ impl Postgres {
 struct Server(Child);
 
 impl Server {
+    /// The processes that it has begun.
+    fn backends(&self) -> Result<Vec<Pid>> {
+        let pid = self.0.id();
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
+        let numbers = children.split_whitespace().map(str::parse::<i32>);
+        let numbers = numbers.collect::<Result<Vec<_>, _>>()?;
+        Ok(numbers.into_iter().filter_map(Pid::from_raw).collect())
+    }
+
     fn end(&mut self, signal: Signal) -> Result<ExitStatus> {
         // A child that nobody waited for keeps its number.
         kill_process(Pid::from_child(&self.0), signal).context("PostgreSQL is gone")?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use countersign_core::KeyKind;
-use interop::{Caller, Request};
+use interop::{Caller, Request, eventually};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{RngCore as _, SeedableRng as _};
 use tokio::task::JoinSet;
@@ -30,6 +30,9 @@ impl Callers {
     /// Makes them known to the installation.
     pub(crate) async fn register(installation: &Installation) -> Result<Self> {
         let server = installation.replicas()[0].server().await;
+        // A guard that was never asked before first lets the window pass.
+        let ready = async || server.run(&["account", "list"]).ok();
+        eventually("calls that are accepted", ready).await?;
         let register = |number| {
             let caller = Caller::new(&format!("caller-{number}"), KeyKind::Ed25519)?;
             server.account(caller.account(), &[caller.public_key()])?;

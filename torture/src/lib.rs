@@ -6,6 +6,7 @@
 //! What is tortured is the binary that a user runs, on the engines that a user has.
 
 mod callers;
+mod engine;
 mod installation;
 mod ledger;
 mod plan;

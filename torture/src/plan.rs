@@ -16,6 +16,10 @@ pub enum Engine {
     Memory,
     /// In a journal on SQLite, of the one process.
     Sqlite,
+    /// In PostgreSQL, for all replicas.
+    Postgres,
+    /// In Redis, for all replicas; accounts are in PostgreSQL.
+    Redis,
 }
 
 /// A run of the torture.
@@ -51,7 +55,13 @@ impl Engine {
     pub(crate) fn replicas(self) -> usize {
         match self {
             Self::Memory | Self::Sqlite => 1,
+            Self::Postgres | Self::Redis => 3,
         }
+    }
+
+    /// Whether it is a server of its own.
+    pub(crate) fn is_a_server(self) -> bool {
+        matches!(self, Self::Postgres | Self::Redis)
     }
 
     /// Whether what was spent survives a server that is killed.

@@ -67,6 +67,8 @@ async fn inflict(scheduled: Scheduled, installation: &Installation) -> Result<()
             server.go_on()?;
         }
         Fault::Cut => network.cut(),
+        Fault::KillEngine => installation.engine().await?.kill()?,
+        Fault::PauseEngine(span) => installation.engine().await?.pause(span).await?,
         Fault::ClockStep(seconds) => {
             let server = replica.server().await;
             let clock = server.clock().context("a clock that can be stepped")?;

@@ -22,6 +22,10 @@ pub(crate) enum Fault {
     Slow(Duration),
     /// A server's clock is wrong by so many seconds for a while, and then right again.
     ClockStep(i64),
+    /// The server that remembers spent nonces ends as by `kill -9`, and is started again.
+    KillEngine,
+    /// It does nothing for a while.
+    PauseEngine(Duration),
 }
 
 /// A fault, whom it meets, and when.
@@ -51,13 +55,16 @@ pub(crate) fn draw(plan: &Plan) -> Vec<Scheduled> {
 
 fn fault(plan: &Plan, random: &mut ChaCha8Rng) -> Fault {
     let short = Duration::from_millis(u64::from(50 + random.next_u32() % 950));
-    match random.next_u32() % 6 {
+    let kinds = if plan.engine.is_a_server() { 8 } else { 6 };
+    match random.next_u32() % kinds {
         0 if plan.kills() => Fault::Kill,
         1 if plan.kills() => Fault::Upgrade,
         0..=2 => Fault::Pause(short),
         3 => Fault::Cut,
         4 => Fault::ClockStep(clock_step(random)),
-        _ => Fault::Slow(short / 4),
+        5 => Fault::Slow(short / 4),
+        6 => Fault::KillEngine,
+        _ => Fault::PauseEngine(short * 2),
     }
 }
 
@@ -75,7 +82,7 @@ mod tests {
     #[test]
     fn a_seed_says_everything_and_every_fault_comes_up() {
         let plan = |seed| Plan {
-            engine: Engine::Sqlite,
+            engine: Engine::Redis,
             tokens: 10_000,
             faults: 100,
             seed,
@@ -88,7 +95,8 @@ mod tests {
         assert!(drawn.iter().all(|scheduled| scheduled.after_tokens < 10_000));
         let has = |is: fn(&Fault) -> bool| drawn.iter().any(|scheduled| is(&scheduled.fault));
         assert!(has(|fault| *fault == Fault::Kill) && has(|fault| *fault == Fault::Upgrade));
-        assert!(has(|fault| *fault == Fault::Cut));
+        assert!(has(|fault| *fault == Fault::Cut) && has(|fault| *fault == Fault::KillEngine));
+        assert!(has(|fault| matches!(fault, Fault::PauseEngine(_))));
         assert!(has(|fault| matches!(fault, Fault::Pause(_))));
         assert!(has(|fault| matches!(fault, Fault::ClockStep(..-8))));
         assert!(has(|fault| matches!(fault, Fault::ClockStep(16..))));

@@ -27,6 +27,16 @@ async fn on_sqlite() -> Result<()> {
 }
 
 #[tokio::test]
+async fn on_postgres() -> Result<()> {
+    exactly_once(Engine::Postgres, 3).await
+}
+
+#[tokio::test]
+async fn in_redis() -> Result<()> {
+    exactly_once(Engine::Redis, 4).await
+}
+
+#[tokio::test]
 async fn a_guard_that_forgets_is_found() -> Result<()> {
     let plan = Plan { engine: Engine::Memory, tokens: 2_000, faults: 8, seed: 1, kill_all: true };
     let verdict = torture(&plan).await?;

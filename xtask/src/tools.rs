@@ -67,10 +67,7 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<Vec<Tool>> {
             variable: "COUNTERSIGN_TEST_OPENSSL",
             path: debian::program(&debian, "openssl", "openssl")?,
         },
-        Tool {
-            variable: "COUNTERSIGN_TEST_REDIS",
-            path: debian::program(&debian, "redis-server", "redis-server")?,
-        },
+        redis(workspace)?,
         Tool {
             variable: "COUNTERSIGN_TEST_SSH_KEYGEN",
             path: debian::program(&debian, "openssh-client", "ssh-keygen")?,
@@ -152,6 +149,13 @@ pub(crate) fn nginx(workspace: &Workspace) -> Result<Tool> {
     let debian = directory(workspace)?.join("debian");
     let path = debian::program(&debian, "nginx", "nginx")?;
     Ok(Tool { variable: "COUNTERSIGN_TEST_NGINX", path })
+}
+
+/// Redis.
+pub(crate) fn redis(workspace: &Workspace) -> Result<Tool> {
+    let debian = directory(workspace)?.join("debian");
+    let path = debian::program(&debian, "redis-server", "redis-server")?;
+    Ok(Tool { variable: "COUNTERSIGN_TEST_REDIS", path })
 }
 
 /// What shows a program another clock.

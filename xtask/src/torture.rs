@@ -23,6 +23,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let mut cargo = run::cargo();
     cargo.args(["run", "--locked", "--release", "--package", PACKAGE, "--"]).args(arguments);
     let binary = workspace.target_directory()?.join("release/countersign");
-    cargo.envs(postgres.variables()).env(faketime.variable, faketime.path);
+    let redis = tools::redis(&workspace)?;
+    cargo
+        .env(redis.variable, redis.path)
+        .envs(postgres.variables())
+        .env(faketime.variable, faketime.path);
     run::checked(cargo.env("COUNTERSIGN_TEST_BIN", binary))
 }
