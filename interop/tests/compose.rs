@@ -22,7 +22,7 @@ fn every_container_is_locked_up_and_watched_over() -> Result<()> {
     let compose = compose()?;
     let services = services(&compose)?;
     let names: Vec<_> = services.keys().map(String::as_str).collect();
-    assert_eq!(names, ["countersign", "nginx", "postgres", "service"]);
+    assert_eq!(names, ["countersign", "nginx", "postgres", "redis", "service"]);
     for (name, service) in services {
         assert_eq!(service["read_only"], true, "{name}");
         assert_eq!(service["cap_drop"], json!(["ALL"]), "{name}");

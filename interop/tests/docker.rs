@@ -58,17 +58,17 @@ fn without_a_token_nothing_passes(docker: &Docker, deploy: &Path) -> Result<()> 
 fn every_container_is_locked_up(docker: &Docker, deploy: &Path) -> Result<()> {
     let inspect = format!("docker inspect --format '{LOCKED_UP}' $(docker compose ps --quiet)");
     let containers = docker.shell(deploy, &inspect)?;
-    assert_eq!(containers, "true [ALL] healthy\n".repeat(4));
+    assert_eq!(containers, "true [ALL] healthy\n".repeat(5));
     // Seen from inside.
-    let within = "for service in countersign nginx postgres service; do
+    let within = "for service in countersign nginx postgres redis service; do
         docker compose exec -T $service sh -c '
             ! touch /written 2>/dev/null
             grep -E \"^(Uid|CapEff|NoNewPrivs):\" /proc/1/status'
     done";
     let said = docker.shell(deploy, within)?;
-    assert_eq!(said.matches("CapEff:\t0000000000000000\n").count(), 4, "{said}");
-    assert_eq!(said.matches("NoNewPrivs:\t1\n").count(), 4, "{said}");
-    ensure!(said.matches("Uid:\t").count() == 4 && !said.contains("Uid:\t0\t"), "{said}");
+    assert_eq!(said.matches("CapEff:\t0000000000000000\n").count(), 5, "{said}");
+    assert_eq!(said.matches("NoNewPrivs:\t1\n").count(), 5, "{said}");
+    ensure!(said.matches("Uid:\t").count() == 5 && !said.contains("Uid:\t0\t"), "{said}");
     Ok(())
 }
 
@@ -92,7 +92,7 @@ fn official_images(docker: &Docker) -> Result<()> {
         "rust",
         &[(&compiled, "countersign")],
     )?;
-    for name in ["nginx", "postgres"] {
+    for name in ["nginx", "postgres", "redis"] {
         let image = named("deploy/compose.yaml", &format!("image: {name}:"))?;
         let archives = stand_ins.join(name).join("archives");
         docker.stand_in(&format!("{name}:{image}"), name, &[(&archives, "archives")])?;

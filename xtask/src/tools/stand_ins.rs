@@ -12,9 +12,10 @@ use crate::run;
 use crate::workspace;
 
 /// For each image what is installed.
-const IMAGES: [(&str, &[&str]); 3] = [
+const IMAGES: [(&str, &[&str]); 4] = [
     ("nginx", &["nginx", "wget"]),
     ("postgres", &["postgresql", "tzdata"]),
+    ("redis", &["redis-server"]),
     ("rust", &["gcc", "libc6-dev"]),
 ];
 
