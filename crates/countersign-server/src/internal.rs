@@ -40,8 +40,9 @@ pub use same_site::{AllowedHosts, Scheme};
 
 use crate::api::routes;
 use crate::health;
-use crate::key_to_token::TokenRoutes;
+use crate::key_to_token::{self, TokenRoutes};
 use crate::layers::{Failure, Layers, Limits};
+use crate::metrics::{self, Metrics, Place};
 use crate::openapi::{self, described};
 use crate::readiness::Readiness;
 use crate::refusals::RecentRefusals;
@@ -84,6 +85,8 @@ pub struct InternalState {
     pub instance_id: Arc<str>,
     /// Which URLs may be trusted as JWKS endpoints.
     pub jwks_urls: JwksUrlRule,
+    /// What is counted and measured.
+    pub metrics: Arc<Metrics>,
     /// Whether this server can do its work.
     pub readiness: Arc<Readiness>,
     /// The names under which this listener may be asked.
@@ -140,6 +143,7 @@ pub fn router(state: InternalState) -> Router {
         clock: state.clock,
         scheme: state.scheme,
         bodies,
+        metrics: Arc::clone(&state.metrics),
     };
     let tokens = tokens.map(|tokens| TokenAdministrationRoutes::router().with_state(tokens));
     let (has_tokens, token_routes) = (tokens.is_some(), state.token_routes);
@@ -154,10 +158,24 @@ pub fn router(state: InternalState) -> Router {
     let routes = layers
         .limit(open.merge(console).fallback_service(guarded))
         .merge(Instance::router().with_state(state.instance_id))
+        .merge(metrics::routes(state.metrics))
         .merge(health::routes(state.readiness));
     let same_site = Arc::new(SameSite { hosts: state.allowed_hosts, scheme: state.scheme });
     let checked = routes.layer(from_fn_with_state(same_site, same_site::check));
     layers.observe(checked.layer(from_fn(console::problem_page::dress)))
+}
+
+/// Where a request goes, by its path: it is judged before any route is looked for.
+pub(crate) fn place_of(_: Option<&str>, path: &str) -> Place {
+    if path.starts_with(routes::PREFIX) {
+        Place::Administration
+    } else if path.starts_with(console::HOME) {
+        Place::Console
+    } else if key_to_token::is_route(path) {
+        Place::Registration
+    } else {
+        Place::Internal
+    }
 }
 
 /// Describes the routes of the listener. Nobody signs for the document: it says no more
@@ -175,6 +193,7 @@ fn document(has_tokens: bool, token_routes: TokenRoutes) -> OpenApi {
         token_routes.described_on_internal_listener(&mut document);
     }
     document.merge(Instance::openapi());
+    document.merge(metrics::Scraped::openapi());
     document.merge(health::Probes::openapi());
     document
 }

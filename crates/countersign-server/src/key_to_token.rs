@@ -46,6 +46,14 @@ pub enum Registration {
     AlsoPublic,
 }
 
+/// Whether this path of a route, perhaps behind a prefix, is one at which keys and tokens are
+/// swapped, judged or registered.
+pub(crate) fn is_route(path: &str) -> bool {
+    let mut routes =
+        [AUTHENTICATE, REFRESH, VALIDATE, VALIDATE_REQUEST, REGISTER_KEY, IS_KEY_REGISTERED].iter();
+    routes.any(|route| path.ends_with(route))
+}
+
 impl Default for TokenRoutes {
     fn default() -> Self {
         Self { external: true, registration: Registration::Internal }
@@ -53,18 +61,12 @@ impl Default for TokenRoutes {
 }
 
 impl TokenRoutes {
-    pub(crate) fn on_public_listener(
-        self,
-        tokens: Arc<TokenService>,
-        identity_headers: IdentityHeaders,
-        clock: Arc<dyn Clock>,
-    ) -> Router {
+    pub(crate) fn on_public_listener(self, state: ExternalState, clock: Arc<dyn Clock>) -> Router {
+        let tokens = Arc::clone(&state.tokens);
         let key_sets = external::KeySets::router().with_state(Arc::clone(&tokens));
         let mut routes = external::Status::router().merge(key_sets);
         if self.external {
-            let tokens = Arc::clone(&tokens);
-            routes = routes
-                .merge(external::routes(external::ExternalState { tokens, identity_headers }));
+            routes = routes.merge(external::routes(state));
         }
         if self.registration == Registration::AlsoPublic {
             routes = routes

@@ -14,6 +14,7 @@ use futures_util::FutureExt as _;
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use crate::metrics::Place;
 use crate::request_context::{self, RequestContexts};
 
 /// How much may go on at one time.
@@ -84,7 +85,7 @@ impl Layers {
     /// All of them around a handler that no router has to find.
     pub(crate) async fn around<F: Future<Output = Response>>(
         &self,
-        route: &str,
+        (route, place): (&str, Place),
         request: Request,
         handler: impl FnOnce(Request) -> F,
     ) -> Response {
@@ -94,7 +95,7 @@ impl Layers {
                 .await
                 .unwrap_or_else(|panic| panicked(self.gate.last_resort, panic))
         };
-        self.contexts.establish(Some(route), request, guarded).await
+        self.contexts.establish((Some(route), Some(place)), request, guarded).await
     }
 }
 

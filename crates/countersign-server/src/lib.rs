@@ -67,6 +67,7 @@ pub mod internal;
 pub mod key_to_token;
 mod late_routes;
 pub mod layers;
+mod metrics;
 pub mod openapi;
 mod peer;
 pub mod public;
@@ -82,6 +83,9 @@ use countersign_core::SignedRequestPolicy;
 use http::HeaderValue;
 
 pub use countersign_core::{IdentityHeaders, IdentityHeadersError};
+pub use metrics::{
+    DirectoryReading, JwksReading, METRICS, Metrics, PoolReading, Surroundings, SurroundingsReading,
+};
 pub use peer::{PeerAddress, TrustedProxies};
 pub use public::PublicService;
 pub use readiness::{CheckOutcome, GuardCheck, Readiness, ReadinessCheck, StoreCheck};

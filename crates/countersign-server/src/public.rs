@@ -46,8 +46,9 @@ pub const EXT_AUTHZ: &str = "/ext-authz";
 
 use crate::access_rules::AccessRules;
 use crate::health;
-use crate::key_to_token::{self, TokenRoutes};
+use crate::key_to_token::{self, ExternalState, TokenRoutes};
 use crate::layers::{Failure, Layers, Limits};
+use crate::metrics::{Metrics, Place};
 use crate::openapi;
 use crate::readiness::Readiness;
 use crate::request_context::RequestContexts;
@@ -71,6 +72,8 @@ pub struct PublicState {
     pub rules: Option<Arc<AccessRules>>,
     /// Dates what is done without an operator.
     pub clock: Arc<dyn Clock>,
+    /// What is counted and measured.
+    pub metrics: Arc<Metrics>,
     /// Whether this server can do its work.
     pub readiness: Arc<Readiness>,
     /// The public keys of our own signed requests.
@@ -114,7 +117,9 @@ fn router(state: PublicState, layers: &Layers) -> Router {
     let description = state.openapi.then(|| openapi::routes(document, documented::everywhere));
     let root = state.tokens.is_some().then(key_to_token::there);
     let token_routes = state.tokens.clone().map(|tokens| {
-        state.token_routes.on_public_listener(tokens, state.identity_headers.clone(), state.clock)
+        let metrics = Arc::clone(&state.metrics);
+        let external = ExternalState { tokens, identity_headers: state.identity_headers, metrics };
+        state.token_routes.on_public_listener(external, state.clock)
     });
     let described = token_routes.unwrap_or_default().merge(description.unwrap_or_default());
     let routes = layers
@@ -122,6 +127,15 @@ fn router(state: PublicState, layers: &Layers) -> Router {
         .merge(request_keys::Published::router().with_state(state.request_keys))
         .merge(health::routes(state.readiness));
     layers.observe(state.url_prefix.nest(routes, root))
+}
+
+/// Where a request goes that gateways do not ask.
+pub(crate) fn place_of(route: Option<&str>, _: &str) -> Place {
+    match route {
+        Some(ENVOY_CHECK) => Place::Envoy,
+        Some(route) if key_to_token::is_route(route) => Place::KeyToToken,
+        _ => Place::Public,
+    }
 }
 
 /// The answer when a dependency is down or there is too much to do. Gateways

@@ -12,6 +12,7 @@ use http::header::{AUTHORIZATION, PROXY_AUTHORIZATION};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 use tracing::Instrument as _;
 
+use crate::metrics::{Place, Traffic};
 use crate::peer::{PeerAddress, TrustedProxies};
 use crate::refusals::RecentRefusals;
 
@@ -37,7 +38,11 @@ pub struct RequestContexts {
     prefix: u64,
     next: AtomicU64,
     refusals: Option<Arc<RecentRefusals>>,
+    traffic: Option<(Arc<Traffic>, PlaceOf)>,
 }
+
+/// Where a request goes, by the route that a router found and by its path.
+struct PlaceOf(fn(Option<&str>, &str) -> Place);
 
 impl RequestContexts {
     /// Ids begin with a number drawn at the start, so that two runs or two
@@ -46,7 +51,7 @@ impl RequestContexts {
         let mut prefix = [0; 8];
         random.fill(&mut prefix);
         let (prefix, next) = (u64::from_be_bytes(prefix), AtomicU64::new(0));
-        Self { trusted_proxies, prefix, next, refusals: None }
+        Self { trusted_proxies, prefix, next, refusals: None, traffic: None }
     }
 
     /// The same, with what is refused remembered there.
@@ -55,16 +60,30 @@ impl RequestContexts {
         Self { refusals: Some(refusals), ..self }
     }
 
+    /// The same, with requests counted and measured there. For those that a router has
+    /// found, `place_of` says by the route and the path where they go.
+    #[must_use]
+    pub(crate) fn with_traffic(
+        self,
+        traffic: Arc<Traffic>,
+        place_of: fn(Option<&str>, &str) -> Place,
+    ) -> Self {
+        Self { traffic: Some((traffic, PlaceOf(place_of))), ..self }
+    }
+
     /// Gives the request its context, runs it in a span, and tells the caller the id.
     ///
     /// The span names the route, not the path or the query: those are the original
     /// request's when a gateway asks, and may carry anybody's secrets.
     pub(crate) async fn establish<F: Future<Output = Response>>(
         &self,
-        route: Option<&str>,
+        (route, place): (Option<&str>, Option<Place>),
         mut request: Request,
         next: impl FnOnce(Request) -> F,
     ) -> Response {
+        let under_way = self.traffic.as_ref().map(|(traffic, PlaceOf(place_of))| {
+            traffic.begin(place.unwrap_or_else(|| place_of(route, request.uri().path())))
+        });
         conceal_credentials(request.headers_mut());
         let context = self.of(&request);
         let span = tracing::debug_span!(
@@ -85,6 +104,7 @@ impl RequestContexts {
             refusals.note(&mut response, id.to_str().unwrap_or(""), client);
         }
         response.headers_mut().insert(X_REQUEST_ID.clone(), id);
+        drop(under_way);
         response
     }
 
@@ -132,7 +152,7 @@ pub(crate) async fn establish(
 ) -> Response {
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map(MatchedPath::as_str);
-    contexts.establish(route, request, |request| next.run(request)).await
+    contexts.establish((route, None), request, |request| next.run(request)).await
 }
 
 /// From here on the Debug output of the headers shows `Sensitive` instead.

@@ -12,6 +12,7 @@ use crate::internal::{self, AllowedHosts, InternalState, JwksUrlRule, Scheme};
 use crate::key_to_token::TokenRoutes;
 use crate::late_routes::late;
 use crate::layers::Limits;
+use crate::metrics::{Metrics, Place, Surroundings};
 use crate::peer::TrustedProxies;
 use crate::public::{self, PublicService, PublicState, UrlPrefix};
 use crate::readiness::{Readiness, ReadinessCheck};
@@ -76,6 +77,8 @@ pub struct Settings {
     pub openapi: bool,
     /// What must work before requests are welcome.
     pub checks: Vec<Arc<dyn ReadinessCheck>>,
+    /// What the metrics say beside what the service itself knows.
+    pub surroundings: Option<Surroundings>,
 }
 
 /// The settings contradict themselves.
@@ -125,6 +128,7 @@ impl Settings {
             jwks_urls: JwksUrlRule::default(),
             openapi: true,
             checks: Vec::new(),
+            surroundings: None,
         }
     }
 
@@ -162,9 +166,16 @@ impl Service {
             ..settings.policy.clone()
         };
         let refusals = Arc::new(RecentRefusals::new(Arc::clone(&ports.clock)));
-        let contexts = |trusted| {
-            let contexts = RequestContexts::new(trusted, &*ports.random);
-            Arc::new(contexts.with_refusals(Arc::clone(&refusals)))
+        let metrics = Arc::new(Metrics::new(
+            (Arc::clone(&ports.guard), ports.tokens.clone()),
+            settings.surroundings,
+            Arc::clone(&ports.clock),
+        ));
+        let contexts = |trusted, place_of: fn(Option<&str>, &str) -> Place| {
+            let contexts = RequestContexts::new(trusted, &*ports.random)
+                .with_refusals(Arc::clone(&refusals))
+                .with_traffic(Arc::clone(&metrics.traffic), place_of);
+            Arc::new(contexts)
         };
         let authenticator = ports.authenticator(settings.policy);
         let public = PublicState {
@@ -176,7 +187,8 @@ impl Service {
             rules: settings.rules,
             readiness: Arc::clone(&readiness),
             request_keys: Arc::new(RequestKeys::new(&settings.request_keys)),
-            contexts: contexts(settings.trusted_proxies),
+            contexts: contexts(settings.trusted_proxies, public::place_of),
+            metrics: Arc::clone(&metrics),
             limits: settings.public_limits,
             url_prefix: settings.url_prefix,
             openapi: settings.openapi,
@@ -184,7 +196,8 @@ impl Service {
         let internal = InternalState {
             authenticator: ports.authenticator(administration),
             public_authenticator: authenticator,
-            contexts: contexts(settings.internal_trusted_proxies),
+            contexts: contexts(settings.internal_trusted_proxies, internal::place_of),
+            metrics,
             directory: Arc::clone(&ports.directory),
             visitors: Arc::default(),
             refusals,

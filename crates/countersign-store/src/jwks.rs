@@ -31,6 +31,7 @@ use countersign_core::ports::{EndpointStatus, RegisteredKey};
 use countersign_core::{AccountId, Clock, Random};
 
 pub use address::ForbiddenAddress;
+pub use book::JwksSummary;
 pub use fetch::{FetchError, FetchJwks, FetchLimits, HttpFetcher};
 pub use issuer_keys::JwksKeys;
 pub use schedule::JwksSchedule;
@@ -80,6 +81,13 @@ impl RemoteJwks {
         let book = Arc::new(Book::new(schedule.keys_hold_for));
         let refreshing = Arc::new(Refreshing::new(schedule, fetcher, clock, random));
         Self { rules, book, refreshing }
+    }
+}
+
+impl RemoteJwks {
+    /// How the fetching goes, on the whole.
+    pub fn summary(&self) -> JwksSummary {
+        self.book.summary()
     }
 }
 

@@ -26,14 +26,15 @@ pub use import::{
 };
 pub use jwks::{
     FetchError, FetchJwks, FetchLimits, ForbiddenAddress, HttpFetcher, JwksKeys, JwksRules,
-    JwksSchedule, JwksUrl, JwksUrlError, MAX_JWKS_URL_BYTES, RemoteJwks,
+    JwksSchedule, JwksSummary, JwksUrl, JwksUrlError, MAX_JWKS_URL_BYTES, RemoteJwks,
 };
 pub use live_directory::{Following, LiveDirectory, OutOfTouch, Progress, SharedTrail};
 pub use memory::MemoryStore;
 pub use registry::{CredentialUse, RegistryStore, RevokedToken, StoredAccount, UsedCredential};
 #[cfg(feature = "sql")]
 pub use sql::{
-    Database, Durability, ForeignAccount, ForeignApiKey, ForeignDatabase, ForeignEndpoint,
-    ForeignError, ForeignPublicKey, ForeignRefreshToken, OpenError, PostgresLimits, PostgresServer,
-    PostgresTrail, PostgresUrl, PostgresUrlError, SqlRefreshTokens, SqlStore, SqliteFile,
+    Connections, Database, Durability, ForeignAccount, ForeignApiKey, ForeignDatabase,
+    ForeignEndpoint, ForeignError, ForeignPublicKey, ForeignRefreshToken, OpenError,
+    PostgresLimits, PostgresServer, PostgresTrail, PostgresUrl, PostgresUrlError, SqlRefreshTokens, SqlStore,
+    SqliteFile,
 };

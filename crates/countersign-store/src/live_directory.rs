@@ -111,6 +111,11 @@ impl LiveDirectory {
         *self.0.progress.borrow()
     }
 
+    /// How many accounts are in memory.
+    pub fn accounts(&self) -> usize {
+        self.0.map.len()
+    }
+
     /// Waits until all accounts are in memory.
     pub async fn completed(&self) {
         // The sender lives as long as `self`.

@@ -34,7 +34,7 @@ use countersign_core::{
 };
 use uuid::Uuid;
 
-pub use database::{Database, OpenError};
+pub use database::{Connections, Database, OpenError};
 pub use foreign::{
     ForeignAccount, ForeignApiKey, ForeignDatabase, ForeignEndpoint, ForeignError,
     ForeignPublicKey, ForeignRefreshToken,

@@ -124,4 +124,9 @@ pub trait ReplayGuard: Send + Sync {
     async fn check(&self) -> Result<(), GuardError> {
         Ok(())
     }
+
+    /// How many uses are remembered, for operators; `None` if the guard does not count.
+    fn live_uses(&self) -> Option<usize> {
+        None
+    }
 }

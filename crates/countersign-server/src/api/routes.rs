@@ -13,6 +13,8 @@ use uuid::Uuid;
 
 use super::{AccountsQuery, AuditQuery};
 
+/// What every path of the administration begins with.
+pub(crate) const PREFIX: &str = "/v1/";
 /// `GET`: which server this is; the one call without a credential.
 pub const INSTANCE: &str = "/v1/instance";
 /// `GET`, `POST`: the accounts.

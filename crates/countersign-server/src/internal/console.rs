@@ -38,6 +38,7 @@ use super::bodies::Bodies;
 use super::problems::Kind;
 use super::same_site::Scheme;
 use crate::refusals::RecentRefusals;
+pub(super) use paths::HOME;
 pub use sign_in::Visitors;
 
 /// What the pages work with.

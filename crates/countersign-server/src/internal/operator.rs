@@ -10,7 +10,8 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use countersign_core::ports::Act;
 use countersign_core::{
-    ADMIN_GROUP, AuthenticationError, Authenticator, Clock, Identity, Refusal, RequestBinding,
+    ADMIN_GROUP, AuthenticationError, Authenticator, Clock, Identity, Reason, Refusal,
+    RequestBinding,
 };
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::request::Parts;
@@ -21,6 +22,7 @@ use super::problems::Kind;
 use super::role::Role;
 use super::same_site::{Scheme, Target};
 use crate::api::{Problem, routes};
+use crate::metrics::{Metrics, Shown};
 use crate::refusals;
 use crate::request_context::RequestContext;
 
@@ -31,6 +33,7 @@ pub(super) struct Gatekeeper {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) scheme: Scheme,
     pub(super) bodies: Arc<Bodies>,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 /// Why a call goes no further: what the caller hears, and what operators can look up.
@@ -59,12 +62,14 @@ pub(super) async fn admit(
     };
     if !may(Role::of(identity.groups()), &head) {
         tracing::info!(account = %identity.account(), "refused: not an administrator");
+        gatekeeper.metrics.judgements.refused(Shown::SignedRequest, Reason::NotAllowed);
         let detail = format!(
             "the account {} is not in the group `{ADMIN_GROUP}`: ask an administrator to add it",
             identity.account()
         );
         return Kind::NotAnAdministrator.problem(detail).into_response();
     }
+    gatekeeper.metrics.judgements.allowed(Shown::SignedRequest);
     let act = Act {
         actor: identity.account().to_string(),
         at: gatekeeper.clock.now(),
@@ -88,7 +93,9 @@ impl Gatekeeper {
         body: Body,
     ) -> Result<(Identity, Bytes), NotAdmitted> {
         // Without this, strangers could make us hold bodies in memory.
+        let judgements = &self.metrics.judgements;
         if !head.headers.contains_key(AUTHORIZATION) {
+            judgements.refused(Shown::Nothing, Reason::HeaderMissing);
             return Err(unauthenticated().into());
         }
         let body = self.bodies.read(body).await?;
@@ -100,15 +107,18 @@ impl Gatekeeper {
             Ok(identity) => Ok((identity, body)),
             Err(AuthenticationError::Refused(refusal)) => {
                 log_refusal(&refusal, head);
+                judgements.refused(Shown::as_signed_request(refusal.reason), refusal.reason);
                 Err(NotAdmitted { problem: unauthenticated(), refusal: Some(refusal) })
             }
             Err(AuthenticationError::Busy(refusal)) => {
                 log_refusal(&refusal, head);
+                judgements.unavailable(Shown::SignedRequest, Some(&refusal));
                 let problem = Kind::Unavailable.problem("too many calls lately: try again");
                 Err(NotAdmitted { problem, refusal: Some(refusal) })
             }
             Err(AuthenticationError::Unavailable(cause)) => {
                 tracing::error!(cause, "cannot authenticate at the moment");
+                judgements.unavailable(Shown::SignedRequest, None);
                 Err(Kind::Unavailable.problem("calls cannot be authenticated: try again").into())
             }
         }

@@ -14,6 +14,7 @@ use http::{Extensions, HeaderValue, StatusCode};
 use super::answers::{empty, failed, json_answer, result};
 use super::fields::{BadBody, Fields, members};
 use super::wire::{self, Nothing, Outcome, TokenPair};
+use crate::metrics::{Metrics, Shown};
 use crate::openapi::{KeySet, described};
 use crate::refusals;
 use crate::request_context::RequestContext;
@@ -47,6 +48,7 @@ const HEADERS: usize = 12;
 pub(crate) struct ExternalState {
     pub(crate) tokens: Arc<TokenService>,
     pub(crate) identity_headers: IdentityHeaders,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 described! {
@@ -132,7 +134,9 @@ async fn authenticate(
     let from = client(request.extensions());
     let read = |fields: &mut Fields| (fields.text("key"), fields.uuid("identifier"));
     let (key, identifier) = members(request, read).await?;
-    Ok(match state.tokens.authenticate(&key, identifier, from).await {
+    let bought = state.tokens.authenticate(&key, identifier, from).await;
+    state.metrics.judgements.note(Shown::ApiKey, &bought);
+    Ok(match bought {
         Ok(session) => {
             let refresh_token = session.refresh_token.reveal();
             let pair = TokenPair { jwt: &session.jwt, refresh_token: Some(refresh_token) };
@@ -161,7 +165,9 @@ async fn refresh(
     let from = client(request.extensions());
     let read = |fields: &mut Fields| (fields.text("refresh_token"), fields.uuid("identifier"));
     let (refresh_token, identifier) = members(request, read).await?;
-    Ok(match state.tokens.refresh(&refresh_token, identifier, from).await {
+    let bought = state.tokens.refresh(&refresh_token, identifier, from).await;
+    state.metrics.judgements.note(Shown::RefreshToken, &bought);
+    Ok(match bought {
         Ok(jwt) => json_answer(StatusCode::OK, &TokenPair { jwt: &jwt, refresh_token: None }),
         Err(error) => failed(&error),
     })
@@ -184,7 +190,9 @@ async fn validate(
     request: Request,
 ) -> Result<Response, BadBody> {
     let jwt = members(request, |fields| fields.text("jwt")).await?;
-    Ok(match state.tokens.validate(&jwt).await {
+    let judged = state.tokens.validate(&jwt).await;
+    state.metrics.judgements.note(Shown::AccessToken, &judged);
+    Ok(match judged {
         Ok(_) => result(StatusCode::OK, true),
         Err(error) => failed(&error),
     })
@@ -212,18 +220,24 @@ pub(crate) async fn validate_request(
     request: Request,
 ) -> Response {
     let (head, body) = request.into_parts();
-    let mut response = match header::token(&head.headers, BEARER) {
-        Ok(token) => match state.tokens.validate(&token).await {
-            Ok(identity) => state.allowed(&identity),
-            Err(error) => challenged(failed(&error)),
-        },
+    let judged = match header::token(&head.headers, BEARER) {
+        Ok(token) => Ok(state.tokens.validate(&token).await),
         // Too long to be a token, but an attempt at one.
-        Err(reason @ Reason::TokenTooLong) => {
-            challenged(failed(&TokenError::Refused(reason.into())))
+        Err(reason @ Reason::TokenTooLong) => Ok(Err(TokenError::Refused(reason.into()))),
+        Err(reason) => Err(reason),
+    };
+    let mut response = match judged {
+        Ok(judged) => {
+            state.metrics.judgements.note(Shown::AccessToken, &judged);
+            match judged {
+                Ok(identity) => state.allowed(&identity),
+                Err(error) => challenged(failed(&error)),
+            }
         }
         // It is 403 because the configurations of those who use this route go by it.
         Err(reason) => {
             tracing::info!(reason = reason.code(), "refused");
+            state.metrics.judgements.refused(Shown::Nothing, reason);
             let mut response = empty(StatusCode::FORBIDDEN);
             refusals::attach(&mut response, reason.into(), None);
             response

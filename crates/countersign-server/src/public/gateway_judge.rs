@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use countersign_core::{
-    AccountName, AuthenticationError, Authenticator, Identity, IdentityHeaders, Reason, Refusal,
+    AuthenticationError, Authenticator, Identity, IdentityHeaders, Reason, Refusal,
 };
 use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -19,6 +19,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use super::PublicState;
 use super::original_request::{Endpoint, OriginalRequest, Unclear};
 use crate::access_rules::{AccessRules, Requirement};
+use crate::metrics::{Metrics, Shown};
 use crate::refusals;
 use crate::request_context::RequestContext;
 use crate::token_service::{BEARER, TokenService};
@@ -35,6 +36,7 @@ pub(super) struct GatewayJudge {
     tokens: Option<Arc<TokenService>>,
     rules: Option<Arc<AccessRules>>,
     identity_headers: IdentityHeaders,
+    metrics: Arc<Metrics>,
     challenges: Vec<HeaderValue>,
 }
 
@@ -43,11 +45,11 @@ enum Verdict {
     /// It may pass; of nobody, where nobody looked.
     Allowed(Option<Identity>),
     /// Nobody may make it, or this caller may not.
-    Forbidden(Option<Refusal>),
+    Forbidden(Shown, Option<Refusal>),
     /// Its caller has not proved who it is.
-    Unauthenticated(Refusal),
+    Unauthenticated(Shown, Refusal),
     /// It cannot be said at the moment.
-    Unavailable(Option<Refusal>),
+    Unavailable(Shown, Option<Refusal>),
 }
 
 impl GatewayJudge {
@@ -62,6 +64,7 @@ impl GatewayJudge {
             tokens: state.tokens.clone(),
             rules: state.rules.clone(),
             identity_headers: state.identity_headers.clone(),
+            metrics: Arc::clone(&state.metrics),
         }
     }
 
@@ -99,21 +102,36 @@ impl GatewayJudge {
                 Err(unclear) => {
                     let request_id = context.map(RequestContext::id);
                     tracing::info!(request_id, %unclear, "refused: it is unclear what is asked for");
-                    Verdict::Forbidden(None)
+                    Verdict::Forbidden(Shown::Nothing, None)
                 }
             },
         };
+        self.count(&verdict);
         let (mut response, refusal) = match verdict {
             Verdict::Allowed(identity) => return self.allowed(identity.as_ref()),
-            Verdict::Forbidden(refusal) => (self.nobody(StatusCode::FORBIDDEN), refusal),
-            Verdict::Unauthenticated(refusal) => (self.challenged(), Some(refusal)),
-            Verdict::Unavailable(refusal) => (self.unavailable(), refusal),
+            Verdict::Forbidden(_, refusal) => (self.nobody(StatusCode::FORBIDDEN), refusal),
+            Verdict::Unauthenticated(_, refusal) => (self.challenged(), Some(refusal)),
+            Verdict::Unavailable(_, refusal) => (self.unavailable(), refusal),
         };
         if let Some(refusal) = refusal {
             let client = context.and_then(|context| context.client);
             refusals::attach(&mut response, refusal, client);
         }
         response
+    }
+
+    fn count(&self, verdict: &Verdict) {
+        let judgements = &self.metrics.judgements;
+        match verdict {
+            Verdict::Allowed(identity) => {
+                judgements.allowed(identity.as_ref().map_or(Shown::Nothing, Shown::from));
+            }
+            Verdict::Forbidden(shown, _) => judgements.refused(*shown, Reason::NotAllowed),
+            Verdict::Unauthenticated(shown, refusal) => judgements.refused(*shown, refusal.reason),
+            Verdict::Unavailable(shown, refusal) => {
+                judgements.unavailable(*shown, refusal.as_ref());
+            }
+        }
     }
 
     /// Rules come before credentials: for what is allowed to everyone, or to nobody, no
@@ -132,7 +150,7 @@ impl GatewayJudge {
                 Verdict::Allowed(Some(caller))
                     if !groups.iter().any(|group| caller.groups().contains(group)) =>
                 {
-                    forbidden(context, Some(caller.account()))
+                    forbidden(context, Some(&caller))
                 }
                 verdict => verdict,
             },
@@ -148,18 +166,18 @@ impl GatewayJudge {
                 tracing::debug!(account = %identity.account(), "allowed");
                 Verdict::Allowed(Some(identity))
             }
-            Err(AuthenticationError::Refused(refusal)) => {
+            Err((shown, AuthenticationError::Refused(refusal))) => {
                 log_refusal(&refusal, context);
-                Verdict::Unauthenticated(refusal)
+                Verdict::Unauthenticated(shown, refusal)
             }
-            Err(AuthenticationError::Busy(refusal)) => {
+            Err((shown, AuthenticationError::Busy(refusal))) => {
                 log_refusal(&refusal, context);
-                Verdict::Unavailable(Some(refusal))
+                Verdict::Unavailable(shown, Some(refusal))
             }
-            Err(AuthenticationError::Unavailable(cause)) => {
+            Err((shown, AuthenticationError::Unavailable(cause))) => {
                 let request_id = context.map(RequestContext::id);
                 tracing::error!(request_id, cause, "cannot authenticate at the moment");
-                Verdict::Unavailable(None)
+                Verdict::Unavailable(shown, None)
             }
         }
     }
@@ -169,15 +187,20 @@ impl GatewayJudge {
         &self,
         headers: &HeaderMap,
         client: Option<IpAddr>,
-    ) -> Result<Identity, AuthenticationError> {
+    ) -> Result<Identity, (Shown, AuthenticationError)> {
         let result = self.authenticator.authenticate(headers, client).await;
         match (result, &self.tokens) {
             (Err(AuthenticationError::Refused(refusal)), Some(tokens))
                 if refusal.reason == Reason::SchemeOther =>
             {
-                tokens.bearer(headers, client).await
+                let bearer = tokens.bearer(headers, client).await;
+                bearer.map_err(|error| (Shown::as_bearer(headers), error))
             }
-            (result, _) => result,
+            (Err(AuthenticationError::Refused(refusal)), _) => {
+                let shown = Shown::as_signed_request(refusal.reason);
+                Err((shown, AuthenticationError::Refused(refusal)))
+            }
+            (result, _) => result.map_err(|error| (Shown::SignedRequest, error)),
         }
     }
 
@@ -213,10 +236,11 @@ impl GatewayJudge {
 }
 
 /// What is asked for is for others, or for nobody.
-fn forbidden(context: Option<&RequestContext>, account: Option<&AccountName>) -> Verdict {
-    let refusal = Refusal { reason: Reason::NotAllowed, claimed_account: account.cloned() };
+fn forbidden(context: Option<&RequestContext>, caller: Option<&Identity>) -> Verdict {
+    let claimed_account = caller.map(|caller| caller.account().clone());
+    let refusal = Refusal { reason: Reason::NotAllowed, claimed_account };
     log_refusal(&refusal, context);
-    Verdict::Forbidden(Some(refusal))
+    Verdict::Forbidden(caller.map_or(Shown::Nothing, Shown::from), Some(refusal))
 }
 
 /// The reason is for the operator; the request's id is what a refused caller can

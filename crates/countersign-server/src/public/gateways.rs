@@ -19,6 +19,7 @@ use super::gateway_judge::GatewayJudge;
 use super::original_request::Endpoint;
 use crate::key_to_token::{ExternalState, VALIDATE_REQUEST, validate_request};
 use crate::layers::Layers;
+use crate::metrics::Place;
 
 /// What answers on the public listener.
 ///
@@ -82,7 +83,8 @@ impl GatewayRoutes {
             judge: GatewayJudge::new(state),
             validate_request: external.map(|tokens| {
                 let identity_headers = state.identity_headers.clone();
-                Arc::new(ExternalState { tokens, identity_headers })
+                let metrics = Arc::clone(&state.metrics);
+                Arc::new(ExternalState { tokens, identity_headers, metrics })
             }),
         }
     }
@@ -109,11 +111,13 @@ impl GatewayRoutes {
         let mut response = match question {
             Question::Gateway(endpoint, at) => {
                 let answer = async |request| self.judge.answer(endpoint, at, request).await;
-                self.layers.around(endpoint.path(), request, answer).await
+                self.layers.around((endpoint.path(), endpoint.place()), request, answer).await
             }
             Question::ValidateRequest(state) => {
                 let answer = |request| validate_request(State(state), request);
-                self.layers.around(VALIDATE_REQUEST, request, answer).await
+                self.layers
+                    .around((VALIDATE_REQUEST, Place::ValidateRequest), request, answer)
+                    .await
             }
         };
         say_length(&mut response);

@@ -8,6 +8,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method};
 
 use crate::access_rules::{AmbiguousPath, RequestPath, host_name};
+use crate::metrics::Place;
 
 /// An endpoint that gateways ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +62,15 @@ impl Endpoint {
             Self::ForwardAuth => super::FORWARD_AUTH,
             Self::AuthRequest => super::AUTH_REQUEST,
             Self::ExtAuthz => super::EXT_AUTHZ,
+        }
+    }
+
+    /// Where it is among all places.
+    pub(super) const fn place(self) -> Place {
+        match self {
+            Self::ForwardAuth => Place::ForwardAuth,
+            Self::AuthRequest => Place::AuthRequest,
+            Self::ExtAuthz => Place::ExtAuthz,
         }
     }
 

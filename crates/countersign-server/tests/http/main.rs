@@ -10,6 +10,7 @@ mod envoy;
 mod forward_auth;
 mod key_to_token;
 mod logs;
+mod metrics;
 mod openapi;
 mod operators;
 mod probes;

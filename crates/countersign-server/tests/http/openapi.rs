@@ -59,7 +59,9 @@ async fn every_path_that_is_declared_is_documented_and_the_reverse() {
     let administration = declared(include_str!("../../src/api/routes.rs"));
     assert!(administration.len() > 15, "{administration:?}");
     let internal = document(&world.internal()).await.unwrap();
-    assert_eq!(paths(&internal), &shared | &administration);
+    let metrics = declared(include_str!("../../src/metrics.rs"));
+    assert_eq!(metrics.len(), 1);
+    assert_eq!(paths(&internal), &(&shared | &administration) | &metrics);
 
     let mut gateway = declared(include_str!("../../src/public.rs"));
     assert_eq!(gateway.len(), 3);

@@ -23,6 +23,17 @@ pub(super) struct Book {
     listener: RwLock<Option<Arc<ChangeListener>>>,
 }
 
+/// How the fetching of all endpoints goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JwksSummary {
+    /// How many there are.
+    pub endpoints: usize,
+    /// Of how many the last fetch failed, or which are not allowed.
+    pub failing: usize,
+    /// When the set was fetched that was fetched longest ago.
+    pub oldest_fetch: Option<UnixTime>,
+}
+
 #[derive(Default)]
 struct Pages {
     /// The URLs of each account, in order, each once.
@@ -122,6 +133,18 @@ impl Book {
 
     pub(super) fn status(&self, url: &str) -> Option<EndpointStatus> {
         self.pages().endpoints.get(url).map(|endpoint| endpoint.published.status().clone())
+    }
+
+    pub(super) fn summary(&self) -> JwksSummary {
+        let pages = self.pages();
+        let mut summary =
+            JwksSummary { endpoints: pages.endpoints.len(), failing: 0, oldest_fetch: None };
+        for status in pages.endpoints.values().map(|endpoint| endpoint.published.status()) {
+            summary.failing += usize::from(status.error.is_some());
+            let oldest = summary.oldest_fetch.into_iter().chain(status.fetched_at).min();
+            summary.oldest_fetch = oldest;
+        }
+        summary
     }
 
     pub(super) fn tell(&self, listener: ChangeListener) {

@@ -107,6 +107,11 @@ impl AccountMap {
         }
     }
 
+    /// How many accounts there are, give or take those being changed.
+    pub(super) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
     /// Whether all accounts have been filled in.
     fn is_complete(&self) -> bool {
         self.complete.load(Ordering::Acquire)

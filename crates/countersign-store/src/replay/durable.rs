@@ -121,6 +121,10 @@ impl ReplayGuard for DurableReplayGuard {
         }
         Ok(())
     }
+
+    fn live_uses(&self) -> Option<usize> {
+        Some(self.wheel.len())
+    }
 }
 
 fn unavailable(why: &str) -> GuardError {

@@ -291,6 +291,10 @@ impl ReplayGuard for ReplayWheel {
     async fn spend(&self, spend: Spend<'_>) -> Result<(), GuardError> {
         self.record(&spend)
     }
+
+    fn live_uses(&self) -> Option<usize> {
+        Some(self.len())
+    }
 }
 
 impl Slots {

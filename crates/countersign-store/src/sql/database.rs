@@ -88,12 +88,38 @@ impl Database {
         }
     }
 
+    /// How many connections there are.
+    pub fn connections(&self) -> Connections {
+        match self {
+            Self::Sqlite(file) => file.connections(),
+            Self::Postgres(server) => server.connections(),
+        }
+    }
+
     /// Ends all connections.
     pub async fn close(&self) {
         match self {
             Self::Sqlite(file) => file.close().await,
             Self::Postgres(server) => server.close().await,
         }
+    }
+}
+
+/// The connections to a database that are kept for whoever needs one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connections {
+    /// How many are open.
+    pub open: u32,
+    /// How many of them nobody uses.
+    pub idle: u32,
+}
+
+impl Connections {
+    pub(super) fn of<DB: sqlx::Database>(pool: &sqlx::Pool<DB>) -> Self {
+        let open = pool.size();
+        // The two are not read at one moment.
+        let idle = u32::try_from(pool.num_idle()).map_or(open, |idle| idle.min(open));
+        Self { open, idle }
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, Postgres};
 
-use super::database::OpenError;
+use super::database::{Connections, OpenError};
 use super::migrations;
 use super::query::Transaction;
 
@@ -153,6 +153,11 @@ impl PostgresServer {
             .max_lifetime(None)
             .idle_timeout(None)
             .connect_lazy_with(self.url.0.clone())
+    }
+
+    /// How many connections there are.
+    pub fn connections(&self) -> Connections {
+        Connections::of(&self.pool)
     }
 
     /// Ends all connections.

@@ -8,7 +8,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions as _, Sqlite, SqliteConnection};
 
-use super::database::OpenError;
+use super::database::{Connections, OpenError};
 use super::migrations;
 use super::query::Transaction;
 
@@ -77,6 +77,12 @@ impl SqliteFile {
     /// Begins a transaction whose statements all read the same state.
     pub(crate) async fn read(&self) -> Result<sqlx::Transaction<'static, Sqlite>, sqlx::Error> {
         self.readers.begin().await
+    }
+
+    /// How many connections there are.
+    pub fn connections(&self) -> Connections {
+        let (writer, readers) = (Connections::of(&self.writer), Connections::of(&self.readers));
+        Connections { open: writer.open + readers.open, idle: writer.idle + readers.idle }
     }
 
     /// Ends all connections, folding the write-ahead log into the file.

@@ -6,6 +6,7 @@ mod first_start;
 mod listeners;
 mod original_keys;
 mod replay_guard;
+mod surroundings;
 mod tokens;
 
 use std::path::PathBuf;

@@ -17,6 +17,7 @@ mod import;
 mod jwks;
 mod limits;
 mod manual;
+mod metrics;
 mod replay_guards;
 mod restart;
 mod rules;

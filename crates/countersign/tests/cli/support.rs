@@ -215,9 +215,13 @@ impl Server {
 
     /// What a `GET` of this URL is answered.
     pub(crate) fn get(url: &str) -> Value {
+        serde_json::from_str(&Self::text(url)).unwrap()
+    }
+
+    /// The text that a `GET` of this URL is answered with.
+    pub(crate) fn text(url: &str) -> String {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let text = runtime.block_on(async { reqwest::get(url).await.unwrap().text().await });
-        serde_json::from_str(&text.unwrap()).unwrap()
+        runtime.block_on(async { reqwest::get(url).await.unwrap().text().await }).unwrap()
     }
 
     /// An access token and a refresh token for an API key.

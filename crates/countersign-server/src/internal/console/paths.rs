@@ -5,7 +5,7 @@ use url::form_urlencoded::Serializer;
 
 use crate::api::routes::segment;
 
-pub(super) const HOME: &str = "/console";
+pub(in crate::internal) const HOME: &str = "/console";
 pub(super) const HOME_WITH_SLASH: &str = "/console/";
 pub(super) const SIGN_IN: &str = "/console/sign-in";
 pub(super) const SIGN_OUT: &str = "/console/sign-out";

@@ -121,4 +121,8 @@ impl ReplayGuard for TestGuard {
         let fresh = self.spent.lock().unwrap().insert(spend.key);
         if fresh { Ok(()) } else { Err(GuardError::Replayed) }
     }
+
+    fn live_uses(&self) -> Option<usize> {
+        Some(self.spent.lock().unwrap().len())
+    }
 }

@@ -17,6 +17,7 @@ use countersign_store::{
 };
 use countersign_system::{SystemClock, SystemRandom};
 
+use super::surroundings::surroundings;
 use super::{replay_guard, tokens};
 use crate::config::Settings;
 use crate::databases::Databases;
@@ -43,18 +44,19 @@ impl Assembled {
     ) -> Result<Self, Failure> {
         let guard = replay_guard::open(settings, &databases, &instance_id).await?;
         let service_settings = service_settings(settings, instance_id)?;
-        let remote_jwks = RemoteJwks::new(
+        let remote_jwks = Arc::new(RemoteJwks::new(
             settings.jwks_rules(),
             Arc::new(HttpFetcher::new(settings.jwks_rules())),
             Arc::new(SystemClock),
             Arc::new(SystemRandom),
-        );
+        ));
         // One after the other: each connection that reads at the same time costs memory.
         let ring = tokens::ring(&settings.tokens, &store, encryption_key).await?;
         // Other servers work on the same database only if they remember spent nonces together.
         let is_alone = !settings.replay.guard.is_shared(store.database());
         let out_of_touch = if is_alone { OutOfTouch::GoOn } else { OutOfTouch::AskTheStore };
-        let directory = directory(&store, Arc::new(remote_jwks), (&ring, out_of_touch));
+        let directory = directory(&store, Arc::clone(&remote_jwks), (&ring, out_of_touch));
+        let surroundings = surroundings(&directory, &remote_jwks, &databases);
         let tokens = tokens::service(&settings.tokens, (&store, &directory), ring);
         let administration = Arc::new(directory.clone());
         let ports = Ports {
@@ -69,7 +71,8 @@ impl Assembled {
             Arc::new(StoreCheck(administration)),
             Arc::new(GuardCheck(Arc::clone(&ports.guard))),
         ];
-        let service_settings = ServiceSettings { checks, ..service_settings };
+        let service_settings =
+            ServiceSettings { checks, surroundings: Some(surroundings), ..service_settings };
         let service = Service::new(ports, service_settings).map_err(Failure::usage)?;
         Ok(Self { service, directory, databases })
     }

@@ -1,0 +1,44 @@
+//! What the metrics say of what the service stands on.
+
+use std::sync::Arc;
+
+use countersign_server::{
+    DirectoryReading, JwksReading, PoolReading, Surroundings, SurroundingsReading,
+};
+use countersign_store::{Connections, Database, LiveDirectory, Progress, RemoteJwks};
+
+use crate::databases::Databases;
+
+/// Reads them with every scrape.
+pub(super) fn surroundings(
+    directory: &LiveDirectory,
+    jwks: &Arc<RemoteJwks>,
+    databases: &Databases,
+) -> Surroundings {
+    let (directory, jwks) = (directory.clone(), Arc::clone(jwks));
+    let (main, nonces) = (databases.main.clone(), databases.nonces.clone());
+    Surroundings::new(move || {
+        let jwks = jwks.summary();
+        let mut pools = vec![pool("main", main.connections())];
+        // With a file, both are one.
+        if let Database::Postgres(_) = main {
+            pools.push(pool("nonces", nonces.connections()));
+        }
+        SurroundingsReading {
+            directory: Some(DirectoryReading {
+                complete: directory.progress() == Progress::Complete,
+                accounts: directory.accounts(),
+            }),
+            jwks: Some(JwksReading {
+                endpoints: jwks.endpoints,
+                failing: jwks.failing,
+                oldest_fetch: jwks.oldest_fetch,
+            }),
+            pools,
+        }
+    })
+}
+
+fn pool(pool: &'static str, Connections { open, idle }: Connections) -> PoolReading {
+    PoolReading { pool, size: open, idle }
+}
