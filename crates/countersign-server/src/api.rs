@@ -19,7 +19,7 @@ mod signing_key;
 
 pub use account::{Account, Accounts, AccountsQuery, ChangeAccount, CreateAccount};
 pub use api_key::{ApiKey, ApiKeys, ChangeApiKey, CreateApiKey, CreatedApiKey};
-pub use audit::{Audit, AuditQuery, AuditRecord};
+pub use audit::{Audit, AuditOrder, AuditQuery, AuditRecord};
 pub use console_link::ConsoleLink;
 pub use instance::Instance;
 pub use instant::{to_timestamp, to_unix_time};

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use countersign_core::ports::{AdminStore, Page, ReplayGuard};
+use countersign_core::ports::{AdminStore, AuditFilter, Page, ReplayGuard};
 use countersign_core::{Clock, UnixTime};
 use futures_util::future::join_all;
 use tokio::sync::Mutex;
@@ -100,7 +100,11 @@ impl ReadinessCheck for StoreCheck {
 
     async fn check(&self) -> Result<(), String> {
         let first = Page { after: None, limit: 1 };
-        self.0.audit(first).await.map(drop).map_err(|error| error.to_string())
+        self.0
+            .audit(&AuditFilter::default(), first)
+            .await
+            .map(drop)
+            .map_err(|error| error.to_string())
     }
 }
 

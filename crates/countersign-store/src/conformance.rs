@@ -19,8 +19,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use countersign_core::ports::{
-    Account, AccountFilter, Act, AdminStore, AuditRecord, NewAccount, NewPublicKey, Page,
-    RefreshTokenStore, SigningKeyStore,
+    Account, AccountFilter, Act, AdminStore, AuditFilter, AuditRecord, NewAccount, NewPublicKey,
+    Page, RefreshTokenStore, SigningKeyStore,
 };
 use countersign_core::{
     ADMIN_GROUP, AccountId, AccountName, GroupName, KeyKind, PrivateKey, PublicKey, UnixTime,
@@ -159,5 +159,8 @@ async fn listed(store: &dyn AdminStore, filter: &AccountFilter) -> Vec<String> {
 
 /// The whole trail.
 async fn trail(store: &dyn AdminStore) -> Vec<AuditRecord> {
-    store.audit(Page { after: None, limit: 1000 }).await.expect("the trail")
+    store
+        .audit(&AuditFilter::default(), Page { after: None, limit: 1000 })
+        .await
+        .expect("the trail")
 }

@@ -184,8 +184,12 @@ impl AdminStore for SqlStore {
         trail::add(&self.database, act, Entry::sign_in(key)).await
     }
 
-    async fn audit(&self, page: Page<i64>) -> Result<Vec<AuditRecord>, StoreError> {
-        trail::page(&self.database, &page).await
+    async fn audit(
+        &self,
+        filter: &AuditFilter,
+        page: Page<i64>,
+    ) -> Result<Vec<AuditRecord>, StoreError> {
+        trail::page(&self.database, filter, &page).await
     }
 
     async fn latest_audit(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::AccountName;
-use countersign_core::ports::{Act, AdminStore, NewAccount, Page, StoreError};
+use countersign_core::ports::{Act, AdminStore, AuditFilter, NewAccount, Page, StoreError};
 use countersign_core::{AccountId, UnixTime};
 use countersign_store::conformance::ImportTarget;
 use countersign_store::{
@@ -181,5 +181,5 @@ async fn a_server_that_was_down_is_used_again_when_it_is_back() {
     postgres.start_again().expect("a start");
     assert!(store.account(&name).await.expect("an answer").is_some());
     let page = Page { after: None, limit: 10 };
-    assert_eq!(store.audit(page).await.expect("an answer").len(), 1);
+    assert_eq!(store.audit(&AuditFilter::default(), page).await.expect("an answer").len(), 1);
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use countersign_core::ports::{
-    Act, AdminStore, ApiKeyStore, NewAccount, NewApiKey, NewPublicKey, Page, RefreshTokenRecord,
-    RefreshTokenStore,
+    Act, AdminStore, ApiKeyStore, AuditFilter, NewAccount, NewApiKey, NewPublicKey, Page,
+    RefreshTokenRecord, RefreshTokenStore,
 };
 use countersign_core::{
     AccountId, AccountName, ApiKeyId, KeyKind, PrivateKey, SecretHash, UnixTime,
@@ -27,7 +27,10 @@ async fn open(path: &Path) -> SqlStore {
 /// Everything there is, as text.
 async fn contents(store: &SqlStore) -> String {
     let accounts = store.load_page(Page { after: None, limit: 100 }).await.expect("accounts");
-    let trail = store.audit(Page { after: None, limit: 100 }).await.expect("the trail");
+    let trail = store
+        .audit(&AuditFilter::default(), Page { after: None, limit: 100 })
+        .await
+        .expect("the trail");
     let instance = store.instance_id(Uuid::nil()).await.expect("an id");
     format!("{accounts:#?}\n{trail:#?}\n{instance}")
 }

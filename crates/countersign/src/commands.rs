@@ -34,7 +34,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::SigningKey(command) => signing_key::run(command, output),
         Command::EncryptionKey(command) => encryption_key::run(command, output),
         Command::Jwks(command) => jwks::run(command, output),
-        Command::Audit(command) => audit::run(&command, output),
+        Command::Audit(command) => audit::run(command, output),
         Command::Console(args) => console::run(&args, output),
         Command::Admin(command) => admin::run(command, output),
         Command::Import(command) => import::run(&command, output),

@@ -15,7 +15,7 @@ pub(crate) enum Output {
     /// For people: aligned text.
     #[default]
     Table,
-    /// For scripts: one JSON document.
+    /// For scripts: JSON.
     Json,
 }
 
@@ -31,6 +31,11 @@ impl Output {
             Self::Json => line(&json(value)?),
         }
     }
+}
+
+/// Writes `value` as JSON on a line of its own.
+pub(crate) fn json_line(value: &impl Serialize) -> Result<(), Failure> {
+    line(&serde_json::to_string(value).map_err(Failure::refused)?)
 }
 
 /// Writes one line (or several) to stdout.

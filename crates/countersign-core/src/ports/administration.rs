@@ -179,6 +179,8 @@ pub struct AuditFilter {
     pub action: Option<String>,
     /// Only acts upon what has this text in its name.
     pub target_contains: Option<String>,
+    /// Only acts of this instant and later ones.
+    pub since: Option<UnixTime>,
 }
 
 /// A stretch of a listing.
@@ -368,7 +370,11 @@ pub trait AdminStore: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    async fn audit(&self, page: Page<i64>) -> Result<Vec<AuditRecord>, StoreError>;
+    async fn audit(
+        &self,
+        filter: &AuditFilter,
+        page: Page<i64>,
+    ) -> Result<Vec<AuditRecord>, StoreError>;
 
     /// The audit trail, the newest first: a page begins with what is older than its
     /// `after`.

@@ -1,5 +1,6 @@
 //! The audit trail on the wire.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use countersign_core::{UnixTime, ports};
@@ -36,14 +37,45 @@ pub struct AuditRecord {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct AuditQuery {
-    /// Begin behind this position.
+    /// Begin behind this position, in the order that is asked for.
     pub after: Option<i64>,
     /// At most this many; 100 unless given.
     #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
+    /// Only acts by this account.
+    pub actor: Option<String>,
+    /// Only acts of this kind, for example `account.create`.
+    pub action: Option<String>,
+    /// Only acts upon what has this text in its name.
+    pub target: Option<String>,
+    /// Only acts of this instant and later ones.
+    pub since: Option<Timestamp>,
+    /// Which acts come first; the oldest unless given.
+    #[param(inline)]
+    pub order: Option<AuditOrder>,
 }
 
-/// The answer to `GET /v1/audit`, oldest first.
+/// Which acts come first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AuditOrder {
+    /// The oldest.
+    #[default]
+    Oldest,
+    /// The newest.
+    Newest,
+}
+
+impl fmt::Display for AuditOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Oldest => "oldest",
+            Self::Newest => "newest",
+        })
+    }
+}
+
+/// The answer to `GET /v1/audit`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Audit {
     /// The acts.

@@ -128,6 +128,11 @@ pub fn audit(query: &AuditQuery) -> String {
     with_query(AUDIT, |pairs| {
         append(pairs, "after", query.after.as_ref());
         append(pairs, "limit", query.limit.as_ref());
+        append(pairs, "actor", query.actor.as_ref());
+        append(pairs, "action", query.action.as_ref());
+        append(pairs, "target", query.target.as_ref());
+        append(pairs, "since", query.since.as_ref());
+        append(pairs, "order", query.order.as_ref());
     })
 }
 
@@ -175,7 +180,10 @@ mod tests {
             ..AccountsQuery::default()
         };
         assert_eq!(accounts(&query), "/v1/accounts?after=m+%26+m&limit=7&name_contains=%C3%BC");
-        assert_eq!(audit(&AuditQuery { after: Some(3), limit: None }), "/v1/audit?after=3");
+        assert_eq!(
+            audit(&AuditQuery { after: Some(3), ..AuditQuery::default() }),
+            "/v1/audit?after=3"
+        );
         assert_eq!(
             jwks_endpoint(&AccountName::new("x").unwrap(), "https://a.example/k?x=1"),
             "/v1/accounts/x/jwks-endpoints?url=https%3A%2F%2Fa.example%2Fk%3Fx%3D1"

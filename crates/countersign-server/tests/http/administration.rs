@@ -37,7 +37,7 @@ async fn world() -> (World, RequestSigner) {
 
 /// The one act since the last look.
 async fn only_new_act(world: &World, admin: &RequestSigner, after: &mut i64) -> AuditRecord {
-    let query = AuditQuery { after: Some(*after), limit: None };
+    let query = AuditQuery { after: Some(*after), limit: None, ..AuditQuery::default() };
     let audit: Audit = world.call(admin, "GET", &routes::audit(&query), "").await.json();
     assert_eq!(audit.records.len(), 1, "{:?}", audit.records);
     let record = audit.records.into_iter().next().unwrap();
@@ -291,7 +291,7 @@ async fn the_trail_is_read_in_pages() {
     for number in 0..3 {
         world.account(&format!("a{number}"), &[]).await;
     }
-    let mut query = AuditQuery { after: None, limit: Some(3) };
+    let mut query = AuditQuery { after: None, limit: Some(3), ..AuditQuery::default() };
     let mut sequences = Vec::new();
     loop {
         let path = routes::audit(&query);

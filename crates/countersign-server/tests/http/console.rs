@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use countersign_core::RequestSigner;
-use countersign_core::ports::{AccountChange, AdminStore as _, Page};
+use countersign_core::ports::{AccountChange, AdminStore as _, AuditFilter, Page};
 use countersign_core::{AccountName, GroupName};
 use countersign_server::api::ConsoleLink;
 use http::{Method, Request, StatusCode};
@@ -218,7 +218,14 @@ async fn nothing_that_is_sent_makes_it_fail() {
     let admin = world.account("root", &["admin"]).await;
     let browser = sign_in(&world, &admin).await;
     let csrf = browser.csrf().await;
-    let acts = async || world.store.audit(Page { after: None, limit: 1000 }).await.unwrap().len();
+    let acts = async || {
+        world
+            .store
+            .audit(&AuditFilter::default(), Page { after: None, limit: 1000 })
+            .await
+            .unwrap()
+            .len()
+    };
     let before = acts().await;
     let paths = [
         "accounts?after=%00",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use countersign_core::ports::{AccountChange, AdminStore as _};
+use countersign_core::ports::{AccountChange, AdminStore as _, AuditFilter};
 use countersign_core::{AccountName, BoundTo, KeyKind, PrivateKey, RequestBinding, RequestSigner};
 use countersign_server::Settings;
 use countersign_server::api::{Instance, routes};
@@ -37,7 +37,7 @@ const CALLS: [(&str, &str, &str); 15] = [
 async fn strangers_get_one_answer_everywhere() {
     let world = World::new();
     world.account("root", &["admin"]).await;
-    let before = world.store.audit(everything()).await.unwrap();
+    let before = world.store.audit(&AuditFilter::default(), everything()).await.unwrap();
     let stranger = PrivateKey::generate(KeyKind::Ed25519).unwrap();
     let stranger = RequestSigner::new(AccountName::new("stranger").unwrap(), stranger);
     let mut first: Option<Answer> = None;
@@ -54,7 +54,7 @@ async fn strangers_get_one_answer_everywhere() {
             assert_eq!(first.get_or_insert_with(|| refused.clone()), &refused);
         }
     }
-    assert_eq!(world.store.audit(everything()).await.unwrap(), before);
+    assert_eq!(world.store.audit(&AuditFilter::default(), everything()).await.unwrap(), before);
 }
 
 fn everything() -> countersign_core::ports::Page<i64> {
@@ -78,7 +78,7 @@ async fn auditors_may_look_and_change_nothing() {
     let world = World::new();
     world.account("root", &["admin"]).await;
     let auditor = world.account("ada", &["auditor"]).await;
-    let before = world.store.audit(everything()).await.unwrap();
+    let before = world.store.audit(&AuditFilter::default(), everything()).await.unwrap();
     for (method, path, body) in CALLS {
         let answer = world.call(&auditor, method, path, body).await;
         if method == "GET" {
@@ -87,7 +87,7 @@ async fn auditors_may_look_and_change_nothing() {
             assert_eq!(answer.problem(), "not-an-administrator", "{method} {path}");
         }
     }
-    assert_eq!(world.store.audit(everything()).await.unwrap(), before);
+    assert_eq!(world.store.audit(&AuditFilter::default(), everything()).await.unwrap(), before);
 }
 
 #[tokio::test]

@@ -145,7 +145,8 @@ async fn the_trail_is_read_in_pages(store: Arc<dyn AdminStore>) {
     let mut seen = Vec::new();
     let mut after = None;
     loop {
-        let records = store.audit(Page { after, limit: 2 }).await.expect("a page");
+        let records =
+            store.audit(&AuditFilter::default(), Page { after, limit: 2 }).await.expect("a page");
         assert!(records.len() <= 2);
         let Some(last) = records.last() else { break };
         assert!(after.is_none_or(|after| after < records[0].sequence));
@@ -188,10 +189,32 @@ async fn the_latest_acts_come_first(store: Arc<dyn AdminStore>) {
         (AuditFilter { target_contains: text("robot-4"), ..none() }, 2),
         (AuditFilter { target_contains: text("%"), ..none() }, 0),
         (AuditFilter { actor: text("olga"), target_contains: text("4"), ..none() }, 1),
-        (AuditFilter { actor: text(""), action: text(""), target_contains: text("") }, 6),
+        (
+            AuditFilter {
+                actor: text(""),
+                action: text(""),
+                target_contains: text(""),
+                since: None,
+            },
+            6,
+        ),
     ] {
         let page = Page { after: None, limit: 100 };
         let found = store.latest_audit(&filter, page).await.expect("a page");
         assert_eq!(found.len(), expected, "{filter:?}");
+        let page = Page { after: None, limit: 100 };
+        let mut forwards = store.audit(&filter, page).await.expect("a page");
+        forwards.reverse();
+        assert_eq!(forwards, found, "{filter:?}");
+    }
+
+    let last = &backwards[0];
+    for (since, expected) in [(last.at, 1), (last.at + 1, 0)] {
+        let since = Some(countersign_core::UnixTime::from_micros(since));
+        let filter = AuditFilter { actor: text("otto"), since, ..none() };
+        let page = Page { after: None, limit: 100 };
+        let found = store.audit(&filter, page.clone()).await.expect("a page");
+        assert_eq!(found.len(), expected, "{filter:?}");
+        assert_eq!(store.latest_audit(&filter, page).await.expect("a page"), found);
     }
 }

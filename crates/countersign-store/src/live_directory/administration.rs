@@ -191,8 +191,12 @@ impl AdminStore for LiveDirectory {
         self.0.store.signed_in(act, key).await
     }
 
-    async fn audit(&self, page: Page<i64>) -> Result<Vec<AuditRecord>, StoreError> {
-        self.0.store.audit(page).await
+    async fn audit(
+        &self,
+        filter: &AuditFilter,
+        page: Page<i64>,
+    ) -> Result<Vec<AuditRecord>, StoreError> {
+        self.0.store.audit(filter, page).await
     }
 
     async fn latest_audit(

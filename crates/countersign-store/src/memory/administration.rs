@@ -198,11 +198,16 @@ impl AdminStore for MemoryStore {
         Ok(())
     }
 
-    async fn audit(&self, page: Page<i64>) -> Result<Vec<AuditRecord>, StoreError> {
+    async fn audit(
+        &self,
+        filter: &AuditFilter,
+        page: Page<i64>,
+    ) -> Result<Vec<AuditRecord>, StoreError> {
         let state = self.lock();
         let after = page.after.unwrap_or(0);
         let first = state.audit.partition_point(|record| record.sequence <= after);
-        Ok(state.audit[first..].iter().take(page_size(&page)).cloned().collect())
+        let shown = state.audit[first..].iter().filter(|record| passes(record, filter));
+        Ok(shown.take(page_size(&page)).cloned().collect())
     }
 
     async fn latest_audit(
@@ -210,18 +215,22 @@ impl AdminStore for MemoryStore {
         filter: &AuditFilter,
         page: Page<i64>,
     ) -> Result<Vec<AuditRecord>, StoreError> {
-        let is = |wanted: &Option<String>, found: &str| {
-            wanted.as_deref().is_none_or(|wanted| wanted.is_empty() || wanted == found)
-        };
         let shown = |record: &&AuditRecord| {
-            page.after.is_none_or(|before| record.sequence < before)
-                && is(&filter.actor, &record.actor)
-                && is(&filter.action, &record.action)
-                && filter.target_contains.as_deref().is_none_or(|part| record.target.contains(part))
+            page.after.is_none_or(|before| record.sequence < before) && passes(record, filter)
         };
         let state = self.lock();
         Ok(state.audit.iter().rev().filter(shown).take(page_size(&page)).cloned().collect())
     }
+}
+
+fn passes(record: &AuditRecord, filter: &AuditFilter) -> bool {
+    let is = |wanted: &Option<String>, found: &str| {
+        wanted.as_deref().is_none_or(|wanted| wanted.is_empty() || wanted == found)
+    };
+    is(&filter.actor, &record.actor)
+        && is(&filter.action, &record.action)
+        && filter.target_contains.as_deref().is_none_or(|part| record.target.contains(part))
+        && filter.since.is_none_or(|since| record.at >= since.as_micros())
 }
 
 impl Held {

@@ -455,18 +455,22 @@ statements! {
          (at, actor, address, action, target, state_before, state_after) \
          VALUES ($1, $2, $3, $4, $5, $6, $7)";
 
-    /// $1 after sequence, $2 limit.
+    /// $1 after sequence, $2 limit, $3 actor or '', $4 action or '', $5 part of the target
+    /// or '', $6 since.
     AUDIT_PAGE =
         "SELECT sequence, at, actor, address, action, target, state_before, state_after \
-         FROM countersign_audit WHERE sequence > $1 ORDER BY sequence LIMIT $2";
+         FROM countersign_audit WHERE sequence > $1 \
+         AND ($3 = '' OR actor = $3) AND ($4 = '' OR action = $4) \
+         AND ($5 = '' OR replace(target, $5, '') <> target) AND at >= $6 \
+         ORDER BY sequence LIMIT $2";
 
     /// $1 before sequence, $2 limit, $3 actor or '', $4 action or '', $5 part of the target
-    /// or ''.
+    /// or '', $6 since.
     AUDIT_LATEST =
         "SELECT sequence, at, actor, address, action, target, state_before, state_after \
          FROM countersign_audit WHERE sequence < $1 \
          AND ($3 = '' OR actor = $3) AND ($4 = '' OR action = $4) \
-         AND ($5 = '' OR replace(target, $5, '') <> target) \
+         AND ($5 = '' OR replace(target, $5, '') <> target) AND at >= $6 \
          ORDER BY sequence DESC LIMIT $2";
 
     /// $1 id.

@@ -1,5 +1,6 @@
 //! The audit trail.
 
+use countersign_core::UnixTime;
 use countersign_core::ports::{Act, AuditFilter, AuditRecord, Page, StoreError};
 use serde_json::{Value, json};
 
@@ -77,19 +78,13 @@ async fn tell(transaction: &mut Transaction) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// A stretch of the trail.
+/// A stretch of the acts that pass the filter, the oldest first.
 pub(super) async fn page(
     database: &Database,
+    filter: &AuditFilter,
     page: &Page<i64>,
 ) -> Result<Vec<AuditRecord>, StoreError> {
-    let mut reading = database.read().await.map_err(unavailable)?;
-    let rows: Vec<AuditRow> = query(statements::AUDIT_PAGE)
-        .bind(page.after.unwrap_or(0))
-        .bind(limit(page))
-        .all(&mut reading)
-        .await
-        .map_err(unavailable)?;
-    rows.into_iter().map(AuditRow::record).collect()
+    read(database, statements::AUDIT_PAGE, (page.after.unwrap_or(0), page), filter).await
 }
 
 /// A stretch of the acts that pass the filter, the newest first.
@@ -98,13 +93,23 @@ pub(super) async fn latest(
     filter: &AuditFilter,
     page: &Page<i64>,
 ) -> Result<Vec<AuditRecord>, StoreError> {
+    read(database, statements::AUDIT_LATEST, (page.after.unwrap_or(i64::MAX), page), filter).await
+}
+
+async fn read(
+    database: &Database,
+    statement: &'static str,
+    (from, page): (i64, &Page<i64>),
+    filter: &AuditFilter,
+) -> Result<Vec<AuditRecord>, StoreError> {
     let mut reading = database.read().await.map_err(unavailable)?;
-    let rows: Vec<AuditRow> = query(statements::AUDIT_LATEST)
-        .bind(page.after.unwrap_or(i64::MAX))
+    let rows: Vec<AuditRow> = query(statement)
+        .bind(from)
         .bind(limit(page))
         .bind(filter.actor.as_deref().unwrap_or(""))
         .bind(filter.action.as_deref().unwrap_or(""))
         .bind(filter.target_contains.as_deref().unwrap_or(""))
+        .bind(filter.since.map_or(i64::MIN, UnixTime::as_micros))
         .all(&mut reading)
         .await
         .map_err(unavailable)?;

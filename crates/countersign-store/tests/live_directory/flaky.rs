@@ -160,8 +160,12 @@ impl AdminStore for Flaky {
         self.inner.signed_in(act, key).await
     }
 
-    async fn audit(&self, page: Page<i64>) -> Result<Vec<AuditRecord>, StoreError> {
-        self.inner.audit(page).await
+    async fn audit(
+        &self,
+        filter: &AuditFilter,
+        page: Page<i64>,
+    ) -> Result<Vec<AuditRecord>, StoreError> {
+        self.inner.audit(filter, page).await
     }
 
     async fn latest_audit(

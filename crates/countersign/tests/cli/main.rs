@@ -6,6 +6,7 @@
 mod access_tokens;
 mod accounts;
 mod administrators;
+mod audit;
 mod compat;
 mod completions;
 mod data_directory;

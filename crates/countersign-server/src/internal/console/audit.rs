@@ -125,6 +125,7 @@ impl Console {
             actor: given(&wanted.actor),
             action: given(&wanted.action),
             target_contains: given(&wanted.target),
+            since: None,
         };
         Ok(self.administration.store.latest_audit(&filter, page).await?)
     }
