@@ -10,6 +10,7 @@ use crate::commands::api_key::ApiKeyCommand;
 use crate::commands::audit::AuditCommand;
 use crate::commands::completions::CompletionsArgs;
 use crate::commands::console::ConsoleArgs;
+use crate::commands::doctor::DoctorArgs;
 use crate::commands::encryption_key::EncryptionKeyCommand;
 use crate::commands::header::HeaderArgs;
 use crate::commands::health::HealthArgs;
@@ -68,6 +69,8 @@ pub(crate) enum Command {
     Serve(Box<ServeArgs>),
     /// Ask a server whether it takes requests, for a container's health check.
     Health(HealthArgs),
+    /// Look for what is wrong with an installation, and say what to do.
+    Doctor(Box<DoctorArgs>),
     /// Create, list, change and delete accounts.
     #[command(subcommand)]
     Account(AccountCommand),

@@ -6,6 +6,7 @@ pub(crate) mod api_key;
 pub(crate) mod audit;
 pub(crate) mod completions;
 pub(crate) mod console;
+pub(crate) mod doctor;
 pub(crate) mod encryption_key;
 pub(crate) mod header;
 pub(crate) mod health;
@@ -28,6 +29,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Serve(args) => serve::run(*args),
         Command::Health(args) => health::run(&args, output),
+        Command::Doctor(args) => doctor::run(&args, output),
         Command::Account(command) => account::run(command, output),
         Command::Key(command) => key::run(command, output),
         Command::ApiKey(command) => api_key::run(command, output),

@@ -128,7 +128,10 @@ impl DataDirectory {
 
 /// Whoever can write here decides who is an administrator, and whoever can read
 /// here is one.
-fn check_private(directory: &Path) -> Result<(), Failure> {
+///
+/// # Errors
+/// A [`Failure`] if anybody but its owner, which is this process's user, can.
+pub(crate) fn check_private(directory: &Path) -> Result<(), Failure> {
     let found =
         std::fs::metadata(directory).map_err(|error| Failure::file(directory, "read", &error))?;
     let (owner, us) = (found.uid(), rustix::process::geteuid().as_raw());

@@ -8,9 +8,11 @@
 mod api;
 mod pinned;
 mod readiness;
+mod told;
 
 pub(crate) use api::AdminApi;
 pub(crate) use readiness::readiness;
+pub(crate) use told::Told;
 
 use std::path::{Path, PathBuf};
 

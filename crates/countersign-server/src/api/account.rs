@@ -84,6 +84,10 @@ pub struct AccountsQuery {
     pub group: Option<GroupName>,
     /// Only accounts whose name contains this text.
     pub name_contains: Option<String>,
+    /// Only accounts with a public key that expires behind this instant.
+    pub key_expires_after: Option<Timestamp>,
+    /// Only accounts with a public key that expires by this instant.
+    pub key_expires_before: Option<Timestamp>,
 }
 
 /// The answer to `GET /v1/accounts`, in order of the names.

@@ -60,6 +60,8 @@ pub fn accounts(query: &AccountsQuery) -> String {
         append(pairs, "limit", query.limit.as_ref());
         append(pairs, "group", query.group.as_ref());
         append(pairs, "name_contains", query.name_contains.as_ref());
+        append(pairs, "key_expires_after", query.key_expires_after.as_ref());
+        append(pairs, "key_expires_before", query.key_expires_before.as_ref());
     })
 }
 

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use countersign_core::ports::{AccountChange, AccountFilter, AdminStore, NewAccount};
+use countersign_core::ports::{
+    AccountChange, AccountCondition, AccountFilter, AdminStore, NewAccount,
+};
 use countersign_core::{AccountId, AccountName, GroupName, MAX_ACCOUNT_NAME_BYTES, MAX_GROUPS};
 use http::StatusCode;
 use http::header::LOCATION;
+use jiff::Timestamp;
 
 use super::Administration;
 use super::documented;
@@ -16,7 +19,9 @@ use super::extract::{
     AccountNamed, Actor, InPath, StrictJson, StrictQuery, check_text, next, page,
 };
 use super::problems::Kind;
-use crate::api::{Account, Accounts, AccountsQuery, ChangeAccount, CreateAccount, Problem, routes};
+use crate::api::{
+    Account, Accounts, AccountsQuery, ChangeAccount, CreateAccount, Problem, routes, to_unix_time,
+};
 
 /// Lists accounts.
 #[utoipa::path(
@@ -37,8 +42,16 @@ pub(super) async fn list(
         return Err(Kind::InvalidRequest.problem("`name_contains` is longer than any name"));
     }
     check_text("`name_contains`", query.name_contains.as_deref().unwrap_or_default())?;
+    let condition = match (query.key_expires_after, query.key_expires_before) {
+        (None, None) => None,
+        (after, before) => {
+            let after = after.unwrap_or(Timestamp::UNIX_EPOCH);
+            let before = before.unwrap_or(Timestamp::MAX);
+            Some(AccountCondition::KeyExpires(to_unix_time(after), to_unix_time(before)))
+        }
+    };
     let filter =
-        AccountFilter { group: query.group, name_contains: query.name_contains, condition: None };
+        AccountFilter { group: query.group, name_contains: query.name_contains, condition };
     let accounts = store.accounts(&filter, page).await?;
     let next = next(&accounts, limit, |account| account.name.clone());
     Ok(Json(Accounts { accounts: accounts.into_iter().map(Into::into).collect(), next }))

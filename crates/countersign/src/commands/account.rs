@@ -133,7 +133,7 @@ async fn list(args: ListArgs, output: Output) -> Result<(), Failure> {
         limit: Some(MAX_PAGE_LIMIT),
         group: args.group,
         name_contains: args.name_contains,
-        after: None,
+        ..AccountsQuery::default()
     };
     let mut all = Accounts { accounts: Vec::new(), next: None };
     loop {

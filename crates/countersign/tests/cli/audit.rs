@@ -26,28 +26,28 @@ fn acts_are_listed_by_who_what_whom_and_when_in_either_order() {
     sandbox.ok(&["account", "set-groups", "ada", "admin"]);
     let as_ada = ["--as", "ada", "--identity", "ada.key"];
     sandbox.ok(&[&["account", "disable", "robot-2"][..], &as_ada].concat());
-    let list =
+    let listed =
         |filters: &[&str]| acts(&sandbox.ok(&[&["audit", "list", "-o", "json"], filters].concat()));
-    let all = list(&[]);
-    assert_eq!(targets(&list(&["--actor", "ada"])), ["account robot-2"]);
-    let created = list(&["--action", "account.create"]);
+    let all = listed(&[]);
+    assert_eq!(targets(&listed(&["--actor", "ada"])), ["account robot-2"]);
+    let created = listed(&["--action", "account.create"]);
     assert_eq!(targets(&created), ["account ada", "account robot-1", "account robot-2"]);
-    assert_eq!(list(&["--target", "robot-2"]).len(), 3);
-    assert_eq!(list(&["--target", "robot-2", "--actor", "ada"]).len(), 1);
-    assert_eq!(list(&["--since", "1h"]), all);
-    assert!(list(&["--since", "2099-01-01T00:00:00Z"]).is_empty());
+    assert_eq!(listed(&["--target", "robot-2"]).len(), 3);
+    assert_eq!(listed(&["--target", "robot-2", "--actor", "ada"]).len(), 1);
+    assert_eq!(listed(&["--since", "1h"]), all);
+    assert!(listed(&["--since", "2099-01-01T00:00:00Z"]).is_empty());
     let last = all.last().unwrap();
-    let since = list(&["--since", last["at"].as_str().unwrap()]);
+    let since = listed(&["--since", last["at"].as_str().unwrap()]);
     assert_eq!(since, std::slice::from_ref(last));
 
-    let mut backwards = list(&["--newest-first"]);
+    let mut backwards = listed(&["--newest-first"]);
     assert_eq!(&backwards[0], last);
-    assert_eq!(list(&["--newest-first", "--limit", "2"]), backwards[..2]);
+    assert_eq!(listed(&["--newest-first", "--limit", "2"]), backwards[..2]);
     let before = backwards[1]["sequence"].to_string();
-    assert_eq!(list(&["--newest-first", "--after", &before]), backwards[2..]);
+    assert_eq!(listed(&["--newest-first", "--after", &before]), backwards[2..]);
     backwards.reverse();
     assert_eq!(backwards, all);
-    assert!(list(&["--limit", "0"]).is_empty());
+    assert!(listed(&["--limit", "0"]).is_empty());
 
     let said = sandbox.fails(2, &["audit", "list", "--since", "yesterday"]);
     assert!(said.contains("nor a span such as `2h`"), "{said}");

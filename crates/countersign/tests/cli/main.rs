@@ -11,6 +11,7 @@ mod compat;
 mod completions;
 mod data_directory;
 mod databases;
+mod doctor;
 mod files;
 mod full_disk;
 mod health;
