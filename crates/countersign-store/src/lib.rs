@@ -35,6 +35,6 @@ pub use registry::{CredentialUse, RegistryStore, RevokedToken, StoredAccount, Us
 pub use sql::{
     Connections, Database, Durability, ForeignAccount, ForeignApiKey, ForeignDatabase,
     ForeignEndpoint, ForeignError, ForeignPublicKey, ForeignRefreshToken, OpenError,
-    PostgresLimits, PostgresServer, PostgresTrail, PostgresUrl, PostgresUrlError, SqlRefreshTokens, SqlStore,
-    SqliteFile,
+    PostgresLimits, PostgresServer, PostgresTrail, PostgresUrl, PostgresUrlError, SqlRefreshTokens,
+    SqlStore, SqliteFile,
 };

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use countersign_core::ports::{
-    AccountChange, AccountKeys, Act, AdminStore, ApiKeyStore, Directory, NewAccount, NewApiKey,
-    NewPublicKey, Page, TokenDirectory,
+    AccountChange, AccountKeys, Act, AdminStore, ApiKeyStore, AuditFilter, Directory, NewAccount,
+    NewApiKey, NewPublicKey, Page, TokenDirectory,
 };
 use countersign_core::{
     AccountId, AccountName, ApiKeyId, GroupName, KeyKind, PrivateKey, PublicKey, SecretHash,
@@ -342,6 +342,10 @@ async fn after_changes_from_all_sides_all_know_what_the_database_knows() {
             until(account, same).await;
         }
     }
-    let rows = replicas[0].store.audit(Page { after: None, limit: 1000 }).await.expect("rows");
+    let rows = replicas[0]
+        .store
+        .audit(&AuditFilter::default(), Page { after: None, limit: 1000 })
+        .await
+        .expect("rows");
     assert!(rows.len() > 200, "{}", rows.len());
 }

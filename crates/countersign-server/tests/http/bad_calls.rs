@@ -132,7 +132,7 @@ async fn paths_and_queries_are_read_strictly() {
     /v1/accounts?limit=ten -> 400 invalid-request: the query: limit: invalid digit found in string
     /v1/accounts?after= -> 400 invalid-request: the query: after: a name must not be empty
     /v1/accounts?group=a%20b -> 400 invalid-request: the query: group: a group may only contain A-Z a-z 0-9 . _ : / -, found ' '
-    /v1/accounts?groups=x -> 400 invalid-request: the query: groups: unknown field `groups`, expected one of `after`, `limit`, `group`, `name_contains`
+    /v1/accounts?groups=x -> 400 invalid-request: the query: groups: unknown field `groups`, expected one of `after`, `limit`, `group`, `name_contains`, `key_expires_after`, `key_expires_before`
     /v1/audit?after=first -> 400 invalid-request: the query: after: invalid digit found in string
     /v1/accounts/%20x -> 400 invalid-request: the account in the path: a name must not begin or end with a blank
     /v1/accounts/%ff -> 400 invalid-request: the path is not UTF-8 after percent-decoding

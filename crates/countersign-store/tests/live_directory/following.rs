@@ -29,7 +29,7 @@ impl SharedTrail for Trail {
             return Err(StoreError::Unavailable("deaf".to_owned()));
         }
         let after = page.after;
-        let mut rows = self.store.audit(page).await?;
+        let mut rows = self.store.audit(&AuditFilter::default(), page).await?;
         let strange = self.strange.lock().expect("a lock").clone();
         rows.extend(strange.filter(|row| after.is_none_or(|after| row.sequence > after)));
         Ok(rows)

@@ -50,6 +50,8 @@ pub(crate) struct ExpireArgs {
     /// The account's name.
     account: AccountName,
     /// The key, by any of its fingerprints.
+    // That of a JWK may begin with a hyphen.
+    #[arg(allow_hyphen_values = true)]
     fingerprint: String,
     #[command(flatten)]
     expiry: ExpiryArgs,
@@ -62,6 +64,8 @@ pub(crate) struct RevokeArgs {
     /// The account's name.
     account: AccountName,
     /// The key, by any of its fingerprints.
+    // That of a JWK may begin with a hyphen.
+    #[arg(allow_hyphen_values = true)]
     fingerprint: String,
     #[command(flatten)]
     operator: OperatorArgs,
