@@ -59,14 +59,12 @@ impl Drop for PostgresTrail {
 #[async_trait]
 impl SharedTrail for PostgresTrail {
     async fn rows(&self, page: Page<i64>) -> Result<Vec<AuditRecord>, StoreError> {
-        let rows = query(statements::AUDIT_PAGE).bind(page.after.unwrap_or(0)).bind(limit(&page));
+        let rows = query(statements::TRAIL_ROWS).bind(page.after.unwrap_or(0)).bind(limit(&page));
         self.run(rows).await
     }
 
     async fn last(&self) -> Result<Option<AuditRecord>, StoreError> {
-        let last =
-            query(statements::AUDIT_LATEST).bind(i64::MAX).bind(1).bind("").bind("").bind("");
-        Ok(self.run(last).await?.pop())
+        Ok(self.run(query(statements::TRAIL_LAST)).await?.pop())
     }
 
     async fn news(&self) {

@@ -455,6 +455,16 @@ statements! {
          (at, actor, address, action, target, state_before, state_after) \
          VALUES ($1, $2, $3, $4, $5, $6, $7)";
 
+    /// For those who follow the trail. $1 after sequence, $2 limit.
+    TRAIL_ROWS =
+        "SELECT sequence, at, actor, address, action, target, state_before, state_after \
+         FROM countersign_audit WHERE sequence > $1 ORDER BY sequence LIMIT $2";
+
+    /// For those who begin to follow the trail.
+    TRAIL_LAST =
+        "SELECT sequence, at, actor, address, action, target, state_before, state_after \
+         FROM countersign_audit ORDER BY sequence DESC LIMIT 1";
+
     /// $1 after sequence, $2 limit, $3 actor or '', $4 action or '', $5 part of the target
     /// or '', $6 since.
     AUDIT_PAGE =
