@@ -83,8 +83,8 @@ mod tests {
     fn a_seed_says_everything_and_every_fault_comes_up() {
         let plan = |seed| Plan {
             engine: Engine::Redis,
-            tokens: 10_000,
-            faults: 100,
+            tokens: 100_000,
+            faults: 1_000,
             seed,
             kill_all: false,
         };
@@ -92,7 +92,7 @@ mod tests {
         assert_eq!(drawn, draw(&plan(7)));
         assert_ne!(drawn, draw(&plan(8)));
         assert!(drawn.is_sorted_by_key(|scheduled| scheduled.after_tokens));
-        assert!(drawn.iter().all(|scheduled| scheduled.after_tokens < 10_000));
+        assert!(drawn.iter().all(|scheduled| scheduled.after_tokens < 100_000));
         let has = |is: fn(&Fault) -> bool| drawn.iter().any(|scheduled| is(&scheduled.fault));
         assert!(has(|fault| *fault == Fault::Kill) && has(|fault| *fault == Fault::Upgrade));
         assert!(has(|fault| *fault == Fault::Cut) && has(|fault| *fault == Fault::KillEngine));

@@ -463,7 +463,7 @@ statements! {
     /// For those who begin to follow the trail.
     TRAIL_LAST =
         "SELECT sequence, at, actor, address, action, target, state_before, state_after \
-         FROM countersign_audit ORDER BY sequence DESC LIMIT 1";
+         FROM countersign_audit WHERE sequence > 0 ORDER BY sequence DESC LIMIT 1";
 
     /// $1 after sequence, $2 limit, $3 actor or '', $4 action or '', $5 part of the target
     /// or '', $6 since.
