@@ -98,11 +98,12 @@ impl AccountMap {
     }
 
     /// An account may have lost the id or the key between the two steps; whoever asked
-    /// looks for it in the account.
+    /// looks for it in the account. One in doubt may have an id or a key that nobody has
+    /// put in yet.
     fn find_behind(&self, name: Option<AccountName>) -> Answer {
         match name {
             Some(name) => self.find(&name),
-            None if self.can_say() => Answer::Absent,
+            None if self.can_say() && self.in_doubt() == 0 => Answer::Absent,
             None => Answer::AskTheStore,
         }
     }
