@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use countersign_core::AccountId;
 use countersign_core::ports::{
     AccountChange, AdminStore, AuditFilter, AuditRecord, Directory, Page, SharedSigningKeys,
     StoreError, TokenDirectory,
 };
 use countersign_store::{Following, LiveDirectory, OutOfTouch, SharedTrail};
+use uuid::Uuid;
 
 use super::{Flaky, act, create, find, name, until};
 
@@ -175,6 +177,21 @@ async fn an_account_that_others_changed_and_that_cannot_be_read_is_in_doubt() {
     world.store.cannot_load.store(false, Ordering::SeqCst);
     world.settled().await;
     assert!(find(&world.directory, "robot").await.expect("the account").disabled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_account_in_doubt_has_is_asked_of_the_store() {
+    let world = World::new().await;
+    world.store.cannot_load.store(true, Ordering::SeqCst);
+    let [new, nobody] = [7, 8].map(|number| AccountId(Uuid::from_u128(number)));
+    create(&*world.store, 7, "new").await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    // It is in no index yet. That is no reason to say that there is no such account.
+    world.directory.find_by_id(new).await.expect_err("it cannot be read");
+    world.store.cannot_load.store(false, Ordering::SeqCst);
+    world.settled().await;
+    assert!(world.directory.find_by_id(new).await.expect("an answer").is_some());
+    assert!(world.directory.find_by_id(nobody).await.expect("an answer").is_none());
 }
 
 /// Whether it is known, without the store, that there is no such account.
