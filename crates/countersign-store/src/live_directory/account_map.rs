@@ -227,15 +227,16 @@ impl AccountMap {
 
     /// Forgets where to find what an account no longer has.
     fn unindex(&self, former: &AccountKeys, now: Option<&AccountKeys>) {
+        // Another account may have got the id or the key meanwhile.
         if now.is_none_or(|now| now.id != former.id) {
-            self.by_id.pin().remove(&former.id);
+            let _ = self.by_id.pin().remove_if(&former.id, |_, name| *name == former.name);
         }
         let is_left = |key: &RegisteredApiKey| {
             now.is_some_and(|now| now.api_keys.iter().any(|left| left.hash == key.hash))
         };
         let by_api_key = self.by_api_key.pin();
         for key in former.api_keys.iter().filter(|key| !is_left(key)) {
-            by_api_key.remove(&key.hash);
+            let _ = by_api_key.remove_if(&key.hash, |_, name| *name == former.name);
         }
     }
 }

@@ -13,6 +13,7 @@ struct Statements {
     own: &'static str,
     lock: &'static str,
     empty: &'static str,
+    empty_slowly: &'static str,
 }
 
 /// The same for each table: which one it is must stand in the text.
@@ -34,6 +35,7 @@ macro_rules! statements {
             ),
             lock: concat!("LOCK TABLE ", $table, " IN ACCESS EXCLUSIVE MODE"),
             empty: concat!("TRUNCATE ", $table),
+            empty_slowly: concat!("DELETE FROM ", $table),
         },)*]
     };
 }
@@ -102,18 +104,39 @@ pub(super) async fn enter(
     }
 }
 
+/// How long a lock on a whole table is waited for: those who enter uses wait behind it.
+const LOCK_BRIEFLY: &str = "SET LOCAL lock_timeout = '50ms'";
+const LOCK_PATIENTLY: &str = "SET LOCAL lock_timeout = 0";
+/// `lock_not_available`.
+const NOT_LOCKED: &str = "55P03";
+
 /// Empties a bucket that was for earlier times, unless another server was faster. Its lock
-/// comes first, as it does for those who enter uses.
+/// comes first, as it does for those who enter uses. Whoever reads the table for long, a
+/// backup for example, does not let it be locked: then its rows are deleted, which needs no
+/// more than the bucket's row, as nobody enters a use without that.
 async fn turn(
     connection: &mut PgConnection,
     statements: &Statements,
     (number, epoch, starts_at): (i16, i64, i64),
 ) -> Result<(), sqlx::Error> {
     let mut transaction = connection.begin().await?;
-    sqlx::query(statements.lock).execute(&mut *transaction).await?;
+    sqlx::query(LOCK_BRIEFLY).execute(&mut *transaction).await?;
+    let mut locking = transaction.begin().await?;
+    let empty = match sqlx::query(statements.lock).execute(&mut *locking).await {
+        Ok(_) => {
+            locking.commit().await?;
+            statements.empty
+        }
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(NOT_LOCKED) => {
+            locking.rollback().await?;
+            statements.empty_slowly
+        }
+        Err(error) => return Err(error),
+    };
+    sqlx::query(LOCK_PATIENTLY).execute(&mut *transaction).await?;
     let turned = sqlx::query(TURN).bind(number).bind(epoch).bind(starts_at);
     if turned.execute(&mut *transaction).await?.rows_affected() > 0 {
-        sqlx::query(statements.empty).execute(&mut *transaction).await?;
+        sqlx::query(empty).execute(&mut *transaction).await?;
     }
     transaction.commit().await
 }
