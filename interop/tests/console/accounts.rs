@@ -1,6 +1,7 @@
 //! Accounts: made, found, changed, disabled and deleted.
 
 use anyhow::{Result, ensure};
+use serde_json::json;
 
 use crate::operator::Operator;
 
@@ -95,5 +96,36 @@ async fn what_somebody_else_changed_meanwhile_is_not_taken_back() -> Result<()> 
     operator.countersign.account("vic", &[])?;
     browser.press("Disable the account").await?;
     browser.reads("is not the one that the page showed").await?;
+    operator.close().await
+}
+
+#[tokio::test]
+async fn the_list_is_filtered_and_sorted() -> Result<()> {
+    let operator = Operator::new().await?;
+    let browser = &operator.browser;
+    let (_, public) = operator.key_pair("soon.key", &[])?;
+    for name in ["a-first", "b-second"] {
+        operator.countersign.account(name, &[])?;
+    }
+    let public = public.to_string_lossy();
+    operator.countersign.run(&["key", "add", "a-first", &public, "--expires-in", "10d"])?;
+    let names =
+        "return [...document.querySelectorAll('tbody th')].map(it => it.textContent.trim())";
+    let shown = [
+        ("show=expiring", json!(["a-first"])),
+        // None is 90 days old.
+        ("show=unused", json!([])),
+        ("show=disabled", json!([])),
+        ("", json!(["a-first", "admin", "b-second"])),
+        ("sort=newest", json!(["b-second", "a-first", "admin"])),
+    ];
+    for (query, expected) in shown {
+        browser.visit(&format!("/console/accounts?{query}")).await?;
+        let found = browser.script(names).await?;
+        ensure!(found == expected, "{query}: {found}");
+    }
+    browser.choose("Order", "newest first").await?;
+    browser.press("Find").await?;
+    ensure!(browser.path().await?.contains("sort=newest"), "{}", browser.path().await?);
     operator.close().await
 }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
-use interop::{Request, capture};
+use interop::{Request, capture, eventually};
 
 use crate::operator::Operator;
 
@@ -83,6 +83,8 @@ async fn an_api_key_is_shown_once_and_works_until_it_is_revoked() -> Result<()> 
     browser.press("Make an API key").await?;
     browser.reads("It is shown this once").await?;
     let key = browser.find("#api-key").await?.text().await?;
+    browser.press("Copy").await?;
+    browser.reads("Copied").await?;
     let asks = async || operator.countersign.asks(&format!("Bearer {key}")).await;
     ensure!(asks().await? == (200, "robot".to_owned()), "{:?}", asks().await?);
     browser.press("Back to robot").await?;
@@ -95,6 +97,8 @@ async fn an_api_key_is_shown_once_and_works_until_it_is_revoked() -> Result<()> 
             .contains(&key)
     );
 
+    browser.press("Revoke its access tokens").await?;
+    browser.reads("Every access token of this account that was issued so far is refused").await?;
     browser.script("document.querySelector('[aria-labelledby=api-keys] summary').click()").await?;
     browser.press("Revoke ").await?;
     browser.reads("It and the tokens that it bought are refused here").await?;
@@ -115,6 +119,12 @@ async fn jwks_endpoints_are_added_and_removed() -> Result<()> {
     browser.press("Trust it").await?;
     browser.reads("The JWKS endpoint was added").await?;
     browser.reads("https://keys.invalid/jwks.json").await?;
+    // How its fetching goes is said when somebody looks again.
+    eventually("the error of the last fetch", async || {
+        browser.visit("/console/accounts/robot").await.ok()?;
+        browser.has("dd.bad").await.ok()?.then_some(())
+    })
+    .await?;
     browser.press("Remove…").await?;
     browser.press("Remove https://keys.invalid/jwks.json").await?;
     browser.reads("its keys are refused from now on").await?;
