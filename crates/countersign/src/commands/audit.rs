@@ -71,7 +71,8 @@ struct FilterArgs {
     #[arg(long, value_name = "ACTION")]
     action: Option<String>,
     /// Only acts upon what has this text in its name.
-    #[arg(long, value_name = "TEXT")]
+    // That of a signing key may begin with a hyphen.
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     target: Option<String>,
     /// Only acts since then: an instant (2026-11-28T04:50:00Z) or a span before now (2h, 7d).
     #[arg(long, value_name = "WHEN")]

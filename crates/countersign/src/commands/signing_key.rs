@@ -56,6 +56,8 @@ pub(crate) struct RotateArgs {
 #[derive(Args, Debug)]
 pub(crate) struct RetireArgs {
     /// The key's name.
+    // A thumbprint may begin with a hyphen.
+    #[arg(allow_hyphen_values = true)]
     kid: String,
     #[command(flatten)]
     operator: OperatorArgs,
@@ -69,7 +71,8 @@ pub(crate) struct ImportArgs {
     #[arg(long, value_name = "ALG")]
     algorithm: Option<String>,
     /// What tokens call it. [default: its RFC 7638 thumbprint]
-    #[arg(long, value_name = "KID")]
+    // A thumbprint may begin with a hyphen.
+    #[arg(long, value_name = "KID", allow_hyphen_values = true)]
     kid: Option<String>,
     #[command(flatten)]
     operator: OperatorArgs,

@@ -105,7 +105,7 @@ fn signing_keys_are_rotated_imported_and_exported() {
     assert_eq!(rotated["signing_keys"][0]["kid"], keys["signing_keys"][1]["kid"]);
 
     sandbox.key("elsewhere");
-    let import = ["signing-key", "import", "elsewhere.key", "--kid", "theirs/1"];
+    let import = ["signing-key", "import", "elsewhere.key", "--kid", "-their/1"];
     assert_eq!(states(&sandbox.json(&import)), ["active", "published", "published"]);
     sandbox.fails(1, &import);
     sandbox.fails(2, &["signing-key", "import", "elsewhere.key", "--algorithm", "RS256"]);
@@ -120,9 +120,10 @@ fn signing_keys_are_rotated_imported_and_exported() {
         pem.contains(sandbox.ok(&["key", "convert", "elsewhere.key.pub", "--to", "pem"]).trim())
     );
 
-    sandbox.ok(&["signing-key", "retire", "theirs/1"]);
+    sandbox.ok(&["signing-key", "retire", "-their/1"]);
+    assert!(sandbox.ok(&["audit", "list", "--target", "-their"]).contains("-their/1"));
     let active = rotated["signing_keys"][0]["kid"].as_str().unwrap();
-    let said = sandbox.fails(1, &["signing-key", "retire", active]);
+    let said = sandbox.fails(1, &["signing-key", "retire", "--", active]);
     assert!(said.contains("rotate first"), "{said}");
     sandbox.fails(3, &["signing-key", "retire", "nothing"]);
 }

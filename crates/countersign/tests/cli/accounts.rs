@@ -79,7 +79,7 @@ fn keys_as_json() {
     // Each of the three names will do.
     for name in ["openssh", "spki_pem_sha256", "jwk_thumbprint"] {
         let fingerprint = key["fingerprints"][name].as_str().unwrap();
-        let lifted = sandbox.json(&["key", "expire", "robot", fingerprint, "--never"]);
+        let lifted = sandbox.json(&["key", "expire", "--never", "--", "robot", fingerprint]);
         assert_eq!(lifted["expires_at"], Value::Null, "{name}");
     }
 }

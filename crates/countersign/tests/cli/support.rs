@@ -86,7 +86,7 @@ impl Sandbox {
     /// The same, with `-o json`.
     #[track_caller]
     pub(crate) fn json(&self, arguments: &[&str]) -> Value {
-        let text = self.ok(&[arguments, &["-o", "json"]].concat());
+        let text = self.ok(&[&["-o", "json"], arguments].concat());
         serde_json::from_str(&text).unwrap()
     }
 
