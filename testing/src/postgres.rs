@@ -1,6 +1,7 @@
 //! A running cluster.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::process::{Child, ExitStatus, Stdio};
 use std::thread;
@@ -10,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::place::Place;
-use crate::template::{SUPERUSER, Template};
+use crate::template::{SUPERUSER, Template, copy};
 use crate::user;
 
 /// How often a server is asked whether it is ready: a minute in all, for the
@@ -68,10 +69,32 @@ impl Postgres {
         let place = Place::new(&template.clusters())?;
         template.copy_data(&place.data())?;
         let (template, port) = (template.clone(), 0);
-        let mut postgres = Self { server: None, place, template, durability, port };
+        Self { server: None, place, template, durability, port }.start_at_a_free_port()
+    }
+
+    /// Starts a standby that follows this cluster and can be promoted (`pg_promote()`). This one
+    /// is restarted for it, as the copy is taken while nobody writes.
+    ///
+    /// # Errors
+    /// If this one was not running, or either does not start.
+    pub fn standby(&mut self) -> Result<Self> {
+        self.stop()?;
+        let place = Place::new(&self.template.clusters())?;
+        copy(&self.place.data(), &place.data())?;
+        self.start_again()?;
+        let follow = format!("primary_conninfo = '{}'\n", self.url()?);
+        let settings = place.data().join("postgresql.auto.conf");
+        OpenOptions::new().append(true).open(&settings)?.write_all(follow.as_bytes())?;
+        fs::write(place.data().join("standby.signal"), "")?;
+        user::give(&place.data())?;
+        let (template, durability, port) = (self.template.clone(), self.durability, 0);
+        Self { server: None, place, template, durability, port }.start_at_a_free_port()
+    }
+
+    fn start_at_a_free_port(mut self) -> Result<Self> {
         for attempt in 1.. {
-            postgres.port = free_port()?;
-            match postgres.start_again() {
+            self.port = free_port()?;
+            match self.start_again() {
                 Err(error)
                     if attempt < PORTS
                         && format!("{error:#}").contains("Address already in use") => {}
@@ -81,7 +104,7 @@ impl Postgres {
                 }
             }
         }
-        Ok(postgres)
+        Ok(self)
     }
 
     /// The URL of the superuser's database.
@@ -195,7 +218,8 @@ impl Postgres {
         let state = self.place.data().join("postmaster.pid");
         for _ in 0..ATTEMPTS {
             let written = fs::read_to_string(&state).unwrap_or_default();
-            if written.lines().nth(7).is_some_and(|state| state.trim() == "ready") {
+            let state = written.lines().nth(7).map(str::trim);
+            if matches!(state, Some("ready" | "standby")) {
                 return Ok(());
             }
             if let Some(status) = server.0.try_wait()? {

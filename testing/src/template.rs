@@ -116,7 +116,8 @@ impl Template {
     }
 }
 
-fn copy(from: &Path, to: &Path) -> Result<()> {
+/// Copies a data directory to one that is not there yet.
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
     new_directory(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;

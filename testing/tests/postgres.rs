@@ -1,5 +1,7 @@
 //! The testbed itself: what its promises to other tests are.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use countersign_testbed::{Database, Durability, Postgres, fresh_database};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _};
@@ -82,6 +84,30 @@ async fn a_cluster_of_its_own_is_stopped_and_started_with_its_data() -> Result<(
     let mut connection = connect(&database).await?;
     assert_eq!(asks(&mut connection, "SELECT what FROM kept").await?, "still here");
     assert!(cluster.start_again().is_err());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_standby_follows_and_takes_over() -> Result<()> {
+    let mut primary = Postgres::of_its_own(Durability::Relaxed)?;
+    let standby = primary.standby()?;
+    let mut writing = PgConnection::connect(&primary.url()?).await?;
+    writing.execute("CREATE TABLE kept AS SELECT 'here too' AS what").await?;
+
+    let mut reading = PgConnection::connect(&standby.url()?).await?;
+    let arrived = "SELECT (to_regclass('kept') IS NOT NULL)::text";
+    let arrives = async {
+        while asks(&mut reading, arrived).await? != "true" {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        anyhow::Ok(())
+    };
+    tokio::time::timeout(Duration::from_mins(1), arrives).await??;
+    assert!(reading.execute("CREATE TABLE another ()").await.is_err());
+    primary.kill()?;
+    reading.execute("SELECT pg_promote()").await?;
+    reading.execute("CREATE TABLE another ()").await?;
+    assert_eq!(asks(&mut reading, "SELECT what FROM kept").await?, "here too");
     Ok(())
 }
 

@@ -11,5 +11,6 @@ mod outages;
 mod postgres;
 mod redis;
 mod sql_journal;
+mod standby;
 mod support;
 mod wheel;

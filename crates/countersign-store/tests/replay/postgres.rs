@@ -21,7 +21,7 @@ use crate::support::{ManualClock, NOON, TOLERANCE, account, spend};
 
 /// How many tokens the servers race for, in as many as they need.
 const RACES: u64 = 400;
-const LIVE: &str = "SELECT (SELECT count(*) FROM countersign_nonces_0) + (SELECT count(*) FROM countersign_nonces_1) \
+pub(crate) const LIVE: &str = "SELECT (SELECT count(*) FROM countersign_nonces_0) + (SELECT count(*) FROM countersign_nonces_1) \
     + (SELECT count(*) FROM countersign_nonces_2) + (SELECT count(*) FROM countersign_nonces_3) \
     + (SELECT count(*) FROM countersign_nonces_4) + (SELECT count(*) FROM countersign_nonces_5) \
     + (SELECT count(*) FROM countersign_nonces_6) + (SELECT count(*) FROM countersign_nonces_7)";
@@ -32,7 +32,7 @@ async fn open(url: &str) -> PostgresServer {
 }
 
 /// A guard of one server's.
-async fn start(
+pub(crate) async fn start(
     url: &str,
     clock: &Arc<ManualClock>,
 ) -> Result<Arc<PostgresReplayGuard>, UnfitDatabase> {
@@ -48,14 +48,14 @@ async fn start(
 }
 
 /// A guard over a database that has been known for long.
-async fn settled(url: &str) -> (Arc<PostgresReplayGuard>, Arc<ManualClock>) {
+pub(crate) async fn settled(url: &str) -> (Arc<PostgresReplayGuard>, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::at(NOON));
     let guard = start(url, &clock).await.unwrap();
     clock.advance(Duration::from_mins(1));
     (guard, clock)
 }
 
-async fn spent(
+pub(crate) async fn spent(
     guard: &PostgresReplayGuard,
     clock: &ManualClock,
     number: u64,
@@ -63,7 +63,7 @@ async fn spent(
     guard.spend(spend(&account("a"), number, clock.now())).await
 }
 
-async fn until_connected(guard: &PostgresReplayGuard) {
+pub(crate) async fn until_connected(guard: &PostgresReplayGuard) {
     until("connected", async || guard.check().await.is_ok()).await;
 }
 
