@@ -28,5 +28,6 @@ pub use refresh_tokens::{RefreshTokenRecord, RefreshTokenStore};
 pub use replay::{GuardError, NONCE_RETENTION_MARGIN, ReplayGuard, ReplayKey, Spend};
 pub use signing_keys::{
     Resealed, SecretName, SharedSigningKeys, SigningKeyRecord, SigningKeyStore,
+    UnreadableSigningKey,
 };
 pub use trusted_keys::{TokenValidator, TrustedKeySource, ValidatorError};

@@ -58,12 +58,18 @@ async fn ready(State(readiness): State<Arc<Readiness>>) -> impl IntoResponse {
         (StatusCode::SERVICE_UNAVAILABLE, "draining\n".to_owned())
     } else {
         let outcomes = readiness.outcomes().await;
-        let failed: Vec<_> =
-            outcomes.iter().filter(|o| o.failure.is_some()).map(|o| o.name).collect();
-        if failed.is_empty() {
-            (StatusCode::OK, "ready\n".to_owned())
-        } else {
-            (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", failed.join(", ")))
+        let failed = |vital: bool| {
+            let failed = outcomes.iter().filter(|o| o.failure.is_some() && o.is_vital == vital);
+            failed.map(|o| o.name).collect::<Vec<_>>().join(", ")
+        };
+        match (failed(true), failed(false)) {
+            (vital, _) if !vital.is_empty() => {
+                (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {vital}\n"))
+            }
+            (_, other) if !other.is_empty() => {
+                (StatusCode::OK, format!("ready, but not all is well: {other}\n"))
+            }
+            _ => (StatusCode::OK, "ready\n".to_owned()),
         }
     };
     (status, [(CACHE_CONTROL, "no-store")], text)

@@ -96,7 +96,7 @@ pub use service::{Ports, Service, Settings, SettingsError};
 pub use token_service::{
     ChangeRingError, DEFAULT_API_KEY_LIFETIME, DEFAULT_REFRESH_TOKEN_LIFETIME, LiveKeyRing,
     MAINTENANCE_INTERVAL, MAX_ACCESS_TOKEN_LIFETIME, OpenRingError, RingSettings, RingSharing,
-    Session, SigningKeyKind, TokenError, TokenPorts, TokenService, TokenSettings,
+    Session, SigningKeyKind, SigningKeysCheck, TokenError, TokenPorts, TokenService, TokenSettings,
     change_encryption_key, hashing_secret,
 };
 

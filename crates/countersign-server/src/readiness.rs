@@ -22,6 +22,11 @@ pub trait ReadinessCheck: Send + Sync {
     /// What it is, one word: `store`, `replay-guard`, `directory`.
     fn name(&self) -> &'static str;
 
+    /// Whether requests are unwelcome without it. Otherwise it is only spoken of.
+    fn is_vital(&self) -> bool {
+        true
+    }
+
     /// Looks whether it works.
     ///
     /// # Errors
@@ -34,6 +39,8 @@ pub trait ReadinessCheck: Send + Sync {
 pub struct CheckOutcome {
     /// The check's name.
     pub name: &'static str,
+    /// Whether requests are unwelcome without it.
+    pub is_vital: bool,
     /// What is wrong, if anything.
     pub failure: Option<String>,
 }
@@ -84,9 +91,12 @@ async fn outcome(check: &Arc<dyn ReadinessCheck>) -> CheckOutcome {
     let result = tokio::time::timeout(CHECK_TIMEOUT, check.check()).await;
     let failure = result.unwrap_or_else(|_| Err("no answer in time".to_owned())).err();
     if let Some(failure) = &failure {
-        tracing::warn!(check = name, failure, "not ready");
+        // What is not vital has been said where it was found.
+        if check.is_vital() {
+            tracing::warn!(check = name, failure, "not ready");
+        }
     }
-    CheckOutcome { name, failure }
+    CheckOutcome { name, is_vital: check.is_vital(), failure }
 }
 
 /// Ready when the store answers.

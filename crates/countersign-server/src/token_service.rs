@@ -75,7 +75,7 @@ use uuid::Uuid;
 
 pub use live_key_ring::{
     ChangeRingError, LiveKeyRing, OpenRingError, RingSettings, RingSharing, SigningKeyKind,
-    change_encryption_key, hashing_secret,
+    SigningKeysCheck, change_encryption_key, hashing_secret,
 };
 pub use maintenance::MAINTENANCE_INTERVAL;
 use signing::Signer;

@@ -28,6 +28,7 @@ use countersign_core::ports::{
     Account, AccountChange, AccountFilter, Act, AdminStore, ApiKeyRecord, ApiKeyStore, AuditFilter,
     AuditRecord, JwksEndpoint, NewAccount, NewApiKey, NewPublicKey, Page, PublicKeyRecord,
     RefreshTokenRecord, Resealed, SecretName, SigningKeyRecord, SigningKeyStore, StoreError,
+    UnreadableSigningKey,
 };
 use countersign_core::{
     AccountId, AccountName, ApiKeyId, PublicKey, RotationStep, Sealed, SecretHash, UnixTime,
@@ -263,7 +264,9 @@ impl ApiKeyStore for SqlStore {
 
 #[async_trait]
 impl SigningKeyStore for SqlStore {
-    async fn signing_keys(&self) -> Result<Vec<SigningKeyRecord>, StoreError> {
+    async fn signing_keys(
+        &self,
+    ) -> Result<Vec<Result<SigningKeyRecord, UnreadableSigningKey>>, StoreError> {
         signing_keys::all(&self.database).await
     }
 

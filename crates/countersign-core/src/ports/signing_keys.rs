@@ -30,6 +30,15 @@ pub struct SigningKeyRecord {
     pub gone_at: Option<UnixTime>,
 }
 
+/// A signing key that is stored, but damaged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreadableSigningKey {
+    /// What tokens call it.
+    pub kid: Box<str>,
+    /// What is wrong with it.
+    pub why: String,
+}
+
 /// A sealed secret of an installation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SecretName {
@@ -53,11 +62,13 @@ pub struct Resealed {
 /// The key ring and the other sealed secrets of an installation.
 #[async_trait]
 pub trait SigningKeyStore: Send + Sync {
-    /// All keys, those that are gone included.
+    /// All keys, those that are gone included. One that is damaged does not hide the others.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], as all methods here.
-    async fn signing_keys(&self) -> Result<Vec<SigningKeyRecord>, StoreError>;
+    async fn signing_keys(
+        &self,
+    ) -> Result<Vec<Result<SigningKeyRecord, UnreadableSigningKey>>, StoreError>;
 
     /// Puts the first keys into an empty ring; whether it was empty. Of several that
     /// begin at the same time one does it.
@@ -120,10 +131,10 @@ pub trait SigningKeyStore: Send + Sync {
 /// Signing keys in memory that another server may have changed in the store.
 #[async_trait]
 pub trait SharedSigningKeys: Send + Sync {
-    /// Reads them again. When it returns, what was changed before the call is in force.
+    /// Reads them again. When it returns, what was changed before the call is in force; a
+    /// key that cannot be used is not.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] if the store does not answer, or what it says cannot
-    /// be used.
+    /// [`StoreError::Unavailable`] if the store does not answer.
     async fn read_again(&self) -> Result<(), StoreError>;
 }

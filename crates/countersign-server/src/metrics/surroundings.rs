@@ -91,6 +91,10 @@ impl Collector for AtTheMoment {
             let help = "How long the key that signs access tokens has been signing";
             gauges.one("signing_key_age_seconds", help, self.age(activated_at))?;
         }
+        if let Some(tokens) = &self.tokens {
+            let help = "Signing keys in the database that cannot be used";
+            gauges.one("signing_keys_unusable", help, tokens.ring().unusable_keys())?;
+        }
         let reading = self.surroundings.as_ref().map(|Surroundings(read)| read());
         let SurroundingsReading { directory, jwks, pools } = reading.unwrap_or_default();
         if let Some(DirectoryReading { complete, accounts }) = directory {

@@ -5,13 +5,16 @@ mod errors;
 mod hashing_secret;
 mod resealing;
 mod sharing;
+mod unusable;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use countersign_core::ports::{Act, Clock, Random, SigningKeyRecord, SigningKeyStore};
+use countersign_core::ports::{
+    Act, Clock, Random, SigningKeyRecord, SigningKeyStore, UnreadableSigningKey,
+};
 use countersign_core::{
     Algorithm, DEFAULT_ACCESS_TOKEN_LIFETIME, EncryptionKey, KeyKind, KeyRing, OpenError,
     PrivateKey, PrivateKeyError, RsaBits, SecretHasher, SigningKey, SigningKeyState, TokenIds,
@@ -21,6 +24,8 @@ use tokio::task::spawn_blocking;
 pub use errors::{ChangeRingError, OpenRingError};
 pub use hashing_secret::hashing_secret;
 pub use resealing::change_encryption_key;
+pub use unusable::SigningKeysCheck;
+use unusable::UnusableKeys;
 
 /// What signing keys are sealed as.
 const SIGNING_KEY: &str = "signing-key";
@@ -103,7 +108,8 @@ pub struct LiveKeyRing {
     /// Counts the changes, so that nobody goes by a former ring.
     generation: AtomicU64,
     /// As they were last read. Held while they are read: the later reading has the later state.
-    records: tokio::sync::Mutex<Vec<SigningKeyRecord>>,
+    records: tokio::sync::Mutex<Vec<Result<SigningKeyRecord, UnreadableSigningKey>>>,
+    unusable: UnusableKeys,
     /// How many looks for a key that is not in memory have begun.
     looks: AtomicU64,
     /// Held during such a look.
@@ -116,7 +122,8 @@ impl LiveKeyRing {
     /// Opens the ring in the store; a store without one gets its first two keys.
     ///
     /// # Errors
-    /// [`OpenRingError`]. A wrong encryption key is one: nothing is made anew.
+    /// [`OpenRingError`]. A wrong encryption key is one: nothing is made anew. So is any key
+    /// that cannot be used; one that turns up later is done without.
     pub async fn open(
         store: Arc<dyn SigningKeyStore>,
         encryption_key: EncryptionKey,
@@ -135,6 +142,7 @@ impl LiveKeyRing {
             current: ArcSwap::from_pointee(KeyRing::new(Vec::new())?),
             generation: AtomicU64::new(0),
             records: tokio::sync::Mutex::default(),
+            unusable: UnusableKeys::default(),
             looks: AtomicU64::new(0),
             looking: tokio::sync::Mutex::default(),
             turn: tokio::sync::Mutex::new(()),
@@ -142,6 +150,9 @@ impl LiveKeyRing {
         if !ring.reload().await? {
             ring.begin().await?;
             ring.reload().await?;
+        }
+        if let Some(error) = ring.unusable.take_one() {
+            return Err(error);
         }
         ring.note_strange_keys();
         Ok(ring)
@@ -217,14 +228,22 @@ impl LiveKeyRing {
         Ok(SigningKey::new(key, kind.algorithm, self.clock.now()))
     }
 
-    /// Reads the ring again; whether there is any key in it.
+    /// Reads the ring again; whether there is any key in it. One that cannot be used is as if
+    /// it were not there: the others, and what else this server learns from the store, must
+    /// not wait for somebody to mend it.
     async fn reload(&self) -> Result<bool, OpenRingError> {
         let mut known = self.records.lock().await;
         let records = self.store.signing_keys().await?;
         if *known != records {
-            let keys = records.iter().map(|record| self.opened(record.clone()));
-            let ring = KeyRing::new(keys.collect::<Result<_, _>>()?)?;
-            self.current.store(Arc::new(ring));
+            let (mut keys, mut unusable) = (Vec::new(), Vec::new());
+            for record in &records {
+                match self.opened(record.clone()) {
+                    Ok(key) => keys.push(key),
+                    Err(error) => unusable.push((kid(record).into(), error)),
+                }
+            }
+            self.current.store(Arc::new(KeyRing::new(keys)?));
+            self.unusable.are(unusable);
             self.generation.fetch_add(1, Ordering::Release);
             *known = records;
         }
@@ -248,14 +267,23 @@ impl LiveKeyRing {
         }
     }
 
-    fn opened(&self, record: SigningKeyRecord) -> Result<SigningKey, OpenRingError> {
+    fn opened(
+        &self,
+        record: Result<SigningKeyRecord, UnreadableSigningKey>,
+    ) -> Result<SigningKey, OpenRingError> {
+        let damaged = |UnreadableSigningKey { kid, why }| OpenRingError::Damaged { kid, why };
+        let record = record.map_err(damaged)?;
         let open = |sealed| {
             let wrong = |_: OpenError| {
                 OpenRingError::WrongEncryptionKey(format!("signing key {}", record.kid))
             };
             let secret =
                 self.encryption_key.open(SIGNING_KEY, &record.kid, sealed).map_err(wrong)?;
-            PrivateKey::from_pkcs8_der(&secret).map_err(OpenRingError::Generate)
+            let damaged = |error: PrivateKeyError| OpenRingError::Damaged {
+                kid: record.kid.clone(),
+                why: error.to_string(),
+            };
+            PrivateKey::from_pkcs8_der(&secret).map_err(damaged)
         };
         Ok(SigningKey {
             private_key: record.sealed.as_ref().map(open).transpose()?,
@@ -267,5 +295,12 @@ impl LiveKeyRing {
             retired_at: record.retired_at,
             gone_at: record.gone_at,
         })
+    }
+}
+
+fn kid(record: &Result<SigningKeyRecord, UnreadableSigningKey>) -> &str {
+    match record {
+        Ok(key) => &key.kid,
+        Err(key) => &key.kid,
     }
 }

@@ -75,7 +75,8 @@ pub enum OutOfTouch {
 /// by row.
 pub(super) async fn follow(inner: Arc<Inner>, following: Following) {
     loop {
-        let mut position = last_row(&*following.trail).await;
+        let mut position =
+            Position { row: last_row(&*following.trail).await, signing_keys_changed: false };
         background::fill(Arc::clone(&inner)).await;
         let mut in_touch = true;
         loop {
@@ -116,6 +117,14 @@ fn note(in_touch: &mut bool, trouble: Option<String>) {
     }
 }
 
+/// How far the trail was read.
+struct Position {
+    row: Option<AuditRecord>,
+    /// A row before told of signing keys that have not been read since. That they cannot be
+    /// must not keep us from the rows behind.
+    signing_keys_changed: bool,
+}
+
 async fn last_row(trail: &dyn SharedTrail) -> Option<AuditRecord> {
     loop {
         match timeout(LOOK_TIMEOUT, trail.last()).await {
@@ -129,40 +138,49 @@ async fn last_row(trail: &dyn SharedTrail) -> Option<AuditRecord> {
     }
 }
 
-/// Takes in all rows behind the position. Breaks off if everything has to be read anew.
+/// Takes in all rows behind the position, and what they say of signing keys. Breaks off if
+/// everything has to be read anew.
 async fn catch_up(
     inner: &Inner,
     following: &Following,
-    position: &mut Option<AuditRecord>,
+    position: &mut Position,
 ) -> Result<ControlFlow<&'static str>, StoreError> {
     loop {
         // From the row itself on, which shows that it is still there.
-        let after = position.as_ref().map(|row| row.sequence - 1);
+        let after = position.row.as_ref().map(|row| row.sequence - 1);
         let rows = following.trail.rows(Page { after, limit: ROWS }).await?;
         let read = rows.len();
-        let mut rows = rows.into_iter().peekable();
-        if position.is_some() && rows.next() != *position {
+        let mut rows = rows.into_iter();
+        if position.row.is_some() && rows.next() != position.row {
             return Ok(ControlFlow::Break("the audit trail is not the one that was read before"));
         }
         let last = rows.clone().last();
-        if let ControlFlow::Break(why) = take_in(inner, following, rows).await? {
-            return Ok(ControlFlow::Break(why));
+        match take_in(inner, rows).await? {
+            ControlFlow::Break(why) => return Ok(ControlFlow::Break(why)),
+            ControlFlow::Continue(signing_keys) => position.signing_keys_changed |= signing_keys,
         }
         if last.is_some() {
-            *position = last;
+            position.row = last;
         }
         if read < ROWS as usize {
-            return Ok(ControlFlow::Continue(()));
+            break;
         }
     }
+    if position.signing_keys_changed
+        && let Some(signing_keys) = &following.signing_keys
+    {
+        signing_keys.read_again().await?;
+    }
+    position.signing_keys_changed = false;
+    Ok(ControlFlow::Continue(()))
 }
 
-/// Takes in what rows say. On an error they are taken in again.
+/// Takes in what rows say of accounts and tokens; whether they tell of signing keys. On an
+/// error they are taken in again.
 async fn take_in(
     inner: &Inner,
-    following: &Following,
     rows: impl Iterator<Item = AuditRecord>,
-) -> Result<ControlFlow<&'static str>, StoreError> {
+) -> Result<ControlFlow<&'static str, bool>, StoreError> {
     let mut accounts = BTreeSet::<AccountName>::new();
     let (mut tokens, mut keys) = (false, false);
     for row in rows {
@@ -183,8 +201,5 @@ async fn take_in(
     if tokens {
         inner.read_revoked_tokens().await?;
     }
-    if keys && let Some(signing_keys) = &following.signing_keys {
-        signing_keys.read_again().await?;
-    }
-    Ok(ControlFlow::Continue(()))
+    Ok(ControlFlow::Continue(keys))
 }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use countersign_core::ports::{
-    Act, Resealed, SecretName, SigningKeyRecord, SigningKeyStore, StoreError,
+    Act, Resealed, SecretName, SigningKeyRecord, SigningKeyStore, StoreError, UnreadableSigningKey,
 };
 use countersign_core::{RotationStep, Sealed, UnixTime};
 
@@ -11,8 +11,10 @@ use crate::audit::Entry;
 
 #[async_trait]
 impl SigningKeyStore for MemoryStore {
-    async fn signing_keys(&self) -> Result<Vec<SigningKeyRecord>, StoreError> {
-        Ok(self.lock().signing_keys.clone())
+    async fn signing_keys(
+        &self,
+    ) -> Result<Vec<Result<SigningKeyRecord, UnreadableSigningKey>>, StoreError> {
+        Ok(self.lock().signing_keys.iter().cloned().map(Ok).collect())
     }
 
     async fn begin_ring(&self, act: &Act, keys: &[SigningKeyRecord]) -> Result<bool, StoreError> {

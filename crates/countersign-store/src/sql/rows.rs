@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use countersign_core::ports::{
     Account, ApiKeyRecord, AuditRecord, JwksEndpoint, PublicKeyRecord, RefreshTokenRecord,
-    SigningKeyRecord, StoreError,
+    SigningKeyRecord, StoreError, UnreadableSigningKey,
 };
 use countersign_core::{
     AccountId, AccountName, Algorithm, ApiKeyId, GroupName, PublicKey, Sealed, SecretHash, UnixTime,
@@ -227,6 +227,11 @@ impl RefreshTokenRow {
 }
 
 impl SigningKeyRow {
+    pub(super) fn record_or_why_not(self) -> Result<SigningKeyRecord, UnreadableSigningKey> {
+        let kid = self.kid.as_str().into();
+        self.record().map_err(|error| UnreadableSigningKey { kid, why: error.to_string() })
+    }
+
     pub(super) fn record(self) -> Result<SigningKeyRecord, StoreError> {
         let unknown = || unreadable("algorithm", &self.algorithm);
         Ok(SigningKeyRecord {

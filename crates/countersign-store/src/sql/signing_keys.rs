@@ -1,6 +1,8 @@
 //! Signing keys and other sealed secrets.
 
-use countersign_core::ports::{Act, Resealed, SecretName, SigningKeyRecord, StoreError};
+use countersign_core::ports::{
+    Act, Resealed, SecretName, SigningKeyRecord, StoreError, UnreadableSigningKey,
+};
 use countersign_core::{RotationStep, Sealed, UnixTime};
 
 use super::database::Database;
@@ -10,11 +12,13 @@ use super::{statements, trail, unavailable};
 use crate::audit::Entry;
 
 /// All keys.
-pub(super) async fn all(database: &Database) -> Result<Vec<SigningKeyRecord>, StoreError> {
+pub(super) async fn all(
+    database: &Database,
+) -> Result<Vec<Result<SigningKeyRecord, UnreadableSigningKey>>, StoreError> {
     let mut reading = database.read().await.map_err(unavailable)?;
     let rows: Vec<SigningKeyRow> =
         query(statements::SIGNING_KEYS).all(&mut reading).await.map_err(unavailable)?;
-    rows.into_iter().map(SigningKeyRow::record).collect()
+    Ok(rows.into_iter().map(SigningKeyRow::record_or_why_not).collect())
 }
 
 /// Puts the first keys into an empty ring.

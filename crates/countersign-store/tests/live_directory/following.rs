@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use countersign_core::AccountId;
 use countersign_core::ports::{
     AccountChange, AdminStore, AuditFilter, AuditRecord, Directory, Page, SharedSigningKeys,
-    StoreError, TokenDirectory,
+    SigningKeyRecord, SigningKeyStore, StoreError, TokenDirectory,
 };
+use countersign_core::{AccountId, Algorithm, KeyKind, PrivateKey, UnixTime};
 use countersign_store::{Following, LiveDirectory, OutOfTouch, SharedTrail};
 use uuid::Uuid;
 
@@ -48,13 +48,20 @@ impl SharedTrail for Trail {
     }
 }
 
+/// How often the signing keys were read again.
 #[derive(Default)]
-struct Ring(AtomicUsize);
+struct Ring {
+    readings: AtomicUsize,
+    cannot_be_read: AtomicBool,
+}
 
 #[async_trait]
 impl SharedSigningKeys for Ring {
     async fn read_again(&self) -> Result<(), StoreError> {
-        self.0.fetch_add(1, Ordering::SeqCst);
+        if self.cannot_be_read.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("damaged".to_owned()));
+        }
+        self.readings.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
 }
@@ -202,11 +209,41 @@ async fn find_other(world: &World) -> bool {
 #[tokio::test(start_paused = true)]
 async fn signing_keys_are_read_again_when_others_have_changed_them() {
     let world = World::new().await;
-    assert_eq!(world.ring.0.load(Ordering::SeqCst), 0);
+    assert_eq!(world.ring.readings.load(Ordering::SeqCst), 0);
     world.strange_act("signing key 7");
     tokio::time::sleep(Duration::from_millis(300)).await;
-    assert_eq!(world.ring.0.load(Ordering::SeqCst), 1);
+    assert_eq!(world.ring.readings.load(Ordering::SeqCst), 1);
     assert!(!world.asks_the_store().await, "accounts are as they were");
+}
+
+#[tokio::test(start_paused = true)]
+async fn signing_keys_that_cannot_be_read_do_not_hide_what_comes_behind() {
+    let world = World::out_of_touch(OutOfTouch::GoOn).await;
+    world.ring.cannot_be_read.store(true, Ordering::SeqCst);
+    let key = SigningKeyRecord {
+        kid: "damaged".into(),
+        algorithm: Algorithm::EdDsa,
+        public_key: PrivateKey::generate(KeyKind::Ed25519).expect("a key").public_key().clone(),
+        sealed: None,
+        published_at: UnixTime::from_secs(1),
+        activated_at: None,
+        retired_at: None,
+        gone_at: None,
+    };
+    world.store.inner.add_signing_key(&act(2), &key).await.expect("an answer");
+    // More rows than are read at once.
+    for number in 0..300 {
+        let change = AccountChange::SetDisabled(number % 2 == 0);
+        world.store.change_account(&act(2), &name("robot"), change).await.expect("a change");
+    }
+    create(&*world.store, 2, "newcomer").await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(find(&world.directory, "newcomer").await.is_some());
+    assert_eq!(world.ring.readings.load(Ordering::SeqCst), 0);
+
+    world.ring.cannot_be_read.store(false, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(world.ring.readings.load(Ordering::SeqCst), 1, "they are read when they can be");
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use countersign_core::ports::Act;
 use countersign_core::{Algorithm, PrivateKey, Rotation, RotationStep, SigningKey};
 
-use super::{ChangeRingError, LiveKeyRing};
+use super::{ChangeRingError, LiveKeyRing, kid as name_of};
 
 impl LiveKeyRing {
     /// Lets the standby sign, and publishes the next one.
@@ -38,7 +38,7 @@ impl LiveKeyRing {
         let _turn = self.turn.lock().await;
         if !self.store.retire_signing_key(act, kid, act.at).await? {
             let keys = self.store.signing_keys().await?;
-            let is_there = keys.iter().any(|key| &*key.kid == kid);
+            let is_there = keys.iter().any(|key| name_of(key) == kid);
             return Err(if is_there {
                 ChangeRingError::Active(kid.into())
             } else {

@@ -18,6 +18,14 @@ pub enum OpenRingError {
     /// Somebody else changed the secrets at the same time.
     #[error("the secrets in the store were changed meanwhile: is a server running?")]
     Contended,
+    /// A key in the store is not one.
+    #[error("the signing key {kid} in the store is damaged: {why}")]
+    Damaged {
+        /// Which.
+        kid: Box<str>,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A key could not be made.
     #[error("cannot make a signing key: {0}")]
     Generate(#[from] PrivateKeyError),

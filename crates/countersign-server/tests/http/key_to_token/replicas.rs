@@ -5,15 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use countersign_core::ports::{Act, AuditRecord, Clock as _, Page, StoreError};
+use countersign_core::ports::{
+    Act, AuditRecord, Clock as _, Page, SigningKeyRecord, SigningKeyStore as _, StoreError,
+    TokenDirectory as _,
+};
 use countersign_core::{AccountId, ApiKey, EncryptionKey, Rotation};
 use countersign_server::{
-    LiveKeyRing, RingSettings, RingSharing, TokenPorts, TokenService, TokenSettings,
+    LiveKeyRing, ReadinessCheck as _, RingSettings, RingSharing, SigningKeysCheck, TokenPorts,
+    TokenService, TokenSettings,
 };
 use countersign_store::{
     Following, LiveDirectory, OutOfTouch, PostgresLimits, PostgresServer, PostgresTrail,
     PostgresUrl, SharedTrail, SqlRefreshTokens, SqlStore,
 };
+use sqlx::{Connection as _, PgConnection};
 
 use crate::support::ports::{TestClock, TestRandom};
 use crate::support::tokens::IDENTIFIER;
@@ -48,6 +53,7 @@ enum Hears {
 }
 
 struct Shared {
+    url: String,
     server: PostgresServer,
     encryption_key: EncryptionKey,
     clock: Arc<TestClock>,
@@ -61,6 +67,7 @@ impl Shared {
         let limits = PostgresLimits { connections: 4, ..PostgresLimits::default() };
         let random = Arc::new(TestRandom::default());
         Self {
+            url: database.url().to_owned(),
             server: PostgresServer::open(&url, limits).await.unwrap(),
             encryption_key: EncryptionKey::generate(&*random),
             clock: Arc::default(),
@@ -73,6 +80,10 @@ impl Shared {
     }
 
     async fn service(&self, hears: Hears) -> TokenService {
+        self.replica(hears).await.0
+    }
+
+    async fn replica(&self, hears: Hears) -> (TokenService, LiveDirectory, Arc<LiveKeyRing>) {
         let store = Arc::new(SqlStore::new(self.server.clone()));
         let ring = RingSettings { sharing: RingSharing::WithOthers, ..RingSettings::default() };
         let ports = (self.clock.clone() as _, self.random.clone() as _);
@@ -96,12 +107,13 @@ impl Shared {
         directory.completed().await;
         let ports = TokenPorts {
             directory: Arc::new(directory.clone()),
-            api_keys: Arc::new(directory),
+            api_keys: Arc::new(directory.clone()),
             refresh_tokens: Arc::new(SqlRefreshTokens::new(store.database().clone())),
             clock: self.clock.clone(),
             random: self.random.clone(),
         };
-        TokenService::new(ports, ring, TokenSettings::default())
+        let service = TokenService::new(ports, Arc::clone(&ring), TokenSettings::default());
+        (service, directory, ring)
     }
 }
 
@@ -155,4 +167,49 @@ async fn of_two_rotations_at_once_one_is_made() {
         service.maintain().await;
         assert_eq!(service.ring().keys().len(), 3, "retired, active and one standby");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signing_keys_that_cannot_be_used_are_done_without() {
+    let shared = Shared::new().await;
+    let (service, directory, ring) = shared.replica(Hears::Everything).await;
+    let key = ApiKey::generate(&*shared.random);
+    let identifier = AccountId(IDENTIFIER.parse().unwrap());
+    service.register(&shared.act(), &key, identifier).await.unwrap();
+    let token = buy(&service, &key).await;
+
+    let store = SqlStore::new(shared.server.clone());
+    let stored = store.signing_keys().await.unwrap();
+    let standby = stored.into_iter().map(Result::unwrap).find(|key| key.activated_at.is_none());
+    let others = EncryptionKey::generate(&*shared.random);
+    let foreign = SigningKeyRecord {
+        kid: "foreign".into(),
+        sealed: Some(others.seal("signing-key", "foreign", b"a secret", &*shared.random)),
+        ..standby.unwrap()
+    };
+    assert!(store.add_signing_key(&shared.act(), &foreign).await.unwrap());
+    let damaged = SigningKeyRecord { kid: "damaged".into(), ..foreign };
+    assert!(store.add_signing_key(&shared.act(), &damaged).await.unwrap());
+    let mut connection = PgConnection::connect(&shared.url).await.unwrap();
+    let damage = "UPDATE countersign_signing_keys SET spki = '\\x00' WHERE kid = 'damaged'";
+    sqlx::query(damage).execute(&mut connection).await.unwrap();
+    // Another row, so that it is read once more, and what is waited for lies behind it.
+    service.ring().rotate(&shared.act(), Rotation::Compromised).await.unwrap();
+    service.register(&shared.act(), &ApiKey::generate(&*shared.random), identifier).await.unwrap();
+
+    let followed = async {
+        while service.ring().unusable_keys() < 2 || directory.version().is_none() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        while directory.version().is_none() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), followed).await.expect("it is in touch");
+    assert!(service.validate(&token).await.is_err(), "and takes up what others revoke");
+    let token = buy(&service, &key).await;
+    assert!(service.validate(&token).await.is_ok());
+    let check = SigningKeysCheck(ring);
+    assert_eq!(check.check().await, Err("2 of them cannot be used".to_owned()));
 }

@@ -9,7 +9,7 @@ use countersign_server::internal::{AllowedHosts, JwksUrlRule, Scheme};
 use countersign_server::layers::Limits;
 use countersign_server::{
     GuardCheck, LiveKeyRing, Ports, ReadinessCheck, Service, Settings as ServiceSettings,
-    StoreCheck, TrustedProxies,
+    SigningKeysCheck, StoreCheck, TrustedProxies,
 };
 use countersign_store::{
     Database, Following, HttpFetcher, JwksUrl, LiveDirectory, OutOfTouch, PostgresTrail,
@@ -57,7 +57,7 @@ impl Assembled {
         let out_of_touch = if is_alone { OutOfTouch::GoOn } else { OutOfTouch::AskTheStore };
         let directory = directory(&store, Arc::clone(&remote_jwks), (&ring, out_of_touch));
         let surroundings = surroundings(&directory, &remote_jwks, &databases);
-        let tokens = tokens::service(&settings.tokens, (&store, &directory), ring);
+        let tokens = tokens::service(&settings.tokens, (&store, &directory), Arc::clone(&ring));
         let administration = Arc::new(directory.clone());
         let ports = Ports {
             directory: Arc::new(directory.clone()),
@@ -70,6 +70,7 @@ impl Assembled {
         let checks: Vec<Arc<dyn ReadinessCheck>> = vec![
             Arc::new(StoreCheck(administration)),
             Arc::new(GuardCheck(Arc::clone(&ports.guard))),
+            Arc::new(SigningKeysCheck(ring)),
         ];
         let service_settings =
             ServiceSettings { checks, surroundings: Some(surroundings), ..service_settings };
