@@ -670,6 +670,27 @@ mod tests {
         ALL.iter().copied().chain(own)
     }
 
+    /// Later versions are tried with what this one says: see CONTRIBUTING.md.
+    #[test]
+    fn the_kept_statements_are_those_of_this_version() {
+        let newest = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas");
+        let versions = std::fs::read_dir(newest).unwrap().map(|entry| entry.unwrap().file_name());
+        let newest_of = |name: std::ffi::OsString| name.to_str().unwrap().parse::<u32>().unwrap();
+        let version = versions.map(newest_of).max().unwrap();
+        let for_postgres = ALL_BY_DIALECT.iter().map(|(name, both)| (*name, both.postgres));
+        let for_postgres: Vec<_> = ALL.iter().copied().chain(for_postgres).collect();
+        for (dialect, statements) in
+            [("sqlite", for_sqlite().collect()), ("postgres", for_postgres)]
+        {
+            let file = format!("{newest}/{version}/statements.{dialect}.sql");
+            let text: Vec<String> =
+                statements.iter().map(|(name, sql)| format!("-- {name}\n{sql};\n")).collect();
+            let text = text.join("\n");
+            let kept = std::fs::read_to_string(&file).unwrap_or_default();
+            assert!(kept == text, "{file} must be:\n{text}");
+        }
+    }
+
     async fn database(directory: &tempfile::TempDir) -> SqliteFile {
         let path = directory.path().join("countersign.db");
         SqliteFile::open(&path, Durability::default()).await.unwrap()

@@ -1,6 +1,8 @@
 //! The kept dumps of the schema, `schemas/<version>/`: each is what the release with that
 //! version makes, for tests that start from the database of an earlier one.
 
+mod beside;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -62,6 +64,21 @@ async fn postgres_schema(connection: &mut PgConnection) -> BTreeSet<String> {
     lines
 }
 
+async fn restored_sqlite(path: &Path, version: i64) -> SqliteConnection {
+    let dump = read(&kept(version, "sqlite.sql"));
+    let mut connection = connect(path).await;
+    sqlx::raw_sql(AssertSqlSafe(dump)).execute(&mut connection).await.expect("a schema");
+    connection
+}
+
+async fn restored_postgres(url: &str, version: i64) -> PgConnection {
+    let dump = read(&kept(version, "postgres.sql"));
+    let mut connection = PgConnection::connect(url).await.expect("a connection");
+    sqlx::raw_sql(AssertSqlSafe(dump)).execute(&mut connection).await.expect("a schema");
+    // The dump has set where names are looked up.
+    PgConnection::connect(url).await.expect("a connection")
+}
+
 #[tokio::test]
 async fn the_kept_sqlite_schema_is_the_one_that_is_made() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -72,9 +89,7 @@ async fn the_kept_sqlite_schema_is_the_one_that_is_made() {
     let schema = sqlite_schema(&mut connection).await;
     assert!(schema.len() > 15, "{schema:#?}");
 
-    let dump = read(&kept(version, "sqlite.sql"));
-    let mut connection = connect(&restored).await;
-    sqlx::raw_sql(AssertSqlSafe(dump)).execute(&mut connection).await.expect("a schema");
+    let mut connection = restored_sqlite(&restored, version).await;
     assert_eq!(sqlite_schema(&mut connection).await, schema);
     connection.close().await.expect("an end");
     let opened = SqliteFile::open(&restored, Durability::default()).await;
@@ -93,11 +108,7 @@ async fn the_kept_postgres_schema_is_the_one_that_is_made() {
     let schema = postgres_schema(&mut connection).await;
     assert!(schema.len() > 70, "{schema:#?}");
 
-    let dump = read(&kept(version, "postgres.sql"));
-    let mut connection = PgConnection::connect(restored.url()).await.expect("a connection");
-    sqlx::raw_sql(AssertSqlSafe(dump)).execute(&mut connection).await.expect("a schema");
-    // The dump has set where names are looked up.
-    let mut connection = PgConnection::connect(restored.url()).await.expect("a connection");
+    let mut connection = restored_postgres(restored.url(), version).await;
     assert_eq!(postgres_schema(&mut connection).await, schema);
     let opened = PostgresServer::open(&url(restored.url()), PostgresLimits::default()).await;
     opened.expect("nothing is left to do").close().await;
