@@ -11,9 +11,11 @@ use std::time::Duration;
 
 use axum::body::Body;
 use countersign_server::PeerAddress;
+use http::HeaderValue;
+use http::header::CONNECTION;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
@@ -59,6 +61,7 @@ struct Connections<A> {
     tls: Option<TlsAcceptor>,
     answers: A,
     header_timeout: Duration,
+    stop: CancellationToken,
 }
 
 impl Listener {
@@ -98,8 +101,9 @@ impl Listener {
         format!("{scheme}://{address}")
     }
 
-    /// Accepts connections until `stop`, then lets requests under way finish;
-    /// the number of connections that did not in time.
+    /// Accepts connections until `stop` and for as long behind it as load balancers take to
+    /// notice, then lets requests under way finish; the number of connections that did not
+    /// in time.
     pub(crate) async fn serve(
         self,
         answers: impl Answers,
@@ -113,11 +117,16 @@ impl Listener {
             tls: self.tls,
             answers,
             header_timeout: limits.header_timeout,
+            stop: stop.clone(),
+        });
+        let mut end = std::pin::pin!(async {
+            stop.cancelled().await;
+            tokio::time::sleep(limits.drain_delay).await;
         });
         loop {
             let (stream, peer, place) = tokio::select! {
                 accepted = accept(&self.socket, &places) => accepted,
-                () = stop.cancelled() => break,
+                () = &mut end => break,
             };
             let (connections, watcher) = (Arc::clone(&connections), graceful.watcher());
             tokio::spawn(async move {
@@ -183,7 +192,7 @@ fn http(limits: Limits) -> auto::Builder<TokioExecutor> {
 }
 
 impl<A: Answers> Connections<A> {
-    async fn serve(&self, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
+    async fn serve(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
         // Small answers must not wait for the acknowledgement of the last one.
         let _ = stream.set_nodelay(true);
         match &self.tls {
@@ -199,14 +208,14 @@ impl<A: Answers> Connections<A> {
         }
     }
 
-    async fn converse<S>(&self, stream: S, peer: SocketAddr, watcher: Watcher)
+    async fn converse<S>(self: &Arc<Self>, stream: S, peer: SocketAddr, watcher: Watcher)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let first_request = Notify::new();
         let service = service_fn(|request| {
             first_request.notify_one();
-            answer(self.answers.clone(), request, peer)
+            Arc::clone(self).answer(request, peer)
         });
         let connection = self.http.serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(watcher.watch(connection));
@@ -224,13 +233,20 @@ impl<A: Answers> Connections<A> {
             tracing::debug!(%peer, error, "connection ended early");
         }
     }
-}
 
-async fn answer(
-    mut answers: impl Answers,
-    mut request: Request<Incoming>,
-    peer: SocketAddr,
-) -> Result<Response<Body>, Infallible> {
-    request.extensions_mut().insert(PeerAddress(peer));
-    answers.call(request.map(Body::new)).await
+    async fn answer(
+        self: Arc<Self>,
+        mut request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> Result<Response<Body>, Infallible> {
+        let keeps_connections_alive = request.version() < Version::HTTP_2;
+        request.extensions_mut().insert(PeerAddress(peer));
+        let mut response = self.answers.clone().call(request.map(Body::new)).await?;
+        // A connection that is closed while it is idle may cross with its next request. HTTP/2
+        // has a word for that (GOAWAY); here the last answer says that it is the last.
+        if keeps_connections_alive && self.stop.is_cancelled() {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(response)
+    }
 }

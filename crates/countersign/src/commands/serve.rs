@@ -114,8 +114,8 @@ async fn serve(settings: Settings, directory: DataDirectory) -> Result<(), Failu
     Ok(())
 }
 
-/// Serves until a signal comes, then lets requests under way finish, but not
-/// for longer than the drain timeout or until a second signal.
+/// Serves until a signal comes and load balancers have noticed, then lets requests under way
+/// finish, but not for longer than the drain timeout or until a second signal.
 async fn run_until_stopped(
     settings: &Settings,
     listeners: Listeners,

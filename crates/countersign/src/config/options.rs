@@ -257,6 +257,10 @@ pub(crate) struct ServeOptions {
     #[arg(long, value_name = "N", env = "COUNTERSIGN_MAX_CONNECTIONS", help_heading = "Limits")]
     pub(crate) max_connections: Option<u32>,
 
+    /// How long to go on after a signal to stop, but not ready: until load balancers have noticed. [default: 0s]
+    #[arg(long, value_name = "SPAN", env = "COUNTERSIGN_DRAIN_DELAY", help_heading = "Limits")]
+    pub(crate) drain_delay: Option<Span>,
+
     /// How long requests under way may take after a signal to stop. [default: 30s]
     #[arg(long, value_name = "SPAN", env = "COUNTERSIGN_DRAIN_TIMEOUT", help_heading = "Limits")]
     pub(crate) drain_timeout: Option<Span>,
@@ -349,6 +353,7 @@ impl ServeOptions {
             request_timeout: self.request_timeout.or(other.request_timeout),
             header_timeout: self.header_timeout.or(other.header_timeout),
             max_connections: self.max_connections.or(other.max_connections),
+            drain_delay: self.drain_delay.or(other.drain_delay),
             drain_timeout: self.drain_timeout.or(other.drain_timeout),
             request_keys: self.request_keys.or(other.request_keys),
             bootstrap_admin_public_key: self

@@ -145,6 +145,7 @@ pub(crate) struct Limits {
     pub(crate) request_timeout: Duration,
     pub(crate) header_timeout: Duration,
     pub(crate) connections: usize,
+    pub(crate) drain_delay: Duration,
     pub(crate) drain_timeout: Duration,
 }
 
@@ -237,6 +238,7 @@ impl Settings {
                 request_timeout: span("request_timeout", options.request_timeout, 10)?,
                 header_timeout: span("header_timeout", options.header_timeout, 75)?,
                 connections: count("max_connections", options.max_connections, 4096)?,
+                drain_delay: options.drain_delay.map_or(Duration::ZERO, |span| span.0),
                 drain_timeout: options.drain_timeout.map_or(Duration::from_secs(30), |span| span.0),
             },
             rules: options.rules_file.as_deref().map(rules_file::read).transpose()?.map(Arc::new),
@@ -438,6 +440,7 @@ mod tests {
             ("request_timeout", span(limits.request_timeout)),
             ("header_timeout", span(limits.header_timeout)),
             ("max_connections", limits.connections.to_string()),
+            ("drain_delay", span(limits.drain_delay)),
             ("drain_timeout", span(limits.drain_timeout)),
             ("log_format", "text".into()),
             ("log_level", "info".into()),

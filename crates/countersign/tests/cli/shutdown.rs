@@ -58,6 +58,52 @@ fn a_request_under_way_is_answered_after_the_signal() {
 }
 
 #[test]
+fn a_server_that_drains_is_not_ready_and_answers() {
+    let sandbox = Sandbox::new();
+    let mut server = sandbox.serve(&["--drain-delay", "1h"]);
+    let mut kept = TcpStream::connect(server.public_address()).unwrap();
+    assert!(ask(&mut kept, "/health/ready").starts_with("HTTP/1.1 200 OK"));
+    server.terminate();
+    wait_for("the signal", || {
+        let mut connection = TcpStream::connect(server.public_address()).unwrap();
+        let answer = ask(&mut connection, "/health/ready");
+        answer.starts_with("HTTP/1.1 503 ").then_some(())
+    });
+    // A caller that has not noticed is answered, and told to come by another connection.
+    for connection in [&mut kept, &mut TcpStream::connect(server.public_address()).unwrap()] {
+        let answer = ask(connection, "/health/live").to_lowercase();
+        assert!(answer.starts_with("http/1.1 200 ok"), "{answer}");
+        assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+        assert_eq!(connection.read(&mut [0]).unwrap(), 0, "it is closed behind the answer");
+    }
+    // Nobody has to wait for the hour.
+    server.terminate();
+    assert_eq!(server.ended().code(), Some(0));
+}
+
+#[test]
+fn a_server_that_has_drained_ends_by_itself() {
+    let sandbox = Sandbox::new();
+    let mut server = sandbox.serve(&["--drain-delay", "100ms"]);
+    server.terminate();
+    assert_eq!(server.ended().code(), Some(0));
+    assert!(TcpStream::connect(server.public_address()).is_err());
+}
+
+/// One request; the head of the answer, and a body as far as it came with it.
+fn ask(connection: &mut TcpStream, path: &str) -> String {
+    write!(connection, "GET {path} HTTP/1.1\r\nHost: countersign\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    while !answer.contains("\r\n\r\n") || !answer.ends_with('\n') {
+        let mut some = [0; 1024];
+        let read = connection.read(&mut some).unwrap();
+        assert_ne!(read, 0, "cut off: {answer}");
+        answer.push_str(std::str::from_utf8(&some[..read]).unwrap());
+    }
+    answer
+}
+
+#[test]
 fn a_request_that_never_ends_is_cut_off() {
     let sandbox = Sandbox::new();
     let mut server = sandbox.serve(&["--drain-timeout", "100ms"]);
