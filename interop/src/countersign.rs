@@ -57,6 +57,16 @@ impl Countersign {
         Self::on_a_new_directory(options, Some(clock)).await
     }
 
+    /// Starts a server on a directory whose `data` another has left.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_on(directory: TempDir, options: &[&str]) -> Result<Self> {
+        let options: Vec<_> = options.iter().map(|&option| option.to_owned()).collect();
+        let (process, urls) = serve(directory.path(), &options, None).await?;
+        Ok(Self { directory, options, clock: None, process, urls })
+    }
+
     async fn on_a_new_directory(options: &[&str], clock: Option<SteppedClock>) -> Result<Self> {
         let directory = TempDir::new()?;
         let options: Vec<_> = options.iter().map(|&option| option.to_owned()).collect();
