@@ -118,6 +118,11 @@ impl Countersign {
         Ok(Self { directory, options, clock, process, urls })
     }
 
+    /// What it has written to its log since it was last started.
+    pub fn log(&self) -> String {
+        self.process.output()
+    }
+
     /// The base URL of the public listener.
     pub fn url(&self) -> &str {
         &self.urls.public
