@@ -84,7 +84,8 @@ use http::HeaderValue;
 
 pub use countersign_core::{IdentityHeaders, IdentityHeadersError};
 pub use metrics::{
-    DirectoryReading, JwksReading, METRICS, Metrics, PoolReading, Surroundings, SurroundingsReading,
+    ClockReading, DirectoryReading, JwksReading, METRICS, Metrics, PoolReading, Surroundings,
+    SurroundingsReading,
 };
 pub use peer::{PeerAddress, TrustedProxies};
 pub use public::PublicService;

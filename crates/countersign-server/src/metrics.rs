@@ -24,7 +24,7 @@ use prometheus_client::registry::Registry;
 
 pub(crate) use judgements::{Judgements, Shown};
 pub use surroundings::{
-    DirectoryReading, JwksReading, PoolReading, Surroundings, SurroundingsReading,
+    ClockReading, DirectoryReading, JwksReading, PoolReading, Surroundings, SurroundingsReading,
 };
 pub(crate) use traffic::{Place, Traffic};
 

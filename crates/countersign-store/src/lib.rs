@@ -4,6 +4,7 @@
 #[cfg(feature = "account-file")]
 mod account_file;
 mod audit;
+mod clocks;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod endpoint_keys;
@@ -19,6 +20,7 @@ mod sql;
 
 #[cfg(feature = "account-file")]
 pub use account_file::{AccountFile, AccountFileError};
+pub use clocks::{CLOCK_LIMIT, ClockDifference, ClockWatch, SharedClock};
 pub use endpoint_keys::{ChangeListener, EndpointKeys, merge_keys};
 pub use import::{
     AccountImport, ApiKeyImport, ImportMode, ImportOutcome, ImportStore, ImportedAccount,

@@ -49,8 +49,8 @@ pub use limits::{JournalLimits, ReplayLimits, SharedLimits};
 pub use postgres::{PostgresReplayGuard, UnfitDatabase};
 #[cfg(feature = "redis")]
 pub use redis::{
-    Namespace, NamespaceError, RedisDurability, RedisError, RedisReplayGuard, RedisServer,
-    RedisUrl, RedisUrlError,
+    Namespace, NamespaceError, RedisClock, RedisDurability, RedisError, RedisReplayGuard,
+    RedisServer, RedisUrl, RedisUrlError,
 };
 pub use since_start::GuardSinceStart;
 #[cfg(feature = "sql")]

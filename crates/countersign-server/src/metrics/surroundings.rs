@@ -26,6 +26,8 @@ pub struct SurroundingsReading {
     pub jwks: Option<JwksReading>,
     /// The connections to databases.
     pub pools: Vec<PoolReading>,
+    /// How far the clock is from those that other servers ask too.
+    pub clocks: Vec<ClockReading>,
 }
 
 /// How far the reading of the accounts is.
@@ -57,6 +59,15 @@ pub struct PoolReading {
     pub size: u32,
     /// How many of them nobody uses.
     pub idle: u32,
+}
+
+/// How far this server's clock is from another.
+#[derive(Clone, Copy, Debug)]
+pub struct ClockReading {
+    /// Whose that is, one word.
+    pub reference: &'static str,
+    /// By how many microseconds ours is ahead; behind if negative.
+    pub ahead_micros: i64,
 }
 
 impl Surroundings {
@@ -96,7 +107,7 @@ impl Collector for AtTheMoment {
             gauges.one("signing_keys_unusable", help, tokens.ring().unusable_keys())?;
         }
         let reading = self.surroundings.as_ref().map(|Surroundings(read)| read());
-        let SurroundingsReading { directory, jwks, pools } = reading.unwrap_or_default();
+        let SurroundingsReading { directory, jwks, pools, clocks } = reading.unwrap_or_default();
         if let Some(DirectoryReading { complete, accounts }) = directory {
             let help = "Whether all accounts are in memory: 1, or 0 while they are being read";
             gauges.one("directory_complete", help, u64::from(complete))?;
@@ -112,10 +123,14 @@ impl Collector for AtTheMoment {
                 gauges.one("jwks_oldest_fetch_age_seconds", help, self.age(oldest))?;
             }
         }
-        let open = pools.iter().map(|pool| (pool.pool, pool.size));
-        gauges.by_pool("database_connections", "Connections that are open", open)?;
-        let idle = pools.iter().map(|pool| (pool.pool, pool.idle));
-        gauges.by_pool("database_connections_idle", "Connections that nobody uses", idle)
+        let help = "How far this server's clock is ahead of a shared one; negative if behind";
+        let ahead = clocks.iter().map(|clock| (clock.reference, seconds(clock.ahead_micros)));
+        gauges.each(("clock_ahead_seconds", "reference"), help, ahead)?;
+        let open = pools.iter().map(|pool| (pool.pool, i64::from(pool.size)));
+        gauges.each(("database_connections", "pool"), "Connections that are open", open)?;
+        let idle = pools.iter().map(|pool| (pool.pool, i64::from(pool.idle)));
+        let help = "Connections that nobody uses";
+        gauges.each(("database_connections_idle", "pool"), help, idle)
     }
 }
 
@@ -131,6 +146,11 @@ impl AtTheMoment {
     }
 }
 
+fn seconds(micros: i64) -> f64 {
+    let size = Duration::from_micros(micros.unsigned_abs()).as_secs_f64();
+    if micros < 0 { -size } else { size }
+}
+
 struct Gauges<'a>(DescriptorEncoder<'a>);
 
 impl Gauges<'_> {
@@ -139,19 +159,20 @@ impl Gauges<'_> {
         ConstGauge::new(value).encode(metric)
     }
 
-    fn by_pool(
+    /// One of several, told apart by a label.
+    fn each(
         &mut self,
-        name: &str,
+        (name, label): (&str, &'static str),
         help: &str,
-        values: impl ExactSizeIterator<Item = (&'static str, u32)>,
+        values: impl ExactSizeIterator<Item = (&'static str, impl EncodeGaugeValue)>,
     ) -> fmt::Result {
         if values.len() == 0 {
             return Ok(());
         }
         let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
-        for (pool, value) in values {
-            let labels = [("pool", pool)];
-            ConstGauge::new(i64::from(value)).encode(metric.encode_family(&labels)?)?;
+        for (called, value) in values {
+            let labels = [(label, called)];
+            ConstGauge::new(value).encode(metric.encode_family(&labels)?)?;
         }
         Ok(())
     }

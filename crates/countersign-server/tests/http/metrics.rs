@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use axum::Router;
 use axum::body::Body;
 use countersign_server::{
-    DirectoryReading, JwksReading, METRICS, PoolReading, Settings, Surroundings,
+    ClockReading, DirectoryReading, JwksReading, METRICS, PoolReading, Settings, Surroundings,
     SurroundingsReading, TokenSettings,
 };
 use http::{Request, StatusCode};
@@ -259,6 +259,7 @@ async fn everything() -> TokenWorld {
             PoolReading { pool: "main", size: 4, idle: 3 },
             PoolReading { pool: "nonces", size: 1, idle: 0 },
         ],
+        clocks: vec![ClockReading { reference: "redis", ahead_micros: 2_000_000 }],
     });
     let settings = Settings { surroundings: Some(surroundings), ..Settings::new(INSTANCE) };
     TokenWorld::with(On::Sqlite, settings, TokenSettings::default()).await
@@ -285,6 +286,7 @@ async fn the_surroundings_are_read_with_each_scrape() {
     assert_eq!(pool("database_connections", "main"), 4);
     assert_eq!(pool("database_connections_idle", "main"), 3);
     assert_eq!(pool("database_connections_idle", "nonces"), 0);
+    assert_eq!(exported.number("clock_ahead_seconds", &[("reference", "redis")]), 2);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 //! session that is not beyond doubt ends, and the next one is judged by `survey` (what Redis
 //! is, and whether it keeps what it acknowledges) and `epoch` (what it was before).
 
+mod clock;
 mod epoch;
 mod link;
 mod masters;
@@ -25,6 +26,7 @@ use self::register::RedisRegister;
 use super::limits::{ReplayLimits, SharedLimits};
 use super::shared::SharedGuard;
 
+pub use self::clock::RedisClock;
 pub use self::epoch::{Namespace, NamespaceError};
 pub use self::session::RedisError;
 pub use self::url::{RedisUrl, RedisUrlError};

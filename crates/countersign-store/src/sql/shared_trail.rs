@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use countersign_core::ports::{AuditRecord, Page, StoreError};
+use countersign_core::{Clock, UnixTime};
 use sqlx::postgres::PgListener;
 use tokio::sync::{Mutex, Notify};
 use tokio::task::AbortHandle;
@@ -15,10 +16,13 @@ use super::postgres::{NEWS, PostgresServer};
 use super::query::{Connection, Query, query};
 use super::rows::AuditRow;
 use super::{limit, statements, unavailable};
+use crate::clocks::{ClockDifference, SharedClock};
 use crate::live_directory::SharedTrail;
 
 /// How long to wait before listening again after the connection was lost.
 const LISTEN_AGAIN: Duration = Duration::from_millis(500);
+/// The time at the moment, and not when the transaction began.
+const TIME: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
 
 /// The trail of a database that several servers share.
 pub struct PostgresTrail {
@@ -40,13 +44,17 @@ impl PostgresTrail {
     /// given up too.
     async fn run(&self, query: Query) -> Result<Vec<AuditRecord>, StoreError> {
         let mut held = self.connection.lock().await;
-        let mut connection = match held.take() {
-            Some(connection) => connection,
-            None => Connection::Postgres(self.server.connect().await.map_err(unavailable)?),
-        };
+        let mut connection = self.take(&mut held).await?;
         let rows: Vec<AuditRow> = query.all(&mut connection).await.map_err(unavailable)?;
         *held = Some(connection);
         rows.into_iter().map(AuditRow::record).collect()
+    }
+
+    async fn take(&self, held: &mut Option<Connection>) -> Result<Connection, StoreError> {
+        match held.take() {
+            Some(connection) => Ok(connection),
+            None => Ok(Connection::Postgres(self.server.connect().await.map_err(unavailable)?)),
+        }
     }
 }
 
@@ -69,6 +77,26 @@ impl SharedTrail for PostgresTrail {
 
     async fn news(&self) {
         self.news.notified().await;
+    }
+}
+
+/// The database's clock, asked on the connection that the trail is read on.
+#[async_trait]
+impl SharedClock for PostgresTrail {
+    fn name(&self) -> &'static str {
+        "database"
+    }
+
+    async fn compare(&self, own: &dyn Clock) -> Result<ClockDifference, StoreError> {
+        let mut held = self.connection.lock().await;
+        let mut connection = self.take(&mut held).await?;
+        let ask = async {
+            let time: Option<(i64,)> = query(TIME).optional(&mut connection).await?;
+            time.map(|(micros,)| UnixTime::from_micros(micros)).ok_or(sqlx::Error::RowNotFound)
+        };
+        let difference = ClockDifference::measure(own, ask).await.map_err(unavailable)?;
+        *held = Some(connection);
+        Ok(difference)
     }
 }
 

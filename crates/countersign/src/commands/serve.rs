@@ -2,6 +2,7 @@
 
 mod announcement;
 mod assemble;
+mod clocks;
 mod first_start;
 mod listeners;
 mod original_keys;

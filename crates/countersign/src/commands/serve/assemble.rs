@@ -17,8 +17,9 @@ use countersign_store::{
 };
 use countersign_system::{SystemClock, SystemRandom};
 
+use super::clocks::ClockCheck;
 use super::surroundings::surroundings;
-use super::{replay_guard, tokens};
+use super::{clocks, replay_guard, tokens};
 use crate::config::Settings;
 use crate::databases::Databases;
 use crate::failure::Failure;
@@ -43,7 +44,7 @@ impl Assembled {
         instance_id: String,
     ) -> Result<Self, Failure> {
         let guard = replay_guard::open(settings, &databases, &instance_id).await?;
-        let service_settings = service_settings(settings, instance_id)?;
+        let service_settings = service_settings(settings, instance_id.clone())?;
         let remote_jwks = Arc::new(RemoteJwks::new(
             settings.jwks_rules(),
             Arc::new(HttpFetcher::new(settings.jwks_rules())),
@@ -55,8 +56,14 @@ impl Assembled {
         // Other servers work on the same database only if they remember spent nonces together.
         let is_alone = !settings.replay.guard.is_shared(store.database());
         let out_of_touch = if is_alone { OutOfTouch::GoOn } else { OutOfTouch::AskTheStore };
-        let directory = directory(&store, Arc::clone(&remote_jwks), (&ring, out_of_touch));
-        let surroundings = surroundings(&directory, &remote_jwks, &databases);
+        let trail = match store.database() {
+            Database::Sqlite(_) => None,
+            Database::Postgres(server) => Some(Arc::new(PostgresTrail::new(server.clone()))),
+        };
+        let clocks = clocks::watch(settings, trail.as_ref(), &instance_id)?;
+        let shared = trail.map(|trail| (trail, &ring, out_of_touch));
+        let directory = directory(&store, Arc::clone(&remote_jwks), shared);
+        let surroundings = surroundings(&directory, &remote_jwks, (&databases, &clocks));
         let tokens = tokens::service(&settings.tokens, (&store, &directory), Arc::clone(&ring));
         let administration = Arc::new(directory.clone());
         let ports = Ports {
@@ -71,6 +78,7 @@ impl Assembled {
             Arc::new(StoreCheck(administration)),
             Arc::new(GuardCheck(Arc::clone(&ports.guard))),
             Arc::new(SigningKeysCheck(ring)),
+            Arc::new(ClockCheck(clocks)),
         ];
         let service_settings =
             ServiceSettings { checks, surroundings: Some(surroundings), ..service_settings };
@@ -92,20 +100,14 @@ impl Assembled {
 fn directory(
     store: &SqlStore,
     remote_jwks: Arc<RemoteJwks>,
-    (ring, out_of_touch): (&Arc<LiveKeyRing>, OutOfTouch),
+    shared: Option<(Arc<PostgresTrail>, &Arc<LiveKeyRing>, OutOfTouch)>,
 ) -> LiveDirectory {
     let (accounts, endpoint_keys) = (Arc::new(store.clone()), Some(remote_jwks as _));
-    match store.database() {
-        Database::Sqlite(_) => LiveDirectory::start(accounts, endpoint_keys),
-        Database::Postgres(server) => {
-            let following = Following {
-                trail: Arc::new(PostgresTrail::new(server.clone())),
-                signing_keys: Some(Arc::clone(ring) as _),
-                out_of_touch,
-            };
-            LiveDirectory::follow(accounts, endpoint_keys, following)
-        }
-    }
+    let Some((trail, ring, out_of_touch)) = shared else {
+        return LiveDirectory::start(accounts, endpoint_keys);
+    };
+    let following = Following { trail, signing_keys: Some(Arc::clone(ring) as _), out_of_touch };
+    LiveDirectory::follow(accounts, endpoint_keys, following)
 }
 
 fn service_settings(settings: &Settings, instance_id: String) -> Result<ServiceSettings, Failure> {

@@ -85,16 +85,7 @@ async fn in_redis(
             "dangerous_redis_durability_unchecked is set: if Redis forgets what it acknowledged, tokens can be used again"
         );
     }
-    let namespace = match &redis.namespace {
-        Some(namespace) => namespace.clone(),
-        None => instance_id.parse().map_err(Failure::refused)?,
-    };
-    let server = RedisServer {
-        url: redis.url.clone(),
-        namespace,
-        root_certificate: redis.root_certificate.clone(),
-        durability: redis.durability,
-    };
+    let server = redis_server(redis, instance_id)?;
     let limits = (limits, shared_limits(settings));
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
     let guard = RedisReplayGuard::start((server, settings.tolerance), limits, clock, random);
@@ -102,11 +93,31 @@ async fn in_redis(
     Ok(behind_a_breaker(guard.await.map_err(named)?))
 }
 
+/// The Redis of the settings.
+///
+/// # Errors
+/// A [`Failure`] if the installation's id cannot be a namespace.
+pub(super) fn redis_server(
+    redis: &RedisSettings,
+    instance_id: &str,
+) -> Result<RedisServer, Failure> {
+    let namespace = match &redis.namespace {
+        Some(namespace) => namespace.clone(),
+        None => instance_id.parse().map_err(Failure::refused)?,
+    };
+    Ok(RedisServer {
+        url: redis.url.clone(),
+        namespace,
+        root_certificate: redis.root_certificate.clone(),
+        durability: redis.durability,
+    })
+}
+
 /// Requests do not wait for what does not answer.
 fn behind_a_breaker(guard: impl ReplayGuard + 'static) -> Arc<dyn ReplayGuard> {
     Arc::new(CircuitBreaker::around(Arc::new(guard), BreakerLimits::default()))
 }
 
-fn shared_limits(settings: &Settings) -> SharedLimits {
+pub(super) fn shared_limits(settings: &Settings) -> SharedLimits {
     SharedLimits { answer: settings.replay.timeout, ..SharedLimits::default() }
 }

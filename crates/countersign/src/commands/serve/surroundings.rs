@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use countersign_server::{
-    DirectoryReading, JwksReading, PoolReading, Surroundings, SurroundingsReading,
+    ClockReading, DirectoryReading, JwksReading, PoolReading, Surroundings, SurroundingsReading,
 };
-use countersign_store::{Connections, Database, LiveDirectory, Progress, RemoteJwks};
+use countersign_store::{
+    ClockDifference, ClockWatch, Connections, Database, LiveDirectory, Progress, RemoteJwks,
+};
 
 use crate::databases::Databases;
 
@@ -13,8 +15,9 @@ use crate::databases::Databases;
 pub(super) fn surroundings(
     directory: &LiveDirectory,
     jwks: &Arc<RemoteJwks>,
-    databases: &Databases,
+    (databases, clocks): (&Databases, &Arc<ClockWatch>),
 ) -> Surroundings {
+    let clocks = Arc::clone(clocks);
     let (directory, jwks) = (directory.clone(), Arc::clone(jwks));
     let (main, nonces) = (databases.main.clone(), databases.nonces.clone());
     Surroundings::new(move || {
@@ -35,10 +38,15 @@ pub(super) fn surroundings(
                 oldest_fetch: jwks.oldest_fetch,
             }),
             pools,
+            clocks: clocks.differences().into_iter().map(clock).collect(),
         }
     })
 }
 
 fn pool(pool: &'static str, Connections { open, idle }: Connections) -> PoolReading {
     PoolReading { pool, size: open, idle }
+}
+
+fn clock((reference, difference): (&'static str, ClockDifference)) -> ClockReading {
+    ClockReading { reference, ahead_micros: difference.ahead_micros }
 }
