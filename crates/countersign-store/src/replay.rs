@@ -36,6 +36,7 @@ mod scribe;
 mod shared;
 mod shares;
 mod since_start;
+mod skew;
 mod slot;
 #[cfg(feature = "sql")]
 mod sql;
@@ -53,6 +54,7 @@ pub use redis::{
     RedisServer, RedisUrl, RedisUrlError,
 };
 pub use since_start::GuardSinceStart;
+pub use skew::MAX_CLOCK_SKEW;
 #[cfg(feature = "sql")]
 pub use sql::SqlJournal;
 pub use wheel::ReplayWheel;

@@ -100,6 +100,10 @@ pub enum GuardError {
     /// The guard's storage cannot be reached or does not answer.
     #[error("the replay guard cannot be reached: {0}")]
     Unavailable(String),
+    /// The storage answers, and may have forgotten this use: nobody can say whether the
+    /// token was used before. One that is made later will be taken.
+    #[error("the replay guard cannot know this token: {0}")]
+    MayHaveBeenUsed(String),
 }
 
 /// The store that remembers which uses were spent.

@@ -32,7 +32,8 @@ impl Default for BreakerLimits {
 /// lets it, and hold what its request holds. After a few failures in a row uses are refused
 /// at once, with the last failure's reason; then one at a time is let through, and the first
 /// that the guard answers lets in the others. Only
-/// [`GuardError::Unavailable`] is a failure: a replay is an answer.
+/// [`GuardError::Unavailable`] is a failure: a replay is an answer, and a token that the guard
+/// cannot know says nothing of how its storage does.
 pub struct CircuitBreaker {
     guard: Arc<dyn ReplayGuard>,
     breaker: Mutex<Breaker>,
@@ -83,6 +84,7 @@ impl Asked<'_> {
                     tracing::error!(reason, "the replay guard does not answer and is left alone");
                 }
             }
+            Err(GuardError::MayHaveBeenUsed(_)) if self.pass == Pass::Normal => {}
             _ => {
                 if breaker.succeeded() {
                     tracing::info!("the replay guard answers again");

@@ -6,17 +6,18 @@ use countersign_core::UnixTime;
 use countersign_core::ports::{GuardError, Spend};
 
 /// Refuses every use that may have been accepted before `since` by a memory that is gone,
-/// which took tokens of times up to `tolerance` ahead of it.
+/// which took tokens of times up to `reach` ahead of it: their tolerance, and by how much
+/// clocks may have been ahead of the one that `since` was read from.
 ///
 /// A token is of the last instant that it may have taken or of one before. Until that has
 /// passed, nobody can say whether such a token was used: that is an outage and no refusal.
 /// Callers whose clocks are right wait for as long as the tolerance.
 pub(super) fn judge(
     spend: &Spend<'_>,
-    (since, tolerance): (UnixTime, Duration),
+    (since, reach): (UnixTime, Duration),
     now: UnixTime,
 ) -> Result<(), Held> {
-    let remembered_from = since + tolerance;
+    let remembered_from = since + reach;
     if spend.time > remembered_from {
         Ok(())
     } else if now > remembered_from + spend.tolerance {
@@ -40,7 +41,7 @@ impl Held {
     pub(super) fn because(self, reason: &str) -> GuardError {
         match self {
             Self::OutsideWindow => GuardError::OutsideWindow,
-            Self::MayHaveBeenUsed => GuardError::Unavailable(reason.to_owned()),
+            Self::MayHaveBeenUsed => GuardError::MayHaveBeenUsed(reason.to_owned()),
         }
     }
 }

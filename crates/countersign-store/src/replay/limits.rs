@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::skew::MAX_CLOCK_SKEW;
+
 /// How many live uses a [`ReplayWheel`](super::ReplayWheel) may hold, unless
 /// configured: 2^24, which takes at most 350 MB.
 const DEFAULT_CAPACITY: usize = 1 << 24;
@@ -84,10 +86,19 @@ pub struct SharedLimits {
     /// [`Unavailable`](countersign_core::ports::GuardError::Unavailable), unspent. At least
     /// one.
     pub waiting: usize,
+    /// How far this server's clock may be from the storage's before uses are refused as
+    /// [`Unavailable`](countersign_core::ports::GuardError::Unavailable). A wider one than
+    /// [`MAX_CLOCK_SKEW`] is for tests, whose clocks stand.
+    pub skew: Duration,
 }
 
 impl Default for SharedLimits {
     fn default() -> Self {
-        Self { answer: Duration::from_secs(1), connect: Duration::from_secs(2), waiting: 8192 }
+        Self {
+            answer: Duration::from_secs(1),
+            connect: Duration::from_secs(2),
+            waiting: 8192,
+            skew: MAX_CLOCK_SKEW,
+        }
     }
 }

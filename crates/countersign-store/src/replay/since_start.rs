@@ -97,7 +97,7 @@ mod tests {
         for (time, at) in [(0, 0), (20, 1), (19, 20), (20, 40)] {
             let outcome = spent(&guard, &hand, time, at).await;
             assert!(
-                matches!(outcome, Err(GuardError::Unavailable(_))),
+                matches!(outcome, Err(GuardError::MayHaveBeenUsed(_))),
                 "{time} at {at}: {outcome:?}"
             );
         }

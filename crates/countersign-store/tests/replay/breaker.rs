@@ -45,6 +45,23 @@ async fn spent(circuit: &CircuitBreaker) -> Result<(), GuardError> {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_guard_that_waits_out_what_it_may_have_forgotten_does_not_fail() {
+    let waits = || GuardError::MayHaveBeenUsed("it is new".to_owned());
+    let (told, circuit) = circuit(Some(Err(waits())));
+    for _ in 0..100 {
+        assert_eq!(spent(&circuit).await, Err(waits()));
+    }
+    assert_eq!(told.asked.load(Ordering::SeqCst), 100);
+    assert_eq!(circuit.check().await, Ok(()));
+    // Nor does it hide failures among which it is said.
+    for answer in [gone(), waits(), gone(), waits(), gone()] {
+        told.answer.send_replace(Some(Err(answer)));
+        assert!(spent(&circuit).await.is_err());
+    }
+    assert_eq!(circuit.check().await, Err(gone()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_outage_is_asked_about_once_in_a_while() {
     let (told, circuit) = circuit(Some(Err(gone())));
     for _ in 0..100 {

@@ -16,6 +16,7 @@ pub(crate) async fn until<F: Future<Output = bool>>(what: &str, holds: impl Fn()
     assert!(waited.is_ok(), "never happened: {what}");
 }
 
+/// Nobody can say whether the token is good: 503.
 pub(crate) fn is_unavailable(outcome: &Result<(), GuardError>) -> bool {
-    matches!(outcome, Err(GuardError::Unavailable(_)))
+    matches!(outcome, Err(GuardError::Unavailable(_) | GuardError::MayHaveBeenUsed(_)))
 }

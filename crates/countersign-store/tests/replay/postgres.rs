@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use countersign_core::Clock as _;
 use countersign_core::ports::{GuardError, ReplayGuard as _};
+use countersign_core::{Clock as _, UnixTime};
 use countersign_store::replay::conformance::{self, Candidate};
 use countersign_store::replay::{PostgresReplayGuard, ReplayLimits, SharedLimits, UnfitDatabase};
 use countersign_store::{PostgresLimits, PostgresServer, PostgresUrl};
-use countersign_system::SystemRandom;
+use countersign_system::{SystemClock, SystemRandom};
 use countersign_testbed::{Database, Durability, Postgres, fresh_database};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::outages::{is_unavailable, until};
-use crate::support::{ManualClock, NOON, TOLERANCE, account, spend};
+use crate::support::{ManualClock, NOON, REACH, TOLERANCE, account, spend};
 
 /// How many tokens the servers race for, in as many as they need.
 const RACES: u64 = 400;
@@ -36,7 +36,9 @@ pub(crate) async fn start(
     url: &str,
     clock: &Arc<ManualClock>,
 ) -> Result<Arc<PostgresReplayGuard>, UnfitDatabase> {
-    let limits = (ReplayLimits::default(), SharedLimits::default());
+    // The tests' clocks are none of the database's.
+    let limits = SharedLimits { skew: Duration::MAX, ..SharedLimits::default() };
+    let limits = (ReplayLimits::default(), limits);
     let database = (open(url).await, TOLERANCE);
     let guard = PostgresReplayGuard::start(
         database,
@@ -140,7 +142,7 @@ async fn a_new_database_has_callers_wait_for_the_tolerance() {
     let clock = Arc::new(ManualClock::at(NOON));
     let guard = start(database.url(), &clock).await.unwrap();
     assert!(is_unavailable(&spent(&guard, &clock, 1).await));
-    clock.advance(TOLERANCE + Duration::from_micros(1));
+    clock.advance(REACH + Duration::from_micros(1));
     assert_eq!(spent(&guard, &clock, 2).await, Ok(()));
     // Others, and the same after a restart, need not wait again.
     let another = start(database.url(), &clock).await.unwrap();
@@ -161,13 +163,102 @@ async fn after_a_failover_nothing_is_accepted_twice_and_callers_wait() {
         let empty = AssertSqlSafe(format!("TRUNCATE countersign_nonces_{table}"));
         connection.execute(empty).await.unwrap();
     }
-    until("noticed", async || is_unavailable(&spent(&another, &clock, 1).await)).await;
+    // By the first use, whenever it was last looked at.
+    assert!(is_unavailable(&spent(&another, &clock, 1).await));
     until_connected(&another).await;
     assert!(is_unavailable(&spent(&another, &clock, 1).await));
-    clock.advance(TOLERANCE + Duration::from_micros(1));
+    clock.advance(REACH + Duration::from_micros(1));
     until_connected(&guard).await;
     assert_eq!(spent(&another, &clock, 4).await, Ok(()));
     assert_eq!(spent(&guard, &clock, 4).await, Err(GuardError::Replayed));
+}
+
+#[tokio::test]
+async fn a_dump_that_was_restored_is_not_what_it_was() {
+    let database = fresh_database().await.unwrap();
+    let (guard, clock) = settled(database.url()).await;
+    let mut connection = connect(&database).await;
+    connection.execute("CREATE TABLE dumped AS TABLE countersign_nonce_epoch").await.unwrap();
+    assert_eq!(spent(&guard, &clock, 1).await, Ok(()));
+    // What was accepted after the dump is gone, and nothing else is different.
+    let mut restoring = connection.begin().await.unwrap();
+    for table in 0..8 {
+        let empty = AssertSqlSafe(format!("TRUNCATE countersign_nonces_{table}"));
+        restoring.execute(empty).await.unwrap();
+    }
+    restoring.execute("DELETE FROM countersign_nonce_epoch").await.unwrap();
+    restoring.execute("INSERT INTO countersign_nonce_epoch TABLE dumped").await.unwrap();
+    restoring.commit().await.unwrap();
+    let another = start(database.url(), &clock).await.unwrap();
+    assert!(is_unavailable(&spent(&another, &clock, 1).await));
+    assert!(is_unavailable(&spent(&guard, &clock, 2).await));
+    clock.advance(REACH + Duration::from_micros(1));
+    assert_eq!(spent(&another, &clock, 3).await, Ok(()));
+    assert_eq!(spent(&guard, &clock, 3).await, Err(GuardError::Replayed));
+}
+
+/// A pooler hands out connections that others have set differently.
+#[tokio::test]
+async fn no_batch_is_written_without_waiting_for_the_disk() {
+    let database = fresh_database().await.unwrap();
+    let (guard, clock) = settled(database.url()).await;
+    let mut connection = connect(&database).await;
+    for statement in [
+        "CREATE TABLE seen (mode TEXT)",
+        "CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         INSERT INTO seen VALUES (current_setting('synchronous_commit')); \
+         PERFORM set_config('synchronous_commit', 'off', false); RETURN NULL; END $$",
+    ] {
+        connection.execute(statement).await.unwrap();
+    }
+    for table in 0..8 {
+        let trigger = format!(
+            "CREATE TRIGGER meddle AFTER INSERT ON countersign_nonces_{table} \
+             FOR EACH STATEMENT EXECUTE FUNCTION meddle()"
+        );
+        connection.execute(AssertSqlSafe(trigger)).await.unwrap();
+    }
+    for number in 1..=3 {
+        assert_eq!(spent(&guard, &clock, number).await, Ok(()));
+    }
+    let seen: Vec<String> =
+        sqlx::query_scalar("SELECT mode FROM seen").fetch_all(&mut connection).await.unwrap();
+    assert!(seen.len() >= 3 && seen.iter().all(|mode| mode == "on"), "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_server_whose_clock_is_wrong_takes_nothing_until_it_is_right() {
+    let database = fresh_database().await.unwrap();
+    let engine = SystemClock;
+    let clock = Arc::new(ManualClock::at(engine.now() + Duration::from_mins(1)));
+    let limits = (ReplayLimits::default(), SharedLimits::default());
+    let known = (open(database.url()).await, TOLERANCE);
+    let guard =
+        PostgresReplayGuard::start(known, limits, Arc::clone(&clock) as _, Arc::new(SystemRandom));
+    let guard = guard.await.unwrap();
+    let said = guard.check().await.unwrap_err().to_string();
+    assert!(said.contains("clock is") && said.contains("ahead of the engine's"), "{said}");
+    until("right", async || {
+        clock.set(engine.now());
+        guard.check().await.is_ok()
+    })
+    .await;
+    // It stands still: wrong again, which a use finds out if nothing else does.
+    clock.set(engine.now() + Duration::from_mins(2));
+    assert!(is_unavailable(&spent(&guard, &clock, 1).await));
+    until("noticed", async || guard.check().await.is_err()).await;
+}
+
+#[tokio::test]
+async fn a_wait_begins_by_the_later_of_both_clocks() {
+    let database = fresh_database().await.unwrap();
+    let before = SystemClock.now();
+    start(database.url(), &Arc::new(ManualClock::at(UnixTime::from_secs(0)))).await.unwrap();
+    let since: i64 = sqlx::query_scalar("SELECT since FROM countersign_nonce_epoch")
+        .fetch_one(&mut connect(&database).await)
+        .await
+        .unwrap();
+    assert!(UnixTime::from_micros(since) >= before);
 }
 
 #[tokio::test]

@@ -2,9 +2,11 @@
 
 use std::collections::HashSet;
 
+use countersign_core::UnixTime;
 use sqlx::{Connection as _, PgConnection, Row as _};
 
 use super::epoch::Bucket;
+use super::session::{Session, identity, now, place};
 use super::writer::Waiting;
 
 /// The statements for one of the tables.
@@ -20,14 +22,24 @@ struct Statements {
 macro_rules! statements {
     ($($table:literal)*) => {
         [$(Statements {
-            // The row that says what the bucket is for stays as it is until the commit.
+            // Whoever answers may be another than the last time: a pooler changes servers and
+            // settings behind a connection. So each statement waits for the disk, whatever
+            // the session was told, and enters nothing into a database that is not the
+            // epoch's. The row that says what the bucket is for stays as it is until the
+            // commit.
             enter: concat!(
-                "WITH fit AS MATERIALIZED (SELECT 1 FROM countersign_nonce_buckets \
-                WHERE bucket = $1 AND epoch = $2 AND starts_at = $3 FOR SHARE), \
+                "WITH asked AS MATERIALIZED (SELECT CASE current_setting('synchronous_commit') \
+                WHEN 'off' THEN set_config('synchronous_commit', 'on', true) ELSE '' END AS wait, \
+                EXISTS (SELECT 1 FROM countersign_nonce_epoch AS present \
+                WHERE number = $2 AND identity = $6 AND identity = ", identity!(), ") AS known), \
+                fit AS MATERIALIZED (SELECT 1 FROM countersign_nonce_buckets WHERE bucket = $1 \
+                AND epoch = $2 AND starts_at = $3 \
+                AND (SELECT known AND wait IS NOT NULL FROM asked) FOR SHARE), \
                 entered AS (INSERT INTO ", $table, " (key, attempt) \
                 SELECT key, attempt FROM unnest($4::bytea[], $5::bytea[]) AS uses (key, attempt) \
                 WHERE EXISTS (SELECT 1 FROM fit) ON CONFLICT DO NOTHING RETURNING key) \
-                SELECT EXISTS (SELECT 1 FROM fit) AS fits, ARRAY(SELECT key FROM entered) AS entered"
+                SELECT known, EXISTS (SELECT 1 FROM fit) AS fits, \
+                ARRAY(SELECT key FROM entered) AS entered, ", now!(), " AS now FROM asked"
             ),
             own: concat!(
                 "SELECT key FROM ", $table, " WHERE (key, attempt) IN \
@@ -50,19 +62,20 @@ const STATE: &str = "SELECT epoch, starts_at FROM countersign_nonce_buckets WHER
 
 /// What became of some uses.
 pub(super) enum Outcome {
-    /// These keys were entered by these attempts, the others by others before.
-    Entered(HashSet<Vec<u8>>),
+    /// These keys were entered by these attempts, the others by others before, at this time
+    /// of the database's.
+    Entered(HashSet<Vec<u8>>, UnixTime),
     /// The bucket is already for later times.
     Dropped,
-    /// Another epoch has begun.
+    /// Another epoch has begun, or must.
     Stale,
 }
 
 /// Enters uses, which all fall into this bucket, and empties it if its turn has come.
 /// `again` says that they may have been entered over a connection that broke.
 pub(super) async fn enter(
-    connection: &mut PgConnection,
-    (epoch, bucket): (i64, Bucket),
+    Session { connection, epoch, identity }: &mut Session,
+    bucket: Bucket,
     uses: &mut [&Waiting],
     again: bool,
 ) -> Result<Outcome, sqlx::Error> {
@@ -70,7 +83,7 @@ pub(super) async fn enter(
     uses.sort_by_key(|waiting| *waiting.key.as_bytes());
     let keys: Vec<&[u8]> = uses.iter().map(|waiting| &waiting.key.as_bytes()[..]).collect();
     let attempts: Vec<&[u8]> = uses.iter().map(|waiting| &waiting.attempt.0[..]).collect();
-    let statements = &STATEMENTS[bucket.number];
+    let (statements, epoch) = (&STATEMENTS[bucket.number], epoch.number);
     let number = i16::try_from(bucket.number).unwrap_or(i16::MAX);
     loop {
         let row = sqlx::query(statements.enter)
@@ -79,9 +92,14 @@ pub(super) async fn enter(
             .bind(bucket.starts_at)
             .bind(&keys)
             .bind(&attempts)
+            .bind(&*identity)
             .fetch_one(&mut *connection)
             .await?;
+        if !row.try_get::<bool, _>("known")? {
+            return Ok(Outcome::Stale);
+        }
         if row.try_get::<bool, _>("fits")? {
+            let now = UnixTime::from_micros(row.try_get("now")?);
             let entered: Vec<Vec<u8>> = row.try_get("entered")?;
             let mut entered: HashSet<_> = entered.into_iter().collect();
             if again && entered.len() < uses.len() {
@@ -90,7 +108,7 @@ pub(super) async fn enter(
                     sqlx::query_scalar::<_, Vec<u8>>(statements.own).bind(&keys).bind(&attempts);
                 entered.extend(own.fetch_all(&mut *connection).await?);
             }
-            return Ok(Outcome::Entered(entered));
+            return Ok(Outcome::Entered(entered, now));
         }
         turn(connection, statements, (number, epoch, bucket.starts_at)).await?;
         let (found_epoch, starts_at): (i64, i64) =

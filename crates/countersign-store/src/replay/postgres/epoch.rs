@@ -33,7 +33,8 @@ pub(super) struct Bucket {
 impl Epoch {
     /// Refuses what may have been accepted and forgotten.
     pub(super) fn judge(&self, spend: &Spend<'_>, now: UnixTime) -> Result<(), GuardError> {
-        hold::judge(spend, (self.since, self.tolerance), now).map_err(|held| {
+        let reach = self.tolerance + NONCE_RETENTION_MARGIN;
+        hold::judge(spend, (self.since, reach), now).map_err(|held| {
             held.because("the database may have forgotten the token: it has failed over or is new")
         })
     }

@@ -8,24 +8,59 @@ use sqlx::{Connection as _, PgConnection, Row as _};
 
 use super::epoch::Epoch;
 use crate::replay::limits::SharedLimits;
+use crate::replay::skew;
 use crate::sql::PostgresServer;
 
-/// Which cluster this is, and its timeline, which counts up when a standby takes over.
-const IDENTITY: &str = "SELECT (SELECT system_identifier FROM pg_control_system()) || '/' || \
-    substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)";
+/// Which cluster this is, its timeline, which counts up when a standby takes over, and which
+/// database of it.
+macro_rules! place {
+    () => {
+        "(SELECT system_identifier FROM pg_control_system()) || '/' || \
+        substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) || '/' || \
+        (SELECT oid FROM pg_database WHERE datname = current_database())"
+    };
+}
+/// That, and the transaction that wrote the row of the epoch, `present`: one that was
+/// restored from a dump was written by another.
+macro_rules! identity {
+    () => {
+        concat!(place!(), " || '/' || present.xmin")
+    };
+}
+/// The time by the database's clock.
+macro_rules! now {
+    () => {
+        "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+    };
+}
+pub(super) use {identity, now, place};
+
+const NOW: &str = concat!("SELECT ", now!());
+const IDENTITY: &str =
+    concat!("SELECT identity = ", identity!(), " FROM countersign_nonce_epoch AS present");
 const UNLOGGED: &str = "SELECT relname::text FROM pg_catalog.pg_class WHERE relpersistence <> 'p' \
     AND oid IN (SELECT to_regclass('countersign_nonces_' || number) \
     FROM generate_series(0, 7) AS number)";
 const BUCKETS: &str = "INSERT INTO countersign_nonce_buckets (bucket, epoch, starts_at) \
     SELECT number, 0, $1 FROM generate_series(0, 7) AS number ON CONFLICT DO NOTHING";
-const CHANGE: &str = "INSERT INTO countersign_nonce_epoch AS present \
-    (sole, number, identity, since, tolerance) VALUES (TRUE, 1, $1, $2, $3) \
+const CHANGE: &str = concat!(
+    "INSERT INTO countersign_nonce_epoch AS present \
+    (sole, number, identity, since, tolerance) VALUES (TRUE, 1, ",
+    place!(),
+    " || '/' || \
+    pg_current_xact_id()::xid, 0, $1) \
     ON CONFLICT (sole) DO UPDATE SET number = present.number + 1, identity = EXCLUDED.identity, \
-    since = EXCLUDED.since, tolerance = greatest(present.tolerance, EXCLUDED.tolerance) \
-    WHERE present.identity <> EXCLUDED.identity OR present.tolerance < EXCLUDED.tolerance";
+    tolerance = greatest(present.tolerance, EXCLUDED.tolerance) \
+    WHERE present.identity <> ",
+    identity!(),
+    " OR present.tolerance < EXCLUDED.tolerance"
+);
 const SHUT: &str = "UPDATE countersign_nonce_buckets SET epoch = present.number, starts_at = $1 \
     FROM countersign_nonce_epoch AS present WHERE epoch < present.number";
-const BEGIN: &str = "UPDATE countersign_nonce_epoch SET since = $1";
+/// By whichever clock is ahead, so that what was accepted by the clock of an engine that is
+/// gone lies behind it, too.
+const BEGIN: &str =
+    concat!("UPDATE countersign_nonce_epoch SET since = greatest($1, ", now!(), ")");
 const PRESENT: &str = "SELECT number, since, tolerance, identity FROM countersign_nonce_epoch";
 
 /// Before every time of a token.
@@ -58,7 +93,7 @@ pub(super) struct Opener {
 pub(super) struct Session {
     pub(super) connection: PgConnection,
     pub(super) epoch: Epoch,
-    identity: String,
+    pub(super) identity: String,
 }
 
 impl Opener {
@@ -95,40 +130,46 @@ impl Opener {
                 "{table} is unlogged and empty after a crash: ALTER TABLE {table} SET LOGGED"
             )));
         }
-        let identity: String = sqlx::query_scalar(IDENTITY).fetch_one(&mut connection).await?;
-        let epoch = self.join(&mut connection, &identity).await?;
+        let asked = self.clock.now();
+        let engine: i64 = sqlx::query_scalar(NOW).fetch_one(&mut connection).await?;
+        self.judge_clock(asked, UnixTime::from_micros(engine)).map_err(OpenError::Unusable)?;
+        let (epoch, identity) = self.join(&mut connection).await?;
         Ok(Session { connection, epoch, identity })
     }
 
+    /// Whether this server's clock and the database's, which was asked at `asked`, agree.
+    pub(super) fn judge_clock(&self, asked: UnixTime, engine: UnixTime) -> Result<(), String> {
+        skew::judge(engine, (asked, self.clock.now()), self.limits.skew)
+    }
+
+    pub(super) fn now(&self) -> UnixTime {
+        self.clock.now()
+    }
+
     /// The present epoch, or a new one if this database may have forgotten uses.
-    async fn join(
-        &self,
-        connection: &mut PgConnection,
-        identity: &str,
-    ) -> Result<Epoch, sqlx::Error> {
+    async fn join(&self, connection: &mut PgConnection) -> Result<(Epoch, String), sqlx::Error> {
         let tolerance = i64::try_from(self.tolerance.as_micros()).unwrap_or(i64::MAX);
         let mut transaction = connection.begin().await?;
         sqlx::query(BUCKETS).bind(NEVER).execute(&mut *transaction).await?;
-        let change =
-            sqlx::query(CHANGE).bind(identity).bind(self.clock.now().as_micros()).bind(tolerance);
+        let change = sqlx::query(CHANGE).bind(tolerance);
         if change.execute(&mut *transaction).await?.rows_affected() > 0 {
             // From here on nobody enters anything under the epoch before.
             sqlx::query(SHUT).bind(NEVER).execute(&mut *transaction).await?;
             let now = self.clock.now().as_micros();
             sqlx::query(BEGIN).bind(now).execute(&mut *transaction).await?;
         }
-        let (epoch, _) = present(&mut transaction).await?;
+        let present = present(&mut transaction).await?;
         transaction.commit().await?;
-        Ok(epoch)
+        Ok(present)
     }
 }
 
 impl Session {
     /// Whether it is still what it was when it was opened.
     pub(super) async fn is_good(&mut self) -> Result<bool, sqlx::Error> {
-        let identity: String = sqlx::query_scalar(IDENTITY).fetch_one(&mut self.connection).await?;
-        let (epoch, of) = present(&mut self.connection).await?;
-        Ok(identity == self.identity && of == identity && epoch == self.epoch)
+        let is_known: bool = sqlx::query_scalar(IDENTITY).fetch_one(&mut self.connection).await?;
+        let (epoch, identity) = present(&mut self.connection).await?;
+        Ok(is_known && identity == self.identity && epoch == self.epoch)
     }
 }
 

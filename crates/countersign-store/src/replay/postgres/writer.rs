@@ -115,10 +115,16 @@ impl Writer {
         }
         while let Some((bucket, uses)) = by_bucket.pop_first() {
             let mut refs: Vec<&Waiting> = uses.iter().collect();
-            let place = (epoch.number, bucket);
-            let entering = buckets::enter(&mut session.connection, place, &mut refs, again);
-            let failure = match tokio::time::timeout(limit, entering).await {
-                Ok(Ok(Outcome::Entered(entered))) => {
+            let asked = self.opener.now();
+            let entering = buckets::enter(session, bucket, &mut refs, again);
+            let outcome = tokio::time::timeout(limit, entering).await;
+            let failure = match outcome {
+                Ok(Ok(Outcome::Entered(entered, engine))) => {
+                    if let Err(reason) = self.opener.judge_clock(asked, engine) {
+                        batch.extend(uses);
+                        batch.extend(by_bucket.into_values().flatten());
+                        return Err(Unfinished::InDoubt(reason));
+                    }
                     for waiting in uses {
                         let is_own = entered.contains(&waiting.key.as_bytes()[..]);
                         let outcome = if is_own { Ok(epoch) } else { Err(GuardError::Replayed) };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_core::ports::{GuardError, Spend};
+use countersign_core::ports::{GuardError, NONCE_RETENTION_MARGIN, Spend};
 use countersign_core::{Clock, UnixTime};
 use redis::aio::MultiplexedConnection;
 use tokio_util::sync::CancellationToken;
@@ -144,8 +144,8 @@ impl Session {
 
     /// Refuses what may have been accepted and forgotten.
     pub(super) fn judge(&self, spend: &Spend<'_>, now: UnixTime) -> Result<(), GuardError> {
-        let since = (self.epoch.since, self.epoch.tolerance);
-        hold::judge(spend, since, now).map_err(|held| {
+        let reach = self.epoch.tolerance + NONCE_RETENTION_MARGIN;
+        hold::judge(spend, (self.epoch.since, reach), now).map_err(|held| {
             held.because(
                 "Redis may have forgotten the token: it has restarted, has failed over or is new",
             )

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::{at, settled, spent, start};
 use crate::outages::{is_unavailable, until};
-use crate::support::{TOLERANCE, account};
+use crate::support::{REACH, account};
 
 struct Cluster {
     servers: Vec<Redis>,
@@ -106,7 +106,7 @@ async fn a_master_that_restarts_has_callers_wait() {
         let outcome = spent(&another, &clock, number).await;
         assert!(is_unavailable(&outcome), "{number}: {outcome:?}");
     }
-    clock.advance(TOLERANCE + Duration::from_micros(1));
+    clock.advance(REACH + Duration::from_micros(1));
     until("the cluster is complete again", async || {
         cluster.servers[1].command("CLUSTER INFO").unwrap().contains("cluster_state:ok")
     })

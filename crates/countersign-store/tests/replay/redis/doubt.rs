@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{ANSWER, at, settled, spent, start, until_connected};
 use crate::outages::{is_unavailable, until};
-use crate::support::{TOLERANCE, account, spend};
+use crate::support::{REACH, account, spend};
 
 #[tokio::test]
 async fn a_new_redis_has_callers_wait_for_the_tolerance() {
@@ -18,11 +18,11 @@ async fn a_new_redis_has_callers_wait_for_the_tolerance() {
     let redis = Redis::start(directory.path(), &[]).unwrap();
     let (guard, clock) = settled(at(&redis.url())).await;
     let first_seen = clock.now() - Duration::from_mins(1);
-    clock.set(first_seen + TOLERANCE);
+    clock.set(first_seen + REACH);
     let account = account("a");
-    let last_in_doubt = spend(&account, 1, first_seen + TOLERANCE);
+    let last_in_doubt = spend(&account, 1, first_seen + REACH);
     assert!(is_unavailable(&guard.spend(last_in_doubt).await));
-    let first_good = first_seen + TOLERANCE + Duration::from_micros(1);
+    let first_good = first_seen + REACH + Duration::from_micros(1);
     assert_eq!(guard.spend(spend(&account, 2, first_good)).await, Ok(()));
     // Another server of the same installation relies on what the first has seen.
     let another = start(at(&redis.url()), &clock).await.unwrap();
@@ -52,7 +52,7 @@ async fn after_a_kill_nothing_is_accepted_twice_and_callers_wait() {
         let fresh = spent(&guard, &clock, 1000 + number).await;
         assert!(is_unavailable(&fresh), "what Redis may have forgotten: {fresh:?}");
     }
-    clock.advance(TOLERANCE);
+    clock.advance(REACH);
     assert!(is_unavailable(&spent(&guard, &clock, 2000).await), "the last instant");
     clock.advance(Duration::from_micros(1));
     assert_eq!(spent(&guard, &clock, 2000).await, Ok(()));
@@ -74,7 +74,7 @@ async fn a_redis_that_was_emptied_is_new() {
     until_connected(&another).await;
     let number = 7;
     assert!(is_unavailable(&spent(&another, &clock, number).await));
-    clock.advance(TOLERANCE + Duration::from_micros(1));
+    clock.advance(REACH + Duration::from_micros(1));
     assert_eq!(spent(&another, &clock, number).await, Ok(()));
 }
 

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::{at, settled, spent};
 use crate::outages::{is_unavailable, until};
-use crate::support::TOLERANCE;
+use crate::support::REACH;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_failover_callers_wait_and_go_on_with_the_new_master() {
@@ -42,7 +42,7 @@ async fn after_a_failover_callers_wait_and_go_on_with_the_new_master() {
     until("noticed", async || guard.check().await.is_err()).await;
     until("connected", async || guard.check().await.is_ok()).await;
     assert!(is_unavailable(&spent(&guard, &clock, 2).await));
-    clock.advance(TOLERANCE + std::time::Duration::from_micros(1));
+    clock.advance(REACH + std::time::Duration::from_micros(1));
     assert_eq!(spent(&guard, &clock, 3).await, Ok(()));
     assert_eq!(spent(&guard, &clock, 3).await, Err(GuardError::Replayed));
     assert!(replica.command("INFO replication").unwrap().contains("role:master"));
