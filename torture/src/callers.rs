@@ -96,17 +96,17 @@ impl Sender {
         let replicas = 0..self.installation.replicas().len();
         let mut at_once = JoinSet::new();
         for replica in replicas.chain([twice]) {
-            at_once.spawn(self.clone().send(replica));
+            at_once.spawn(self.clone().send(replica, true));
         }
         at_once.join_all().await;
         sleep(delay).await;
-        self.send(late).await;
+        self.send(late, false).await;
     }
 
-    async fn send(self, replica: usize) {
+    async fn send(self, replica: usize, is_promised: bool) {
         let began = Instant::now();
         let outcome = ask(&self.installation, replica, &self.authorization).await;
-        let attempt = Attempt { replica, began, ended: Instant::now(), outcome };
+        let attempt = Attempt { replica, is_promised, began, ended: Instant::now(), outcome };
         self.ledger.enter(self.token, attempt);
     }
 }

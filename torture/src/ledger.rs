@@ -18,6 +18,9 @@ pub(crate) struct Token {
 #[derive(Clone, Copy)]
 pub(crate) struct Attempt {
     pub(crate) replica: usize,
+    /// Whether it is one of those that were made at once, before all others, with a token that
+    /// is good: one of them is promised to be accepted.
+    pub(crate) is_promised: bool,
     pub(crate) began: Instant,
     pub(crate) ended: Instant,
     pub(crate) outcome: Outcome,

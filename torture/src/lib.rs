@@ -12,9 +12,11 @@ mod ledger;
 mod plan;
 mod sabotage;
 mod schedule;
+mod simulation;
 mod verdict;
 
 pub use plan::{Engine, Plan};
+pub use simulation::{Flaw, Simulated, Simulation, simulate};
 pub use verdict::Verdict;
 
 use std::sync::Arc;

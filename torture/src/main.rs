@@ -1,25 +1,63 @@
-//! `cargo xtask torture`: one run, as long as one likes.
+//! `cargo xtask torture`: one run, as long as one likes, or simulated ones.
 
 #![expect(clippy::print_stdout, reason = "a command line tool talks on standard output")]
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use countersign_torture::{Plan, torture};
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+use countersign_torture::{Plan, Simulation, simulate, torture};
 
 /// Send each token to several replicas at once, break things meanwhile, and count acceptances.
 #[derive(Parser)]
-#[command(name = "cargo xtask torture", bin_name = "cargo xtask torture")]
+#[command(
+    name = "cargo xtask torture",
+    bin_name = "cargo xtask torture",
+    args_conflicts_with_subcommands = true
+)]
 struct Arguments {
+    #[command(subcommand)]
+    instead: Option<Instead>,
     #[command(flatten)]
     plan: Plan,
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<ExitCode> {
-    let Arguments { plan } = Arguments::parse();
-    println!("{plan:?}");
-    let verdict = torture(&plan).await?;
-    println!("{verdict}");
-    Ok(if verdict.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+#[derive(Subcommand)]
+enum Instead {
+    /// Do the same in a simulation, where all that happens follows from the seed.
+    Simulate(Simulations),
+}
+
+#[derive(Args)]
+struct Simulations {
+    #[command(flatten)]
+    first: Simulation,
+    /// How many runs to make, each from the next seed.
+    #[arg(long, default_value_t = 1)]
+    runs: u64,
+}
+
+fn main() -> Result<ExitCode> {
+    let Arguments { instead, plan } = Arguments::parse();
+    let holds = match instead {
+        Some(Instead::Simulate(simulations)) => simulate_all(&simulations)?,
+        None => {
+            println!("{plan:?}");
+            let verdict = tokio::runtime::Runtime::new()?.block_on(torture(&plan))?;
+            println!("{verdict}");
+            verdict.holds()
+        }
+    };
+    Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether the promises were kept in all runs.
+fn simulate_all(Simulations { first, runs }: &Simulations) -> Result<bool> {
+    let mut holds = true;
+    for seed in first.seed..first.seed.saturating_add(*runs) {
+        let simulated = simulate(&Simulation { seed, ..first.clone() })?;
+        println!("{simulated}");
+        holds &= simulated.verdict.holds();
+    }
+    Ok(holds)
 }

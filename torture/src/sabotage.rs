@@ -18,11 +18,19 @@ const RECOVERY: Duration = Duration::from_mins(1);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 /// When a fault was in force: from before it until every replica had accepted a fresh token.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct InForce {
-    pub(crate) scheduled: Scheduled,
+    /// Its kind, and in brackets what tells it from others of its kind.
+    pub(crate) what: String,
     pub(crate) from: Instant,
     pub(crate) until: Instant,
+}
+
+impl InForce {
+    /// What and when, since an instant.
+    pub(crate) fn told_since(&self, origin: Instant) -> String {
+        format!("{} from {:?} until {:?}", self.what, self.from - origin, self.until - origin)
+    }
 }
 
 /// Follows a schedule to its end.
@@ -41,7 +49,8 @@ pub(crate) async fn follow(
         inflict(scheduled, installation).await.with_context(|| format!("{scheduled:?}"))?;
         let recovered = timeout(RECOVERY, recovery(installation, callers)).await;
         recovered.with_context(|| format!("no recovery from {scheduled:?}"))??;
-        faults.push(InForce { scheduled, from, until: Instant::now() });
+        let what = format!("{:?}", scheduled.fault);
+        faults.push(InForce { what, from, until: Instant::now() });
     }
     Ok(faults)
 }

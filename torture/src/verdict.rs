@@ -1,5 +1,6 @@
 //! What the ledger says about the two promises.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use tokio::time::Instant;
@@ -18,11 +19,13 @@ pub struct Verdict {
     pub accepted: usize,
     /// How many faults there were.
     pub faults: usize,
+    /// How many of each kind.
+    pub kinds: BTreeMap<String, usize>,
     /// How many tokens met a fault with their first attempts.
     pub met_a_fault: usize,
     /// Tokens that were accepted more than once, with what happened to them.
     pub accepted_more_than_once: Vec<String>,
-    /// Tokens that met no fault and were not accepted, with what happened to them.
+    /// Tokens that met no fault and were not accepted at once, with what happened to them.
     pub not_accepted: Vec<String>,
 }
 
@@ -33,6 +36,7 @@ impl Verdict {
             attempts: tokens.iter().map(|token| token.attempts.len()).sum(),
             accepted: 0,
             faults: faults.len(),
+            kinds: kinds(faults),
             met_a_fault: 0,
             accepted_more_than_once: Vec::new(),
             not_accepted: Vec::new(),
@@ -46,7 +50,7 @@ impl Verdict {
             if acceptances > 1 {
                 verdict.accepted_more_than_once.push(told());
             }
-            if acceptances == 0 && !meets_fault {
+            if token.breaks_its_promise() && !meets_fault {
                 verdict.not_accepted.push(told());
             }
         }
@@ -64,15 +68,29 @@ impl Token {
         self.attempts.iter().filter(|attempt| attempt.outcome == outcome).count()
     }
 
-    /// Whether a fault was in force during the first attempts. All but the last attempt are
-    /// made at once.
+    /// Whether a fault was in force during the first attempts.
     fn meets(&self, faults: &[InForce]) -> bool {
-        let first = self.first_attempts();
-        faults.iter().any(|fault| first.iter().any(|attempt| attempt.overlaps(fault)))
+        let mut first = self.promised();
+        first.any(|attempt| faults.iter().any(|fault| attempt.overlaps(fault)))
     }
 
-    fn first_attempts(&self) -> &[Attempt] {
-        self.attempts.split_last().map_or(&[], |(_, first)| first)
+    /// Whether one of the first attempts should have been accepted and none was.
+    fn breaks_its_promise(&self) -> bool {
+        let is_accepted = |attempt: &Attempt| attempt.outcome == Outcome::Accepted;
+        self.promised().next().is_some() && !self.promised().any(is_accepted)
+    }
+
+    fn promised(&self) -> impl Iterator<Item = &Attempt> {
+        self.attempts.iter().filter(|attempt| attempt.is_promised)
+    }
+
+    /// All attempts with it, and their times since an instant.
+    pub(crate) fn story_since(&self, origin: Instant) -> String {
+        let told = |Attempt { replica, is_promised, began, ended, outcome }: &Attempt| {
+            let (began, ended) = (*began - origin, *ended - origin);
+            format!("replica {replica} {is_promised} {began:?} {ended:?} {outcome:?}")
+        };
+        self.attempts.iter().map(told).collect::<Vec<_>>().join("; ")
     }
 
     fn story(&self, faults: &[InForce]) -> String {
@@ -93,10 +111,19 @@ impl Attempt {
         let during = faults.iter().find(|fault| self.overlaps(fault));
         let during = during.map(|fault| {
             let since = millis(fault.from, self.began);
-            format!(", {since} ms after {:?} began", fault.scheduled.fault)
+            format!(", {since} ms after {} began", fault.what)
         });
         format!("replica {replica}: {outcome:?} in {took} ms{}", during.unwrap_or_default())
     }
+}
+
+fn kinds(faults: &[InForce]) -> BTreeMap<String, usize> {
+    let mut kinds = BTreeMap::new();
+    for fault in faults {
+        let kind = fault.what.split('(').next().unwrap_or_default();
+        *kinds.entry(kind.to_owned()).or_default() += 1;
+    }
+    kinds
 }
 
 impl fmt::Display for Verdict {
@@ -106,6 +133,10 @@ impl fmt::Display for Verdict {
             "{:>8} tokens, {} attempts, {} faults",
             self.tokens, self.attempts, self.faults
         )?;
+        let kinds: Vec<_> = self.kinds.iter().map(|(kind, of)| format!("{of} {kind}")).collect();
+        if !kinds.is_empty() {
+            writeln!(f, "         ({})", kinds.join(", "))?;
+        }
         writeln!(f, "{:>8} accepted", self.accepted)?;
         writeln!(f, "{:>8} met a fault", self.met_a_fault)?;
         writeln!(f, "{:>8} accepted more than once", self.accepted_more_than_once.len())?;
@@ -120,11 +151,13 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::schedule::{Fault, Scheduled};
 
     fn token(start: Instant, outcomes: &[Outcome]) -> Token {
-        let attempt = |&outcome| Attempt { replica: 0, began: start, ended: start, outcome };
-        Token { attempts: outcomes.iter().map(attempt).collect() }
+        let attempt = |(number, &outcome)| {
+            let is_promised = number + 1 < outcomes.len();
+            Attempt { replica: 0, is_promised, began: start, ended: start, outcome }
+        };
+        Token { attempts: outcomes.iter().enumerate().map(attempt).collect() }
     }
 
     #[tokio::test]
@@ -132,16 +165,19 @@ mod tests {
         use Outcome::{Accepted, Lost, Refused, Unavailable};
         let start = Instant::now();
         let later = start + Duration::from_secs(10);
-        let scheduled = Scheduled { after_tokens: 1, replica: 0, fault: Fault::Cut };
-        let fault = InForce { scheduled, from: later, until: later + Duration::from_secs(1) };
+        let until = later + Duration::from_secs(1);
+        let faults = [InForce { what: "Slow(20ms)".to_owned(), from: later, until }];
         let judged = |tokens: &[Token]| {
-            let verdict = Verdict::of(tokens, &[fault]);
+            let verdict = Verdict::of(tokens, &faults);
+            assert_eq!(verdict.kinds.get("Slow"), Some(&1));
             (verdict.accepted_more_than_once.len(), verdict.not_accepted.len(), verdict.met_a_fault)
         };
         assert_eq!(judged(&[token(start, &[Accepted, Refused, Refused])]), (0, 0, 0));
         assert_eq!(judged(&[token(start, &[Accepted, Refused, Accepted])]), (1, 0, 0));
         assert_eq!(judged(&[token(start, &[Refused, Refused, Refused])]), (0, 1, 0));
         assert_eq!(judged(&[token(start, &[Unavailable, Lost, Refused])]), (0, 1, 0));
+        // The next try does not make good for the first.
+        assert_eq!(judged(&[token(start, &[Unavailable, Lost, Accepted])]), (0, 1, 0));
         // A fault excuses that none was accepted, and not that two were.
         assert_eq!(judged(&[token(later, &[Lost, Lost, Refused])]), (0, 0, 1));
         assert_eq!(judged(&[token(later, &[Accepted, Accepted, Refused])]), (1, 0, 1));

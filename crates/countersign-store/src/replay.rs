@@ -50,8 +50,8 @@ pub use limits::{JournalLimits, ReplayLimits, SharedLimits};
 pub use postgres::{PostgresReplayGuard, UnfitDatabase};
 #[cfg(feature = "redis")]
 pub use redis::{
-    Namespace, NamespaceError, RedisClock, RedisDurability, RedisError, RedisReplayGuard,
-    RedisServer, RedisUrl, RedisUrlError,
+    Namespace, NamespaceError, RedisClock, RedisDurability, RedisError, RedisNetwork,
+    RedisReplayGuard, RedisServer, RedisStream, RedisUrl, RedisUrlError,
 };
 pub use since_start::GuardSinceStart;
 pub use skew::MAX_CLOCK_SKEW;

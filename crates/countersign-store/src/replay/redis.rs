@@ -9,6 +9,7 @@ mod clock;
 mod epoch;
 mod link;
 mod masters;
+mod network;
 mod register;
 mod session;
 mod survey;
@@ -28,6 +29,7 @@ use super::shared::SharedGuard;
 
 pub use self::clock::RedisClock;
 pub use self::epoch::{Namespace, NamespaceError};
+pub use self::network::{RedisNetwork, RedisStream};
 pub use self::session::RedisError;
 pub use self::url::{RedisUrl, RedisUrlError};
 
@@ -91,8 +93,30 @@ impl RedisReplayGuard {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Self, RedisError> {
+        Self::connect(None, (server, tolerance), limits, (clock, random)).await
+    }
+
+    /// The same over another network than the operating system's.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_over(
+        network: Arc<dyn RedisNetwork>,
+        redis: (RedisServer, Duration),
+        limits: (ReplayLimits, SharedLimits),
+        surroundings: (Arc<dyn Clock>, Arc<dyn Random>),
+    ) -> Result<Self, RedisError> {
+        Self::connect(Some(network), redis, limits, surroundings).await
+    }
+
+    async fn connect(
+        network: Option<Arc<dyn RedisNetwork>>,
+        (server, tolerance): (RedisServer, Duration),
+        limits: (ReplayLimits, SharedLimits),
+        (clock, random): (Arc<dyn Clock>, Arc<dyn Random>),
+    ) -> Result<Self, RedisError> {
         let namespace = server.namespace.clone();
-        let opener = session::Opener::new(server, tolerance, limits.1, Arc::clone(&clock));
+        let opener = session::Opener::new(network, server, tolerance, limits.1, Arc::clone(&clock));
         let link = Link::start(opener).await?;
         let register = RedisRegister::new(link, namespace, Arc::clone(&clock));
         Ok(Self(SharedGuard::new(register, limits, clock, random)))

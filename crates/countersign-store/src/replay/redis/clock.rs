@@ -24,7 +24,7 @@ pub struct RedisClock {
 impl RedisClock {
     /// The clock of this Redis. It is connected to when it is asked.
     pub fn new(server: RedisServer, limits: SharedLimits) -> Self {
-        let dialer = Dialer::new(server.root_certificate, limits);
+        let dialer = Dialer::new(None, server.root_certificate, limits);
         Self { topology: server.url.0, dialer, masters: Mutex::default() }
     }
 

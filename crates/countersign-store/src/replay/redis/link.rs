@@ -87,6 +87,8 @@ async fn keep_connected(opener: Opener, present: watch::Sender<Present>) {
 async fn lost(opener: &Opener, session: &Session) -> RedisError {
     loop {
         tokio::select! {
+            // What happens follows from what happened before, which a simulation relies on.
+            biased;
             () = session.ended() => {
                 return RedisError::Unreachable("a connection was lost".to_owned());
             }

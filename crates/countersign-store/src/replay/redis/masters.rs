@@ -1,6 +1,8 @@
 //! Which servers take keys, and which keys.
 
+use std::io;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use redis::aio::MultiplexedConnection;
 use redis::sentinel::{SentinelClientBuilder, SentinelServerType};
@@ -8,6 +10,7 @@ use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, TlsCertificates, Value,
 };
 
+use super::network::RedisNetwork;
 use super::session::RedisError;
 use super::url::{Topology, at};
 use crate::replay::limits::SharedLimits;
@@ -32,13 +35,22 @@ impl Master {
 
 /// How connections are made.
 pub(super) struct Dialer {
+    /// What connects instead of the driver.
+    network: Option<Arc<dyn RedisNetwork>>,
     certificates: TlsCertificates,
     config: AsyncConnectionConfig,
+    limits: SharedLimits,
 }
 
 impl Dialer {
-    pub(super) fn new(root_certificate: Option<Vec<u8>>, limits: SharedLimits) -> Self {
+    pub(super) fn new(
+        network: Option<Arc<dyn RedisNetwork>>,
+        root_certificate: Option<Vec<u8>>,
+        limits: SharedLimits,
+    ) -> Self {
         Self {
+            network,
+            limits,
             certificates: TlsCertificates { client_tls: None, root_cert: root_certificate },
             config: AsyncConnectionConfig::new()
                 .set_connection_timeout(Some(limits.connect))
@@ -71,6 +83,9 @@ impl Dialer {
     }
 
     async fn connect(&self, server: &ConnectionInfo) -> Result<MultiplexedConnection, RedisError> {
+        if let Some(network) = &self.network {
+            return self.connect_over(&**network, server).await;
+        }
         let client = match server.addr() {
             ConnectionAddr::TcpTls { .. } => {
                 Client::build_with_tls(server.clone(), self.certificates.clone())?
@@ -78,6 +93,26 @@ impl Dialer {
             _ => Client::open(server.clone())?,
         };
         Ok(client.get_multiplexed_async_connection_with_config(&self.config).await?)
+    }
+
+    async fn connect_over(
+        &self,
+        network: &dyn RedisNetwork,
+        server: &ConnectionInfo,
+    ) -> Result<MultiplexedConnection, RedisError> {
+        let connecting = async {
+            let unreachable = |error: io::Error| RedisError::Unreachable(error.to_string());
+            let stream = network.connect(&server.addr().to_string()).await.map_err(unreachable)?;
+            let (settings, config) = (server.redis_settings(), self.config.clone());
+            let (connection, driver) =
+                MultiplexedConnection::new_with_config(settings, stream, config).await?;
+            tokio::spawn(driver);
+            Ok(connection)
+        };
+        let connected = tokio::time::timeout(self.limits.connect, connecting).await;
+        connected.unwrap_or_else(|_| {
+            Err(RedisError::Unreachable("connecting to it takes too long".to_owned()))
+        })
     }
 
     /// The master that the first sentinel to answer names, which says so itself.

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::epoch::{Epoch, Namespace};
 use super::masters::{Dialer, Master};
+use super::network::RedisNetwork;
 use super::survey::{Identity, survey};
 use super::url::Topology;
 use super::{RedisDurability, RedisServer};
@@ -56,6 +57,7 @@ pub(super) struct Opener {
 impl Opener {
     /// An opener for this Redis.
     pub(super) fn new(
+        network: Option<Arc<dyn RedisNetwork>>,
         server: RedisServer,
         tolerance: Duration,
         limits: SharedLimits,
@@ -63,7 +65,7 @@ impl Opener {
     ) -> Self {
         Self {
             topology: server.url.0,
-            dialer: Dialer::new(server.root_certificate, limits),
+            dialer: Dialer::new(network, server.root_certificate, limits),
             namespace: server.namespace,
             durability: server.durability,
             tolerance,
