@@ -35,6 +35,9 @@ struct Simulations {
     /// How many runs to make, each from the next seed.
     #[arg(long, default_value_t = 1)]
     runs: u64,
+    /// Print all that happened, too.
+    #[arg(long)]
+    events: bool,
 }
 
 fn main() -> Result<ExitCode> {
@@ -52,11 +55,14 @@ fn main() -> Result<ExitCode> {
 }
 
 /// Whether the promises were kept in all runs.
-fn simulate_all(Simulations { first, runs }: &Simulations) -> Result<bool> {
+fn simulate_all(Simulations { first, runs, events }: &Simulations) -> Result<bool> {
     let mut holds = true;
     for seed in first.seed..first.seed.saturating_add(*runs) {
         let simulated = simulate(&Simulation { seed, ..first.clone() })?;
         println!("{simulated}");
+        if *events {
+            println!("{}", simulated.events.join("\n"));
+        }
         holds &= simulated.verdict.holds();
     }
     Ok(holds)

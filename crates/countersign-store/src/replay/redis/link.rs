@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use arc_swap::ArcSwap;
+use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::session::{Opener, RedisError, Session};
@@ -20,8 +21,26 @@ type Present = Result<Arc<Session>, RedisError>;
 
 /// Keeps connected until it is dropped.
 pub(super) struct Link {
-    present: watch::Receiver<Present>,
+    moment: Arc<Moment>,
     _task: DropGuard,
+}
+
+/// What the link's task tells everyone else. Those who wait are woken in the order of their
+/// coming (a `watch` shuffles them), so that a simulation can be repeated.
+struct Moment {
+    present: ArcSwap<Present>,
+    changed: Notify,
+}
+
+impl Moment {
+    fn now(&self) -> Present {
+        Present::clone(&self.present.load())
+    }
+
+    fn becomes(&self, present: Present) {
+        self.present.store(Arc::new(present));
+        self.changed.notify_waiters();
+    }
 }
 
 impl Link {
@@ -36,40 +55,42 @@ impl Link {
             Err(error) => tracing::error!(%error, "signed requests get 503 until it can"),
             Ok(_) => {}
         }
-        let (sender, present) = watch::channel(first.map(Arc::new));
+        let present = ArcSwap::from_pointee(first.map(Arc::new));
+        let moment = Arc::new(Moment { present, changed: Notify::new() });
         let stop = CancellationToken::new();
-        tokio::spawn(stop.clone().run_until_cancelled_owned(keep_connected(opener, sender)));
-        Ok(Self { present, _task: stop.drop_guard() })
+        let task = keep_connected(opener, Arc::clone(&moment));
+        tokio::spawn(stop.clone().run_until_cancelled_owned(task));
+        Ok(Self { moment, _task: stop.drop_guard() })
     }
 
     /// The present session.
     pub(super) fn session(&self) -> Present {
-        self.present.borrow().clone()
+        self.moment.now()
     }
 
     /// Waits for a session after this one.
-    pub(super) async fn next(&self, last: &Arc<Session>) -> Present {
-        let mut present = self.present.clone();
-        let is_next =
-            |present: &Present| present.as_ref().is_ok_and(|session| !Arc::ptr_eq(session, last));
-        match present.wait_for(is_next).await {
-            Ok(present) => present.clone(),
-            Err(_) => Err(RedisError::Unreachable("the guard has ended".to_owned())),
+    pub(super) async fn next(&self, last: &Arc<Session>) -> Arc<Session> {
+        loop {
+            // Before looking, so that no change is missed in between.
+            let changed = self.moment.changed.notified();
+            match self.session() {
+                Ok(session) if !Arc::ptr_eq(&session, last) => return session,
+                _ => changed.await,
+            }
         }
     }
 }
 
-async fn keep_connected(opener: Opener, present: watch::Sender<Present>) {
+async fn keep_connected(opener: Opener, moment: Arc<Moment>) {
     let mut before: Option<Identity> = None;
     let mut pause = FIRST_PAUSE;
     loop {
-        let now = present.borrow().clone();
-        if let Ok(session) = now {
+        if let Ok(session) = moment.now() {
             before = Some(session.epoch.identity.clone());
             let error = lost(&opener, &session).await;
             session.end();
             tracing::warn!(%error, "the session with Redis is over; opening another");
-            drop(present.send_replace(Err(error)));
+            moment.becomes(Err(error));
             pause = FIRST_PAUSE;
         }
         tokio::time::sleep(pause).await;
@@ -79,7 +100,7 @@ async fn keep_connected(opener: Opener, present: watch::Sender<Present>) {
             Ok(_) => tracing::info!("connected to Redis again"),
             Err(error) => tracing::warn!(%error, "no session with Redis"),
         }
-        drop(present.send_replace(next));
+        moment.becomes(next);
     }
 }
 

@@ -92,10 +92,7 @@ impl Register for RedisRegister {
         loop {
             match self.attempt(&session, spend, attempt).await {
                 Tried::Answered(answer) => return answer,
-                Tried::InDoubt => {
-                    let next = self.link.next(&session).await;
-                    session = next.map_err(|error| unavailable(&error))?;
-                }
+                Tried::InDoubt => session = self.link.next(&session).await,
             }
         }
     }
