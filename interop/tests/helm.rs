@@ -20,10 +20,12 @@ fn everything() -> Value {
             "replay_capacity": 33_554_432,
             "trusted_proxies": ["10.0.0.0/8", "::1"],
             "openapi": false,
+            "replay_guard": "redis",
             "issuer": "https://auth.example/\"quoted\" & <odd>",
         },
         "rules": "[[rules]]\npath = '/public/**'\nallow = 'public'\n",
         "database": {"existingSecret": "database"},
+        "redis": {"existingSecret": "redis"},
         "encryptionKey": {"existingSecret": "encryption-key"},
         "tls": {"existingSecret": "tls"},
         "admin": {"publicKey": "ssh-ed25519 AAAA admin"},
@@ -35,12 +37,15 @@ fn everything() -> Value {
             "from": [{"podSelector": {"matchLabels": {"app": "gateway"}}}],
         },
         "podDisruptionBudget": {"enabled": true},
-        "autoscaling": {"enabled": true},
+        "autoscaling": {"enabled": true, "maxReplicas": 7},
         "podAnnotations": {"a": "b"},
         "podLabels": {"a": "b"},
         "nodeSelector": {"kubernetes.io/os": "linux"},
         "tolerations": [{"key": "a", "operator": "Exists"}],
         "affinity": {"podAntiAffinity": {}},
+        "topologySpreadConstraints": [
+            {"topologyKey": "rack", "maxSkew": 2, "whenUnsatisfiable": "DoNotSchedule"},
+        ],
     })
 }
 
@@ -83,7 +88,6 @@ fn with_everything_on_it_is_good_too_and_holds_no_secret() -> Result<()> {
         "Deployment",
         "HorizontalPodAutoscaler",
         "NetworkPolicy",
-        "PersistentVolumeClaim",
         "PodDisruptionBudget",
         "Service",
         "ServiceAccount",
@@ -96,22 +100,96 @@ fn with_everything_on_it_is_good_too_and_holds_no_secret() -> Result<()> {
     let container = rendered.container()?;
     assert_eq!(container["readinessProbe"]["httpGet"]["scheme"], "HTTPS");
     let variables = container["env"].as_array().context("no variables")?;
-    let database = variables.iter().find(|it| it["name"] == "COUNTERSIGN_DATABASE_URL");
-    let from = &database.context("no database")?["valueFrom"]["secretKeyRef"];
-    assert_eq!(*from, json!({"name": "database", "key": "url"}));
-    assert_eq!(rendered.manifest("HorizontalPodAutoscaler")?["spec"]["maxReplicas"], 1);
+    for (variable, secret) in
+        [("COUNTERSIGN_DATABASE_URL", "database"), ("COUNTERSIGN_REDIS_URL", "redis")]
+    {
+        let set = variables.iter().find(|it| it["name"] == variable);
+        let from = &set.with_context(|| format!("no {variable}"))?["valueFrom"]["secretKeyRef"];
+        assert_eq!(*from, json!({"name": secret, "key": "url"}));
+    }
+    let pod = &rendered.manifest("Deployment")?["spec"]["template"]["spec"];
+    assert_eq!(pod["topologySpreadConstraints"][0]["topologyKey"], "rack");
+    assert_eq!(rendered.manifest("HorizontalPodAutoscaler")?["spec"]["maxReplicas"], 7);
+    Ok(())
+}
+
+/// Values of servers that share everything.
+fn shared() -> Value {
+    json!({
+        "replicas": 3,
+        "settings": {"replay_guard": "database"},
+        "database": {"existingSecret": "database"},
+        "encryptionKey": {"existingSecret": "encryption-key"},
+    })
+}
+
+#[test]
+fn several_replicas_are_upgraded_one_after_the_other_and_keep_nothing() -> Result<()> {
+    let rendered = Rendered::with(&shared())?;
+    assert_eq!(rendered.kinds(), ["ConfigMap", "Deployment", "Service", "ServiceAccount"]);
+    let deployment = &rendered.manifest("Deployment")?["spec"];
+    assert_eq!(deployment["replicas"], 3);
+    let rolling = json!({"maxUnavailable": 0, "maxSurge": 1});
+    assert_eq!(deployment["strategy"], json!({"type": "RollingUpdate", "rollingUpdate": rolling}));
+    let pod = &deployment["template"]["spec"];
+    assert_eq!(pod["volumes"][0], json!({"name": "data", "emptyDir": {}}));
+    let spread = pod["topologySpreadConstraints"].as_array().context("not spread")?;
+    assert_eq!(spread.len(), 2);
+    for over in spread {
+        assert_eq!(over["labelSelector"], deployment["selector"], "{over}");
+        assert_eq!(over["whenUnsatisfiable"], "ScheduleAnyway", "{over}");
+    }
+    // What a pod takes to stop fits into what it is given.
+    let variables = rendered.container()?["env"].as_array().context("no variables")?;
+    let delay = variables.iter().find(|it| it["name"] == "COUNTERSIGN_DRAIN_DELAY");
+    assert_eq!(delay.context("no delay")?["value"], "5s");
+    assert_eq!(pod["terminationGracePeriodSeconds"], 45, "5 s, 30 s, and some");
+
+    let mut own_delay = shared();
+    own_delay["settings"]["drain_delay"] = json!("12s");
+    let rendered = Rendered::with(&own_delay)?;
+    let variables = rendered.container()?["env"].as_array().context("no variables")?;
+    assert!(variables.iter().all(|it| it["name"] != "COUNTERSIGN_DRAIN_DELAY"));
+    let settings = &rendered.manifest("ConfigMap")?["data"]["countersign.toml"];
+    assert!(settings.as_str().is_some_and(|it| it.contains("drain_delay = \"12s\"")), "{settings}");
+    Ok(())
+}
+
+#[test]
+fn several_replicas_that_do_not_share_everything_are_refused() -> Result<()> {
+    for (change, said) in [
+        (json!({"database": {}}), "up to 3 replicas, and no database.existingSecret"),
+        (json!({"encryptionKey": {}}), "up to 3 replicas, and no encryptionKey.existingSecret"),
+        (json!({"settings": {}}), "settings.replay_guard is \"durable\""),
+        (json!({"settings": {"replay_guard": "memory"}}), "settings.replay_guard is \"memory\""),
+        (json!({"settings": {"replay_guard": "redis"}}), "no redis.existingSecret"),
+        (
+            json!({"database": {}, "autoscaling": {"enabled": true, "maxReplicas": 8}}),
+            "up to 8 replicas",
+        ),
+        (
+            json!({"autoscaling": {"enabled": true, "minReplicas": 3, "maxReplicas": 2}}),
+            "3 to 2 replicas",
+        ),
+    ] {
+        let mut values = shared();
+        for (name, value) in change.as_object().context("no change")? {
+            values[name] = value.clone();
+        }
+        let rendered = Rendered::with(&values)?;
+        assert!(
+            matches!(&rendered, Rendered::Refused { refused } if refused.contains(said)),
+            "{change}: {rendered:?}"
+        );
+    }
     Ok(())
 }
 
 #[test]
 fn values_that_do_harm_are_refused() -> Result<()> {
     for (values, said) in [
-        (json!({"replicas": 2}), "replicas is 2, expected 1"),
-        (json!({"replicas": 0}), "replicas is 0, expected 1"),
-        (
-            json!({"autoscaling": {"enabled": true, "maxReplicas": 3}}),
-            "autoscaling goes from 1 to 3 replicas, expected 1",
-        ),
+        (json!({"replicas": 2}), "up to 2 replicas, and no database.existingSecret"),
+        (json!({"replicas": 0}), "0 to 0 replicas, expected at least 1"),
         (json!({"settings": {"database_url": "postgres://u:p@h/d"}}), "what the chart sets"),
         (json!({"settings": {"log_level": null, "a b": 1}}), "a b"),
         (json!({"admin": {"publicKey": "-----BEGIN PRIVATE KEY-----"}}), "publicKey"),
@@ -131,6 +209,9 @@ async fn the_server_takes_its_files_and_answers_its_probes() -> Result<()> {
     let directory = tempfile::TempDir::new()?;
     let mut values = everything();
     values["tls"] = json!({});
+    // This one is alone, on a file.
+    values["autoscaling"] = json!({});
+    values["settings"]["replay_guard"] = json!("durable");
     let rendered = Rendered::with(&values)?;
     let files = rendered.manifest("ConfigMap")?["data"].as_object().context("no files")?;
     for (name, content) in files {

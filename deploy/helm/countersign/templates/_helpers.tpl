@@ -57,15 +57,34 @@ httpGet:
 {{- end }}
 {{- end -}}
 
+{{/* "true" if servers have nothing of their own, so that there may be several: accounts, spent
+nonces and the encryption key are shared. */}}
+{{- define "countersign.isShared" -}}
+{{- if and .Values.database.existingSecret .Values.encryptionKey.existingSecret (has (.Values.settings.replay_guard | default "") (list "database" "redis")) -}}
+true
+{{- end -}}
+{{- end -}}
+
 {{/* Values that would take the service down, or make promises that it cannot keep. */}}
 {{- define "countersign.check" -}}
-{{- if ne (int .Values.replicas) 1 -}}
-{{- fail (printf "replicas is %v, expected 1: one server uses a data directory or a database, and a second one would accept tokens that the first has seen" .Values.replicas) -}}
+{{- $most := ternary .Values.autoscaling.maxReplicas .Values.replicas .Values.autoscaling.enabled | int -}}
+{{- $least := ternary .Values.autoscaling.minReplicas .Values.replicas .Values.autoscaling.enabled | int -}}
+{{- if or (lt $least 1) (lt $most $least) -}}
+{{- fail (printf "there would be %v to %v replicas, expected at least 1" $least $most) -}}
 {{- end -}}
-{{- with .Values.autoscaling -}}
-{{- if and .enabled (or (ne (int .minReplicas) 1) (ne (int .maxReplicas) 1)) -}}
-{{- fail (printf "autoscaling goes from %v to %v replicas, expected 1: one server uses a data directory or a database" .minReplicas .maxReplicas) -}}
+{{- if gt $most 1 -}}
+{{- if not .Values.database.existingSecret -}}
+{{- fail (printf "there would be up to %v replicas, and no database.existingSecret: an SQLite file has one server" $most) -}}
 {{- end -}}
+{{- if not .Values.encryptionKey.existingSecret -}}
+{{- fail (printf "there would be up to %v replicas, and no encryptionKey.existingSecret: each would make one that the others do not have" $most) -}}
+{{- end -}}
+{{- if not (include "countersign.isShared" .) -}}
+{{- fail (printf "there would be up to %v replicas, and settings.replay_guard is %q, expected \"database\" or \"redis\": each would accept tokens that the others have seen" $most (.Values.settings.replay_guard | default "durable")) -}}
+{{- end -}}
+{{- end -}}
+{{- if and (eq (.Values.settings.replay_guard | default "") "redis") (not .Values.redis.existingSecret) (not .Values.settings.redis_url) -}}
+{{- fail "settings.replay_guard is \"redis\", and there is no redis.existingSecret to say where that is" -}}
 {{- end -}}
 {{- range $name, $value := .Values.settings -}}
 {{- if has $name (list "data_dir" "listen" "envoy_listen" "internal_listen" "internal_beyond_loopback" "tls_cert" "tls_key" "rules_file" "database_url" "encryption_key_file" "bootstrap_admin_public_key") -}}
