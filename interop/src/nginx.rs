@@ -129,6 +129,7 @@ impl Shipped {
                 "countersign-server.conf",
                 "countersign-location.conf",
                 "countersign-identity.conf",
+                "../compose/countersign-servers.conf",
                 "../compose/nginx.conf",
             ],
             Self::ComposeService => &["../compose/service.conf"],

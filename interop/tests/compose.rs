@@ -17,18 +17,51 @@ fn services(compose: &Value) -> Result<&Map<String, Value>> {
     compose["services"].as_object().context("no services")
 }
 
+/// With the second server.
+fn with_replicas() -> Result<Value> {
+    let mut compose = compose()?;
+    let more = yaml(&repository().join("deploy/compose.replicas.yaml"))?;
+    for what in ["services", "volumes", "secrets"] {
+        for (name, of) in more[what].as_object().with_context(|| format!("no {what}"))? {
+            if compose[what][name].is_null() {
+                compose[what][name] = of.clone();
+            }
+        }
+    }
+    Ok(compose)
+}
+
+#[test]
+fn the_second_server_is_as_the_first_is() -> Result<()> {
+    let (compose, more) = (compose()?, yaml(&repository().join("deploy/compose.replicas.yaml"))?);
+    let first = &compose["services"]["countersign"];
+    let (beside, second) = (&more["services"]["countersign"], &more["services"]["countersign-2"]);
+    for same in ["image", "command", "stop_grace_period", "depends_on", "restart"] {
+        assert_eq!(first[same], second[same], "{same}");
+    }
+    let variables = |of: &Value| of["environment"].as_object().cloned().unwrap_or_default();
+    let both: Map<_, _> = variables(first).into_iter().chain(variables(beside)).collect();
+    assert_eq!(both, variables(second));
+    assert_ne!(first["volumes"], second["volumes"], "each locks its directory");
+    let servers = fs::read_to_string(repository().join("deploy/compose/two-servers.conf"))?;
+    for server in ["countersign", "countersign-2"] {
+        ensure!(servers.contains(&format!("server {server}:8080;")), "{server} is not asked");
+    }
+    Ok(())
+}
+
 #[test]
 fn every_container_is_locked_up_and_watched_over() -> Result<()> {
-    let compose = compose()?;
+    let compose = with_replicas()?;
     let services = services(&compose)?;
     let names: Vec<_> = services.keys().map(String::as_str).collect();
-    assert_eq!(names, ["countersign", "nginx", "postgres", "redis", "service"]);
+    assert_eq!(names, ["countersign", "countersign-2", "nginx", "postgres", "redis", "service"]);
     for (name, service) in services {
         assert_eq!(service["read_only"], true, "{name}");
         assert_eq!(service["cap_drop"], json!(["ALL"]), "{name}");
         assert_eq!(service["security_opt"], json!(["no-new-privileges:true"]), "{name}");
         // The user and the health check of our own image are in the image.
-        let own = name == "countersign";
+        let own = name.starts_with("countersign");
         assert!(own || service["user"].as_str().is_some_and(|user| user != "root"), "{name}");
         assert!(own || service["healthcheck"]["test"][0] == "CMD", "{name}");
         let needed = service["depends_on"].as_object();
@@ -42,7 +75,7 @@ fn every_container_is_locked_up_and_watched_over() -> Result<()> {
 
 #[test]
 fn every_file_and_name_in_it_is_there_and_secrets_are_elsewhere() -> Result<()> {
-    let compose = compose()?;
+    let compose = with_replicas()?;
     let deploy = repository().join("deploy");
     let named = |what: &str| -> Result<BTreeSet<String>> {
         Ok(compose[what]

@@ -33,7 +33,36 @@ async fn the_commands_of_the_page_do_what_it_says() -> Result<()> {
     let deploy = checkout.path().join("deploy");
     without_a_token_nothing_passes(&docker, &deploy)?;
     every_container_is_locked_up(&docker, &deploy)?;
-    it_goes_on_after_a_restart(&docker, &deploy)
+    it_goes_on_after_a_restart(&docker, &deploy)?;
+    two_servers_share_what_was_spent(&docker, &deploy)
+}
+
+/// Each is asked in its turn, and what one has accepted the other does not.
+fn two_servers_share_what_was_spent(docker: &Docker, deploy: &Path) -> Result<()> {
+    docker.shell(deploy, &commands("## Two servers with Compose")?.concat())?;
+    let twice = r#"
+        token=$(docker run --rm --user "$(id -u):$(id -g)" --volume "$PWD:/keys" countersign \
+            header --account robot --key /keys/robot.key)
+        for attempt in 1 2; do
+            docker compose exec -T nginx wget -S -O - --header "$token" http://127.0.0.1:8000/ 2>&1 || true
+        done"#;
+    let said = docker.shell(deploy, twice)?;
+    ensure!(said.matches("HTTP/1.1 200 OK").count() == 1, "{said}");
+    ensure!(said.matches("HTTP/1.1 401 Unauthorized").count() == 1, "{said}");
+    let logs = "docker compose --file compose.yaml --file compose.replicas.yaml logs";
+    let refusals = |server: &str| -> Result<usize> {
+        let log = docker.shell(deploy, &format!("{logs} {server}"))?;
+        Ok(log.matches("replayed").count())
+    };
+    let refused = [refusals("countersign")?, refusals("countersign-2")?];
+    ensure!(refused.iter().sum::<usize>() == 1, "{refused:?}");
+    // The other one was asked first.
+    let ready = "for server in countersign countersign-2; do
+        docker compose --file compose.yaml --file compose.replicas.yaml exec -T $server countersign health
+    done";
+    let said = docker.shell(deploy, ready)?;
+    ensure!(said.matches("ready").count() == 2, "{said}");
+    Ok(())
 }
 
 /// The commands of a section.

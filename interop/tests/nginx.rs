@@ -289,6 +289,31 @@ async fn without_countersign_nobody_is_allowed() -> Result<()> {
     Ok(())
 }
 
+/// As `docs/replicas.md` says of nginx without health checks.
+#[tokio::test]
+async fn of_a_server_that_has_gone_nginx_hears_by_a_request() -> Result<()> {
+    for goes_to_the_next in [false, true] {
+        let house = House::new().await?;
+        let gone = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let mut site = house.site();
+        site.countersign.push(gone.to_string());
+        if goes_to_the_next {
+            site.without = Some("proxy_next_upstream off;");
+            site.http = "proxy_next_upstream error;".into();
+        }
+        let nginx = Nginx::start(&site).await?;
+        let mut failed = 0;
+        // Each of its processes hears for itself.
+        for _ in 0..50 {
+            let answer = house.signed()?.send(nginx.url()).await?;
+            assert!([200, 500].contains(&answer.status), "{answer:?}");
+            failed += usize::from(answer.status == 500);
+        }
+        assert_eq!(failed == 0, goes_to_the_next, "{failed} failed");
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn the_question_cannot_be_asked_from_outside() -> Result<()> {
     let house = House::new().await?;
