@@ -221,6 +221,7 @@ async fn countersign(setup: &Setup, data: &Path) -> anyhow::Result<PublicService
         directory: Arc::new(directory.clone()),
         guard: guard(setup, data).await?,
         store: Arc::new(directory),
+        visits: Arc::new(MemoryStore::default()),
         tokens: None,
         clock: Arc::new(Stopped),
         random: Arc::new(Counter(AtomicU64::new(0))),

@@ -26,7 +26,7 @@ use countersign_server::{
 };
 use countersign_store::replay::{ReplayLimits, ReplayWheel};
 use countersign_store::{
-    Database, Durability, LiveDirectory, PostgresLimits, PostgresServer, PostgresUrl,
+    Database, Durability, LiveDirectory, MemoryStore, PostgresLimits, PostgresServer, PostgresUrl,
     SqlRefreshTokens, SqlStore, SqliteFile,
 };
 use countersign_system::SystemRandom;
@@ -279,6 +279,7 @@ async fn countersign(
         directory: Arc::new(directory.clone()),
         guard: Arc::new(ReplayWheel::new(ReplayLimits::default(), clock.clone(), &SystemRandom)),
         store: Arc::new(directory),
+        visits: Arc::new(MemoryStore::default()),
         tokens: Some(Arc::new(tokens)),
         clock,
         random,

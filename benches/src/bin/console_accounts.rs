@@ -72,11 +72,13 @@ impl Console {
         let directory = tempfile::tempdir()?;
         let file = SqliteFile::open(&directory.path().join("db"), Durability::default()).await?;
         let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-        let store = LiveDirectory::start(Arc::new(SqlStore::new(file)), None);
+        let stored = Arc::new(SqlStore::new(file));
+        let store = LiveDirectory::start(stored.clone(), None);
         let ports = Ports {
             directory: Arc::new(store.clone()),
             guard: Arc::new(ReplayWheel::new(ReplayLimits::default(), clock.clone(), &*random)),
             store: Arc::new(store.clone()),
+            visits: stored,
             tokens: None,
             clock: clock.clone(),
             random: random.clone(),

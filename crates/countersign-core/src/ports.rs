@@ -12,6 +12,7 @@ mod refresh_tokens;
 mod replay;
 mod signing_keys;
 mod trusted_keys;
+mod visits;
 
 pub use administration::{
     Account, AccountChange, AccountCondition, AccountFilter, Act, AdminStore, AuditFilter,
@@ -31,3 +32,4 @@ pub use signing_keys::{
     UnreadableSigningKey,
 };
 pub use trusted_keys::{TokenValidator, TrustedKeySource, ValidatorError};
+pub use visits::{Visit, VisitKind, VisitStore};

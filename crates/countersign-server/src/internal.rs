@@ -27,14 +27,13 @@ use axum::Router;
 use axum::extract::FromRef;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use countersign_core::ports::{AdminStore, Directory};
+use countersign_core::ports::{AdminStore, Directory, VisitStore};
 use countersign_core::{Authenticator, Clock, Random};
 use tower::Layer as _;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
 pub use bodies::{BODY_TIMEOUT, MAX_BODY_BYTES};
-pub use console::Visitors;
 pub use jwks_endpoints::JwksUrlRule;
 pub use same_site::{AllowedHosts, Scheme};
 
@@ -50,8 +49,8 @@ use crate::request_context::RequestContexts;
 use crate::token_service::TokenService;
 use api_keys::Tokens;
 use bodies::Bodies;
-use console::Console;
 use console::sign_in::ConsoleLinks;
+use console::{Console, Visitors};
 use operator::Gatekeeper;
 use problems::Kind;
 use same_site::SameSite;
@@ -66,7 +65,7 @@ pub struct InternalState {
     /// refused.
     pub public_authenticator: Arc<Authenticator>,
     /// Who may come into the console and who is in.
-    pub visitors: Arc<Visitors>,
+    pub visits: Arc<dyn VisitStore>,
     /// What was refused lately, on both listeners.
     pub refusals: Arc<RecentRefusals>,
     /// Whether a console session's key is still good.
@@ -116,7 +115,7 @@ pub fn router(state: InternalState) -> Router {
         state.tokens.clone().map(|tokens| state.token_routes.on_internal_listener(tokens, clock));
     let layers = Layers::new(state.contexts, state.limits, last_resort);
     let console_links = ConsoleLinks {
-        visitors: Arc::clone(&state.visitors),
+        visitors: Visitors(Arc::clone(&state.visits)),
         clock: Arc::clone(&state.clock),
         random: Arc::clone(&state.random),
     };
@@ -135,7 +134,7 @@ pub fn router(state: InternalState) -> Router {
         scheme: state.scheme,
         public_authenticator: state.public_authenticator,
         refusals: state.refusals,
-        visitors: state.visitors,
+        visitors: Visitors(state.visits),
     });
     let gatekeeper = Gatekeeper {
         challenge: crate::challenge(state.authenticator.policy()),

@@ -28,6 +28,7 @@
 //!     directory: Arc::new(accounts.clone()),
 //!     guard: Arc::new(guard),
 //!     store: Arc::new(accounts.clone()),
+//!     visits: Arc::new(MemoryStore::default()),
 //!     tokens: None,
 //!     clock: clock.clone(),
 //!     random: random.clone(),

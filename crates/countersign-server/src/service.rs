@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use countersign_core::ports::{AdminStore, Directory, ReplayGuard};
+use countersign_core::ports::{AdminStore, Directory, ReplayGuard, VisitStore};
 use countersign_core::{Authenticator, Binding, Clock, PublicKey, Random, SignedRequestPolicy};
 use http::HeaderName;
 
@@ -32,6 +32,9 @@ pub struct Ports {
     /// What is administrated. After an act has returned, the directory must
     /// know: a revoked key is refused on the next request.
     pub store: Arc<dyn AdminStore>,
+    /// Keeps who may come into the console and who is in. Servers that share it let the same
+    /// visitors in.
+    pub visits: Arc<dyn VisitStore>,
     /// Swaps keys for tokens and judges them, if this service does that.
     pub tokens: Option<Arc<TokenService>>,
     /// Tells the time.
@@ -199,7 +202,7 @@ impl Service {
             contexts: contexts(settings.internal_trusted_proxies, internal::place_of),
             metrics,
             directory: Arc::clone(&ports.directory),
-            visitors: Arc::default(),
+            visits: ports.visits,
             refusals,
             store: ports.store,
             tokens: ports.tokens,

@@ -14,13 +14,14 @@ mod last_admin;
 mod refresh_tokens;
 mod registry;
 mod signing_keys;
+mod visits;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use countersign_core::ports::{
     Account, AccountFilter, Act, AdminStore, AuditFilter, AuditRecord, NewAccount, NewPublicKey,
-    Page, RefreshTokenStore, SigningKeyStore,
+    Page, RefreshTokenStore, SigningKeyStore, VisitStore,
 };
 use countersign_core::{
     ADMIN_GROUP, AccountId, AccountName, GroupName, KeyKind, PrivateKey, PublicKey, UnixTime,
@@ -85,6 +86,15 @@ pub async fn import(fresh: impl AsyncFn() -> ImportTarget) {
 /// Where the store does not do what the port says.
 pub async fn signing_keys(fresh: impl AsyncFn() -> Arc<dyn SigningKeyStore>) {
     signing_keys::run(&fresh).await;
+}
+
+/// Runs every case that concerns links into the console and its sessions, kept beside a
+/// registry.
+///
+/// # Panics
+/// Where the store does not do what the port says.
+pub async fn visits(fresh: impl AsyncFn() -> (Arc<dyn RegistryStore>, Arc<dyn VisitStore>)) {
+    visits::run(&fresh).await;
 }
 
 /// Runs the cases named here, each on a store of its own.

@@ -7,13 +7,14 @@ mod import;
 mod refresh_tokens;
 mod registry;
 mod signing_keys;
+mod visits;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use countersign_core::ports::{
     Account, Act, ApiKeyRecord, AuditRecord, JwksEndpoint, NewAccount, PublicKeyRecord,
-    RefreshTokenRecord, SigningKeyRecord,
+    RefreshTokenRecord, SigningKeyRecord, Visit, VisitKind,
 };
 use countersign_core::{
     ADMIN_GROUP, AccountId, AccountName, GroupName, Sealed, SecretHash, UnixTime,
@@ -40,6 +41,7 @@ struct State {
     refresh_tokens: HashMap<SecretHash, RefreshTokenRecord>,
     signing_keys: Vec<SigningKeyRecord>,
     secrets: HashMap<String, Sealed>,
+    visits: HashMap<(VisitKind, SecretHash), Visit>,
 }
 
 /// An account with what belongs to it.

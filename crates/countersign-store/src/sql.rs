@@ -22,6 +22,7 @@ mod signing_keys;
 mod sqlite;
 mod statements;
 mod trail;
+mod visits;
 
 use async_trait::async_trait;
 use countersign_core::ports::{

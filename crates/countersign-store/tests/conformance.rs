@@ -113,6 +113,25 @@ async fn sqlite_store_keeps_signing_keys() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn memory_store_keeps_visits() {
+    let fresh = async || {
+        let store = Arc::new(MemoryStore::default());
+        (Arc::clone(&store) as Arc<_>, store as Arc<_>)
+    };
+    conformance::visits(fresh).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_store_keeps_visits() {
+    let databases = Databases::new();
+    let fresh = async || {
+        let store = databases.store().await;
+        (Arc::clone(&store) as Arc<_>, store as Arc<_>)
+    };
+    conformance::visits(fresh).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn memory_store_takes_imports() {
     let fresh = async || {
         let store = Arc::new(MemoryStore::default());

@@ -73,6 +73,15 @@ async fn postgres_store_keeps_signing_keys() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn postgres_store_keeps_visits() {
+    let fresh = async || {
+        let store = store().await;
+        (Arc::clone(&store) as Arc<_>, store as Arc<_>)
+    };
+    conformance::visits(fresh).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn directory_over_postgres_administrates() {
     let live = async || {
         let directory = LiveDirectory::start(store().await as Arc<dyn RegistryStore>, None);

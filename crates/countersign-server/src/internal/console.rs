@@ -9,7 +9,6 @@ mod account;
 mod accounts;
 mod assets;
 mod audit;
-mod by_secret;
 mod credentials;
 mod headers;
 mod notice;
@@ -17,6 +16,7 @@ mod page;
 mod paths;
 pub(super) mod problem_page;
 mod refusals;
+mod secrets;
 pub(super) mod sign_in;
 mod signing_keys;
 mod submission;
@@ -39,7 +39,7 @@ use super::problems::Kind;
 use super::same_site::Scheme;
 use crate::refusals::RecentRefusals;
 pub(super) use paths::HOME;
-pub use sign_in::Visitors;
+pub(super) use sign_in::Visitors;
 
 /// What the pages work with.
 pub(super) struct Console {
@@ -52,7 +52,7 @@ pub(super) struct Console {
     pub(super) bodies: Arc<Bodies>,
     pub(super) public_authenticator: Arc<Authenticator>,
     pub(super) refusals: Arc<RecentRefusals>,
-    pub(super) visitors: Arc<Visitors>,
+    pub(super) visitors: Visitors,
 }
 
 type State = axum::extract::State<Arc<Console>>;

@@ -5,9 +5,10 @@ use countersign_core::RequestSigner;
 use countersign_core::ports::{AccountChange, AdminStore as _, AuditFilter, Page};
 use countersign_core::{AccountName, GroupName};
 use countersign_server::api::ConsoleLink;
+use countersign_server::{Ports, Service, Settings};
 use http::{Method, Request, StatusCode};
 
-use crate::support::{Answer, HOST, World, answer};
+use crate::support::{Answer, HOST, INSTANCE, World, answer};
 
 /// What a browser keeps.
 struct Browser<'a> {
@@ -187,6 +188,54 @@ async fn rights_are_looked_at_when_all_of_a_form_is_there() {
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{answer:?}");
     let late = AccountName::new("late").unwrap();
     assert_eq!(world.store.account(&late).await.unwrap(), None);
+}
+
+/// Another server on the same store.
+fn beside(world: &World) -> World {
+    let ports = Ports {
+        directory: world.directory.clone(),
+        guard: world.guard.clone(),
+        store: world.store.clone(),
+        visits: world.store.clone(),
+        tokens: None,
+        clock: world.clock.clone(),
+        random: world.random.clone(),
+    };
+    World {
+        clock: world.clock.clone(),
+        random: world.random.clone(),
+        directory: world.directory.clone(),
+        guard: world.guard.clone(),
+        store: world.store.clone(),
+        service: Service::new(ports, Settings::new(INSTANCE)).unwrap(),
+    }
+}
+
+#[tokio::test]
+async fn servers_that_share_a_store_let_the_same_visitors_in() {
+    let one = World::new();
+    let other = beside(&one);
+    one.account("root", &["admin"]).await;
+    let ada = one.account("ada", &["admin"]).await;
+    let link = link(&one, &ada).await;
+    assert_eq!(press(&other, &link).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(press(&one, &link).await.status, StatusCode::UNAUTHORIZED, "a link is good once");
+
+    let here = sign_in(&one, &ada).await;
+    let there = Browser { world: &other, cookie: here.cookie.clone() };
+    assert!(there.is_in().await);
+    // The form was shown by one, and is sent to the other.
+    let form = format!("csrf={}", here.csrf().await);
+    let out = there.send(Method::POST, "/console/sign-out", &form).await;
+    assert_eq!(out.status, StatusCode::SEE_OTHER, "{out:?}");
+    assert!(!here.is_in().await && !there.is_in().await);
+
+    let here = sign_in(&one, &ada).await;
+    let disable = AccountChange::SetDisabled(true);
+    let name = AccountName::new("ada").unwrap();
+    one.store.change_account(&one.act(), &name, disable).await.unwrap();
+    let there = Browser { world: &other, cookie: here.cookie.clone() };
+    assert!(!there.is_in().await && !here.is_in().await);
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ async fn production_service(world: &World) -> Service {
         Arc::new(ReplayWheel::new(ReplayLimits::default(), world.clock.clone(), &*world.random));
     let ports = Ports {
         store: Arc::new(directory.clone()),
+        visits: world.store.clone(),
         directory: Arc::new(directory),
         guard,
         tokens: None,

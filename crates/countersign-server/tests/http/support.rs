@@ -63,6 +63,7 @@ impl World {
             directory: directory.clone(),
             guard: guard.clone(),
             store: store.clone(),
+            visits: store.clone(),
             tokens: None,
             clock: clock.clone(),
             random: random.clone(),

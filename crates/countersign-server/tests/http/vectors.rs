@@ -69,6 +69,7 @@ impl Server {
             directory: Arc::new(self.directory.clone()),
             guard: Arc::clone(&self.guard),
             store: Arc::new(self.directory.clone()),
+            visits: Arc::new(countersign_store::MemoryStore::default()),
             tokens: None,
             clock: Arc::new(At(self.now)),
             random: Arc::new(SystemRandom),

@@ -101,6 +101,7 @@ impl AdminStore for MemoryStore {
         state.names.remove(&held.account.id);
         let was = held.state();
         state.forget_refresh_tokens_of(held.account.id);
+        state.visits.retain(|_, visit| visit.account != held.account.id);
         state.record(act, Entry::account("account.delete", name.as_str(), was, Value::Null));
         Ok(true)
     }

@@ -47,6 +47,12 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../migrations/sqlite/0005_shared_nonces.sql"),
         postgres: include_str!("../../migrations/postgres/0005_shared_nonces.sql"),
     },
+    Migration {
+        version: 6,
+        name: "console visits",
+        sqlite: include_str!("../../migrations/sqlite/0006_console_visits.sql"),
+        postgres: include_str!("../../migrations/postgres/0006_console_visits.sql"),
+    },
 ];
 
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS countersign_migrations \

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use countersign_core::ports::{
     Account, ApiKeyRecord, AuditRecord, JwksEndpoint, PublicKeyRecord, RefreshTokenRecord,
-    SigningKeyRecord, StoreError, UnreadableSigningKey,
+    SigningKeyRecord, StoreError, UnreadableSigningKey, Visit,
 };
 use countersign_core::{
     AccountId, AccountName, Algorithm, ApiKeyId, GroupName, PublicKey, Sealed, SecretHash, UnixTime,
@@ -116,6 +116,17 @@ row! {
         activated_at: Option<i64> = 5,
         retired_at: Option<i64> = 6,
         gone_at: Option<i64> = 7,
+    }
+}
+
+row! {
+    /// Whose link or session it is, and for how long.
+    VisitRow {
+        account: Vec<u8> = 0,
+        name: String = 1,
+        spki: Vec<u8> = 2,
+        began_at: i64 = 3,
+        ends_at: i64 = 4,
     }
 }
 
@@ -244,6 +255,19 @@ impl SigningKeyRow {
             activated_at: self.activated_at.map(UnixTime::from_micros),
             retired_at: self.retired_at.map(UnixTime::from_micros),
             gone_at: self.gone_at.map(UnixTime::from_micros),
+        })
+    }
+}
+
+impl VisitRow {
+    pub(super) fn visit(self) -> Result<Visit, StoreError> {
+        Ok(Visit {
+            account: account_id(&self.account)?,
+            name: account_name(&self.name)?,
+            key: PublicKey::from_stored_spki_der(&self.spki)
+                .map_err(|error| unreadable("key of a visit", error))?,
+            began_at: UnixTime::from_micros(self.began_at),
+            ends_at: UnixTime::from_micros(self.ends_at),
         })
     }
 }

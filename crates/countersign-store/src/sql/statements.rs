@@ -373,6 +373,37 @@ statements! {
     /// $1 now.
     TOKENS_REVOKED_FORGET = "DELETE FROM countersign_revoked_tokens WHERE remember_until < $1";
 
+    /// $1 account, $2 hash of the secret, $3 kind, $4 name, $5 SPKI, $6 and $7 its beginning
+    /// and end.
+    VISIT_INSERT =
+        "INSERT INTO countersign_console_visits \
+         (hash, kind, account, name, spki, began_at, ends_at) \
+         SELECT $2, $3, a.id, $4, $5, $6, $7 FROM countersign_accounts AS a WHERE a.id = $1";
+
+    /// $1 now.
+    VISITS_FORGET = "DELETE FROM countersign_console_visits WHERE ends_at <= $1";
+
+    /// $1 account, $2 kind, $3 how many may stay.
+    VISITS_MAKE_ROOM =
+        "DELETE FROM countersign_console_visits WHERE hash IN \
+         (SELECT v.hash FROM countersign_console_visits AS v \
+          WHERE v.account = $1 AND v.kind = $2 ORDER BY v.ends_at DESC LIMIT 1000 OFFSET $3)";
+
+    /// $1 hash of the secret, $2 kind, $3 now.
+    VISIT =
+        "SELECT account, name, spki, began_at, ends_at FROM countersign_console_visits \
+         WHERE hash = $1 AND kind = $2 AND ends_at > $3";
+
+    /// $1 hash of the secret, $2 kind, $3 now.
+    VISIT_END =
+        "DELETE FROM countersign_console_visits WHERE hash = $1 AND kind = $2 AND ends_at > $3 \
+         RETURNING account, name, spki, began_at, ends_at";
+
+    /// $1 hash of the secret, $2 when it ends.
+    SESSION_PROLONG =
+        "UPDATE countersign_console_visits SET ends_at = $2 \
+         WHERE hash = $1 AND kind = 'session' AND ends_at < $2";
+
     /// $1 kid, $2 algorithm, $3 SPKI, $4 sealed private half, $5 to $8 the instants of
     /// publication, activation, retirement and of its end.
     SIGNING_KEY_INSERT =

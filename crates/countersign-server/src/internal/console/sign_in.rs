@@ -7,14 +7,14 @@ use askama::Template;
 use axum::Json;
 use axum::extract::{Extension, Request};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use countersign_core::ports::{Act, Credential};
+use countersign_core::ports::{Act, Credential, Visit, VisitKind, VisitStore};
 use countersign_core::{AccountId, AccountName, Clock, Identity, PublicKey, Random, UnixTime};
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-use super::by_secret::{BySecret, draw};
 use super::page::rendered;
+use super::secrets::{draw, hash, may_be};
 use super::{State, paths};
 use crate::api::{ConsoleLink, Problem, routes, to_timestamp};
 use crate::internal::extract::StrictQuery;
@@ -25,17 +25,22 @@ use crate::request_context::RequestContext;
 /// How long a link is good for.
 pub(super) const LINK_LIFETIME: Duration = Duration::from_mins(1);
 /// The most links that are open for one account at a time.
-const MAX_LINKS: usize = 8;
+const MAX_LINKS: u32 = 8;
 /// The most bytes of the form that spends one, and how long it may take: whoever sends it has
 /// shown nothing yet.
 const MAX_FORM_BYTES: usize = 1024;
 const FORM_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a session lives without a request that somebody made.
 const IDLE: Duration = Duration::from_mins(15);
+/// How much of that may be left out, so that not every request writes.
+const BETWEEN_PROLONGATIONS: Duration = Duration::from_secs(30);
 /// How long a session lives at most.
 const SESSION_LIFETIME: Duration = Duration::from_hours(4);
 /// The most sessions of one account at a time.
-const MAX_SESSIONS: usize = 16;
+const MAX_SESSIONS: u32 = 16;
+
+/// The most cookies of our name that are looked at.
+const MAX_COOKIES: usize = 4;
 
 /// Whose link or session it is: the holder of this key of this account.
 #[derive(Clone)]
@@ -45,66 +50,108 @@ pub(super) struct Holder {
     pub(super) key: PublicKey,
 }
 
-/// Who may come in and who is in: of this process, so that after a restart one signs in again.
-#[derive(Default)]
-pub struct Visitors {
-    pub(super) links: SignInLinks,
-    pub(super) sessions: Sessions,
+impl From<Visit> for Holder {
+    fn from(visit: Visit) -> Self {
+        Self { account: visit.name, id: visit.account, key: visit.key }
+    }
 }
 
-/// The links that can still be used.
-pub(super) struct SignInLinks(BySecret<Holder>);
+impl Holder {
+    fn visit(self, began_at: UnixTime, ends_at: UnixTime) -> Visit {
+        Visit { account: self.id, name: self.account, key: self.key, began_at, ends_at }
+    }
+}
 
-/// The sessions that have not ended.
-pub(super) struct Sessions(BySecret<Session>);
-
-/// One browser's stay.
+/// Who may come in and who is in, at whichever server of the store.
 #[derive(Clone)]
-pub(super) struct Session {
-    pub(super) holder: Holder,
-    pub(super) csrf: String,
-    began: UnixTime,
-}
+pub(in crate::internal) struct Visitors(pub(in crate::internal) Arc<dyn VisitStore>);
 
-impl Default for SignInLinks {
-    fn default() -> Self {
-        Self(BySecret::with_room_for(MAX_LINKS))
+impl Visitors {
+    /// Keeps a link and gives its secret.
+    async fn offer(
+        &self,
+        holder: Holder,
+        (now, until): (UnixTime, UnixTime),
+        random: &dyn Random,
+    ) -> Result<String, Problem> {
+        let secret = draw(random);
+        let visit = holder.visit(now, until);
+        self.0.keep_visit((VisitKind::Link, &hash(&secret)), &visit, MAX_LINKS).await?;
+        Ok(secret)
     }
-}
 
-impl Default for Sessions {
-    fn default() -> Self {
-        Self(BySecret::with_room_for(MAX_SESSIONS))
+    /// Whose link it is, which stays.
+    async fn offered(&self, link: &str, now: UnixTime) -> Result<Option<Holder>, Problem> {
+        if !may_be(link) {
+            return Ok(None);
+        }
+        Ok(self.0.visit(VisitKind::Link, &hash(link), now).await?.map(Holder::from))
     }
-}
 
-impl Sessions {
-    /// Begins one and gives its secret.
-    fn begin(&self, holder: Holder, now: UnixTime, random: &dyn Random) -> String {
-        let owner = holder.id;
-        let session = Session { holder, csrf: draw(random), began: now };
-        self.0.keep((owner, session), (now, now + IDLE), random)
+    /// The same, and it is gone with this: whoever asks first gets it.
+    async fn accept(&self, link: &str, now: UnixTime) -> Result<Option<Holder>, Problem> {
+        if !may_be(link) {
+            return Ok(None);
+        }
+        Ok(self.0.end_visit(VisitKind::Link, &hash(link), now).await?.map(Holder::from))
+    }
+
+    /// Begins a session and gives its secret.
+    async fn begin(
+        &self,
+        holder: Holder,
+        now: UnixTime,
+        random: &dyn Random,
+    ) -> Result<String, Problem> {
+        let secret = draw(random);
+        let visit = holder.visit(now, now + IDLE);
+        self.0.keep_visit((VisitKind::Session, &hash(&secret)), &visit, MAX_SESSIONS).await?;
+        Ok(secret)
     }
 
     /// The session with this secret.
-    pub(super) fn find(&self, secret: &str, now: UnixTime) -> Option<Session> {
-        self.0.look(secret, now)
+    pub(super) async fn session(
+        &self,
+        secret: &str,
+        now: UnixTime,
+    ) -> Result<Option<Session>, Problem> {
+        let visit = self.0.visit(VisitKind::Session, &hash(secret), now).await?;
+        Ok(visit.map(|visit| Session {
+            began: visit.began_at,
+            until: visit.ends_at,
+            secret: secret.to_owned(),
+            holder: visit.into(),
+        }))
     }
 
     /// Lets it live on, because somebody is there.
-    pub(super) fn prolong(&self, session: &Session, secret: &str, now: UnixTime) {
-        self.0.prolong(secret, (now + IDLE).min(session.began + SESSION_LIFETIME));
+    pub(super) async fn prolong(&self, session: &Session, now: UnixTime) -> Result<(), Problem> {
+        let until = (now + IDLE).min(session.began + SESSION_LIFETIME);
+        // Not with each picture of a page.
+        if until > session.until + BETWEEN_PROLONGATIONS {
+            self.0.prolong_session(&hash(&session.secret), until).await?;
+        }
+        Ok(())
     }
 
-    pub(super) fn end(&self, secret: &str, now: UnixTime) {
-        self.0.take(secret, now);
+    pub(super) async fn end(&self, secret: &str, now: UnixTime) -> Result<(), Problem> {
+        self.0.end_visit(VisitKind::Session, &hash(secret), now).await?;
+        Ok(())
     }
+}
+
+/// One browser's stay.
+pub(super) struct Session {
+    pub(super) holder: Holder,
+    pub(super) secret: String,
+    began: UnixTime,
+    until: UnixTime,
 }
 
 /// What the call that makes links works with.
 #[derive(Clone)]
 pub(in crate::internal) struct ConsoleLinks {
-    pub(in crate::internal) visitors: Arc<Visitors>,
+    pub(in crate::internal) visitors: Visitors,
     pub(in crate::internal) clock: Arc<dyn Clock>,
     pub(in crate::internal) random: Arc<dyn Random>,
 }
@@ -126,8 +173,7 @@ pub(in crate::internal) async fn create_link(
     })?;
     let now = console.clock.now();
     let until = now + LINK_LIFETIME;
-    let links = &console.visitors.links.0;
-    let secret = links.keep((holder.id, holder), (now, until), &*console.random);
+    let secret = console.visitors.offer(holder, (now, until), &*console.random).await?;
     let path = paths::with_query(paths::SIGN_IN, &[("link", &secret)]);
     Ok((StatusCode::CREATED, Json(ConsoleLink { path, expires_at: to_timestamp(until) })))
 }
@@ -162,14 +208,14 @@ pub(super) struct Shown {
 pub(super) async fn show(
     axum::extract::State(console): State,
     StrictQuery(Shown { link }): StrictQuery<Shown>,
-) -> Response {
-    let Some(link) = link else { return rendered(&NO_LINK) };
-    match console.visitors.links.0.look(&link, console.clock.now()) {
+) -> Result<Response, Problem> {
+    let Some(link) = link else { return Ok(rendered(&NO_LINK)) };
+    Ok(match console.visitors.offered(&link, console.clock.now()).await? {
         Some(holder) => {
             rendered(&SignInPage { offer: Some((&link, holder.account)), why_not: None })
         }
         None => over(LINK_IS_OVER),
-    }
+    })
 }
 
 /// Spends a link for a session.
@@ -182,7 +228,7 @@ pub(super) async fn sign_in(
     let link = url::form_urlencoded::parse(&body).find(|(name, _)| name == "link");
     let link = link.map(|(_, link)| link.into_owned()).unwrap_or_default();
     let now = console.clock.now();
-    let Some(holder) = console.visitors.links.0.take(&link, now) else {
+    let Some(holder) = console.visitors.accept(&link, now).await? else {
         return Ok(over(LINK_IS_OVER));
     };
     let client = RequestContext::find(&head.extensions).and_then(|context| context.client);
@@ -193,7 +239,7 @@ pub(super) async fn sign_in(
     let act = Act { actor: holder.account.to_string(), at: now, from: client };
     console.administration.store.signed_in(&act, &holder.key).await?;
     tracing::info!(account = %holder.account, key = holder.key.fingerprints().openssh(), client = client.map(tracing::field::display), "signed in to the console");
-    let secret = console.visitors.sessions.begin(holder, now, &*console.random);
+    let secret = console.visitors.begin(holder, now, &*console.random).await?;
     let cookie = set_cookie(&secret, SESSION_LIFETIME, console.scheme);
     Ok(([(SET_COOKIE, cookie)], Redirect::to(paths::ACCOUNTS)).into_response())
 }
@@ -203,12 +249,12 @@ pub(super) async fn sign_out(
     axum::extract::State(console): State,
     headers: HeaderMap,
     _: super::submission::Question,
-) -> Response {
+) -> Result<Response, Problem> {
     for secret in session_cookies(&headers, console.scheme) {
-        console.visitors.sessions.end(secret, console.clock.now());
+        console.visitors.end(secret, console.clock.now()).await?;
     }
     let cookie = set_cookie("", Duration::ZERO, console.scheme);
-    ([(SET_COOKIE, cookie)], Redirect::to(paths::SIGN_IN)).into_response()
+    Ok(([(SET_COOKIE, cookie)], Redirect::to(paths::SIGN_IN)).into_response())
 }
 
 /// The answer to a form of a session that is over.
@@ -221,7 +267,8 @@ fn over(why_not: &'static str) -> Response {
     (StatusCode::UNAUTHORIZED, rendered(&page)).into_response()
 }
 
-/// What may be the secret of the session that a request belongs to.
+/// What may be the secret of the session that a request belongs to: not more than a few, as the
+/// store is asked about each.
 pub(super) fn session_cookies(headers: &HeaderMap, scheme: Scheme) -> impl Iterator<Item = &str> {
     let (name, _) = cookie_scope(scheme);
     headers
@@ -232,6 +279,8 @@ pub(super) fn session_cookies(headers: &HeaderMap, scheme: Scheme) -> impl Itera
         .filter_map(|pair| pair.trim().split_once('='))
         .filter(move |(found, _)| *found == name)
         .map(|(_, secret)| secret)
+        .filter(|secret| may_be(secret))
+        .take(MAX_COOKIES)
 }
 
 fn set_cookie(secret: &str, lifetime: Duration, scheme: Scheme) -> String {
@@ -269,12 +318,19 @@ mod tests {
     #[test]
     fn only_the_cookie_of_the_scheme_is_looked_at() {
         let mut headers = HeaderMap::new();
-        let cookies = "a=b; countersign-console=plain;__Host-countersign-console=safe; \
-                       countersign-console=another";
-        headers.insert(COOKIE, http::HeaderValue::from_static(cookies));
+        let [plain, safe, another] = ["p", "s", "a"].map(|letter| letter.repeat(43));
+        let cookies = format!(
+            "a=b; countersign-console={plain};__Host-countersign-console={safe}; \
+             countersign-console=none; countersign-console={another}"
+        );
+        headers.insert(COOKIE, cookies.parse().unwrap());
         let of = |scheme| session_cookies(&headers, scheme).collect::<Vec<_>>();
-        assert_eq!(of(Scheme::Http), ["plain", "another"]);
-        assert_eq!(of(Scheme::Https), ["safe"]);
+        assert_eq!(of(Scheme::Http), [&plain, &another]);
+        assert_eq!(of(Scheme::Https), [&safe]);
+        let many = format!("countersign-console={plain};").repeat(100);
+        headers.insert(COOKIE, many.parse().unwrap());
+        let of = |scheme| session_cookies(&headers, scheme).count();
+        assert_eq!(of(Scheme::Http), MAX_COOKIES);
         assert_eq!(session_cookies(&HeaderMap::new(), Scheme::Http).next(), None);
     }
 }

@@ -9,7 +9,7 @@ use http::header::CONTENT_TYPE;
 use percent_encoding::percent_decode;
 
 use super::Console;
-use super::by_secret::same;
+use super::secrets::same;
 use super::visitor::Visitor;
 use crate::api::{Account, Problem};
 use crate::internal::accounts;

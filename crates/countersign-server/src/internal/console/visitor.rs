@@ -9,6 +9,7 @@ use countersign_core::ports::Act;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
+use super::secrets::of_forms;
 use super::sign_in::{self, Holder};
 use super::{Console, State, paths};
 use crate::api::Problem;
@@ -58,7 +59,7 @@ impl Console {
     /// The visitor as of the moment at which the whole request is there: rights that were lost
     /// while a slow body came are lost. Of who has no session no body is read.
     async fn admit(&self, head: &Parts, body: Body) -> Result<Option<(Visitor, Bytes)>, Problem> {
-        if self.session(&head.headers).is_none() {
+        if self.session(&head.headers).await?.is_none() {
             return Ok(None);
         }
         let body = self.bodies.read(body).await?;
@@ -66,10 +67,10 @@ impl Console {
     }
 
     async fn visitor(&self, head: &Parts) -> Result<Option<Visitor>, Problem> {
-        let Some((session, secret)) = self.session(&head.headers) else { return Ok(None) };
+        let Some(session) = self.session(&head.headers).await? else { return Ok(None) };
         let Some(role) = self.role(&session.holder).await? else {
             tracing::info!(account = %session.holder.account, "a console session is over: its key, account or group is not what it was");
-            self.visitors.sessions.end(&secret, self.clock.now());
+            self.visitors.end(&session.secret, self.clock.now()).await?;
             return Ok(None);
         };
         let act = Act {
@@ -77,7 +78,8 @@ impl Console {
             at: self.clock.now(),
             from: RequestContext::find(&head.extensions).and_then(|context| context.client),
         };
-        Ok(Some(Visitor { account: session.holder.account, role, csrf: session.csrf, act }))
+        let csrf = of_forms(&session.secret);
+        Ok(Some(Visitor { account: session.holder.account, role, csrf, act }))
     }
 
     /// What the holder of a key may do now; nothing, if the key is no longer good, the
@@ -93,18 +95,17 @@ impl Console {
             .and_then(|account| Role::of(&account.groups)))
     }
 
-    fn session(&self, headers: &HeaderMap) -> Option<(sign_in::Session, String)> {
+    async fn session(&self, headers: &HeaderMap) -> Result<Option<sign_in::Session>, Problem> {
         let now = self.clock.now();
         // Another server on this host may have put a cookie of the same name before ours.
-        let found = sign_in::session_cookies(headers, self.scheme).find_map(|secret| {
-            Some((self.visitors.sessions.find(secret, now)?, secret.to_owned()))
-        });
-        // A page that looks by itself is nobody who is there.
-        if let Some((session, secret)) = &found
-            && !headers.contains_key(HX_REQUEST)
-        {
-            self.visitors.sessions.prolong(session, secret, now);
+        for secret in sign_in::session_cookies(headers, self.scheme) {
+            let Some(session) = self.visitors.session(secret, now).await? else { continue };
+            // A page that looks by itself is nobody who is there.
+            if !headers.contains_key(HX_REQUEST) {
+                self.visitors.prolong(&session, now).await?;
+            }
+            return Ok(Some(session));
         }
-        found
+        Ok(None)
     }
 }

@@ -166,6 +166,7 @@ async fn the_scheme_word_of_signed_requests_must_not_be_that_of_tokens() {
         directory: std::sync::Arc::new(world.directory.clone()),
         guard: std::sync::Arc::new(crate::support::ports::TestGuard::default()),
         store: std::sync::Arc::new(world.directory.clone()),
+        visits: std::sync::Arc::new(world.store.clone()),
         tokens: Some(world.tokens.clone()),
         clock: world.clock.clone(),
         random: world.random.clone(),

@@ -96,6 +96,7 @@ impl TokenWorld {
             directory: Arc::new(live.clone()),
             guard: Arc::new(TestGuard::default()),
             store: Arc::new(live.clone()),
+            visits: Arc::new(store.clone()),
             tokens: Some(Arc::clone(&tokens)),
             clock: clock.clone(),
             random: random.clone(),

@@ -70,6 +70,7 @@ impl Assembled {
             directory: Arc::new(directory.clone()),
             guard,
             store: Arc::clone(&administration) as _,
+            visits: Arc::new(store.clone()),
             tokens: Some(tokens),
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),

@@ -1,0 +1,14 @@
+-- Who may come into the console and who is in, under the SHA-256 of what they know: `kind` is
+-- 'link' or 'session'.
+CREATE TABLE countersign_console_visits (
+    hash BLOB NOT NULL PRIMARY KEY,
+    kind TEXT NOT NULL,
+    account BLOB NOT NULL REFERENCES countersign_accounts (id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    spki BLOB NOT NULL,
+    began_at BIGINT NOT NULL,
+    ends_at BIGINT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX countersign_console_visits_by_account
+    ON countersign_console_visits (account, kind, ends_at);
+CREATE INDEX countersign_console_visits_by_end ON countersign_console_visits (ends_at);
