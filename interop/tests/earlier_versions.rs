@@ -47,7 +47,7 @@ fn leave_behind(data: &Path, filled: &Filled) -> Result<()> {
         file.write_all(content.as_bytes())
     };
     secret("encryption.key", &filled.encryption_key.to_base64())?;
-    secret("admin.key", &&filled.admin.to_pkcs8_pem(None, &SystemRandom)?)?;
+    secret("admin.key", &filled.admin.to_pkcs8_pem(None, &SystemRandom)?)?;
     Ok(())
 }
 
