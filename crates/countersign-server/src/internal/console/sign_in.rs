@@ -90,7 +90,8 @@ impl Visitors {
 
     /// The same, and it is gone with this: whoever asks first gets it.
     async fn accept(&self, link: &str, now: UnixTime) -> Result<Option<Holder>, Problem> {
-        if !may_be(link) {
+        // Strangers who guess only make the store read.
+        if self.offered(link, now).await?.is_none() {
             return Ok(None);
         }
         Ok(self.0.end_visit(VisitKind::Link, &hash(link), now).await?.map(Holder::from))
