@@ -118,11 +118,6 @@ impl Countersign {
         Ok(Self { directory, options, clock, process, urls })
     }
 
-    /// What it has written to its log since it was last started.
-    pub fn log(&self) -> String {
-        self.process.output()
-    }
-
     /// The base URL of the public listener.
     pub fn url(&self) -> &str {
         &self.urls.public
@@ -153,6 +148,11 @@ impl Countersign {
     /// If the operating system refuses.
     pub fn kill(&mut self) -> Result<()> {
         self.process.kill()
+    }
+
+    /// What it has logged since it was started last.
+    pub fn log(&self) -> String {
+        self.process.output()
     }
 
     /// Kills it and starts it again on the same data, on another port.
