@@ -3,6 +3,8 @@
 //! ledger of all attempts says whether a token was accepted more than once, and whether one
 //! was not accepted although nothing was broken.
 //!
+//! [`revocation`] does the like to the other promise: how soon every replica obeys a revocation.
+//!
 //! What is tortured is the binary that a user runs, on the engines that a user has.
 
 mod callers;
@@ -10,6 +12,7 @@ mod engine;
 mod installation;
 mod ledger;
 mod plan;
+pub mod revocation;
 mod sabotage;
 mod schedule;
 mod simulation;

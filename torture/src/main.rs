@@ -1,4 +1,4 @@
-//! `cargo xtask torture`: one run, as long as one likes, or simulated ones.
+//! `cargo xtask torture`: one run, as long as one likes.
 
 #![expect(clippy::print_stdout, reason = "a command line tool talks on standard output")]
 
@@ -6,7 +6,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
+use countersign_torture::revocation::{RevocationPlan, Trouble, revocation};
 use countersign_torture::{Plan, Simulation, simulate, torture};
+use tokio::runtime::Runtime;
 
 /// Send each token to several replicas at once, break things meanwhile, and count acceptances.
 #[derive(Parser)]
@@ -26,6 +28,9 @@ struct Arguments {
 enum Instead {
     /// Do the same in a simulation, where all that happens follows from the seed.
     Simulate(Simulations),
+    /// Revoke one credential after the other under load, and measure how long any replica
+    /// still accepts it.
+    Revocation(Revocations),
 }
 
 #[derive(Args)]
@@ -40,13 +45,29 @@ struct Simulations {
     events: bool,
 }
 
+#[derive(Args)]
+struct Revocations {
+    /// How many revocations, one after the other.
+    #[arg(long, default_value_t = 200)]
+    revocations: usize,
+    /// What stands in the way of the news; one run for each.
+    #[arg(long, value_enum, default_values = ["none", "cut-listeners"])]
+    trouble: Vec<Trouble>,
+    /// What is revoked each time follows from it.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
 fn main() -> Result<ExitCode> {
     let Arguments { instead, plan } = Arguments::parse();
     let holds = match instead {
         Some(Instead::Simulate(simulations)) => simulate_all(&simulations)?,
+        Some(Instead::Revocation(revocations)) => {
+            Runtime::new()?.block_on(revoke_all(&revocations))?
+        }
         None => {
             println!("{plan:?}");
-            let verdict = tokio::runtime::Runtime::new()?.block_on(torture(&plan))?;
+            let verdict = Runtime::new()?.block_on(torture(&plan))?;
             println!("{verdict}");
             verdict.holds()
         }
@@ -64,6 +85,19 @@ fn simulate_all(Simulations { first, runs, events }: &Simulations) -> Result<boo
             println!("{}", simulated.events.join("\n"));
         }
         holds &= simulated.verdict.holds();
+    }
+    Ok(holds)
+}
+
+/// Whether every replica obeyed within the bound, whatever the trouble.
+async fn revoke_all(Revocations { revocations, trouble, seed }: &Revocations) -> Result<bool> {
+    let mut holds = true;
+    for &trouble in trouble {
+        let plan = RevocationPlan { trouble, revocations: *revocations, seed: *seed };
+        println!("{plan:?}");
+        let measured = revocation(&plan).await?;
+        println!("{measured}");
+        holds &= measured.late().is_empty();
     }
     Ok(holds)
 }

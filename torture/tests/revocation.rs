@@ -1,0 +1,38 @@
+//! No replica accepts what was revoked more than a second before; and a replica that does not
+//! follow the others is found.
+
+use anyhow::{Result, ensure};
+use countersign_torture::revocation::{Propagation, RevocationPlan, Trouble, revocation};
+
+#[expect(clippy::print_stdout, reason = "what was measured is for whoever runs the test")]
+async fn measured(trouble: Trouble, seed: u64) -> Result<Propagation> {
+    let plan = RevocationPlan { trouble, revocations: 20, seed };
+    let measured = revocation(&plan).await?;
+    println!("{plan:?}\n{measured}");
+    ensure!(measured.acceptances.len() == 20, "{measured}");
+    // Or there was no load.
+    ensure!(measured.load.accepted > 100, "{measured}");
+    Ok(measured)
+}
+
+#[tokio::test]
+async fn every_replica_obeys_within_a_second() -> Result<()> {
+    let measured = measured(Trouble::None, 1).await?;
+    ensure!(measured.late().is_empty() && measured.load.refused == 0, "{measured}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn and_also_when_its_listening_connection_is_cut_all_the_time() -> Result<()> {
+    let measured = measured(Trouble::CutListeners, 2).await?;
+    ensure!(measured.late().is_empty() && measured.load.refused == 0, "{measured}");
+    ensure!(measured.cuts > 20, "{measured}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_replica_that_hears_nothing_is_found() -> Result<()> {
+    let measured = measured(Trouble::DeafReplica, 3).await?;
+    ensure!(!measured.late().is_empty(), "{measured}");
+    Ok(())
+}
