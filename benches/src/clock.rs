@@ -1,6 +1,7 @@
 //! The clocks of the benchmarks: a stopped one that tokens are judged by, so
 //! that they can be signed beforehand, and the monotonic one that measures.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use countersign_core::{Clock, UnixTime};
@@ -15,6 +16,53 @@ pub struct Stopped;
 impl Clock for Stopped {
     fn now(&self) -> UnixTime {
         NOW
+    }
+}
+
+/// A clock that is an hour behind another until it strikes. A guard that opens then has let the
+/// window pass that one lets pass which is new to its engine.
+#[derive(Debug, Default)]
+pub struct Opening<C> {
+    right: C,
+    struck: AtomicBool,
+}
+
+impl<C> Opening<C> {
+    /// An hour behind this one.
+    pub fn behind(right: C) -> Self {
+        Self { right, struck: AtomicBool::new(false) }
+    }
+
+    /// Is right from now on.
+    pub fn strike(&self) {
+        self.struck.store(true, Ordering::Relaxed);
+    }
+}
+
+impl<C: Clock> Clock for Opening<C> {
+    fn now(&self) -> UnixTime {
+        let right = self.right.now();
+        if self.struck.load(Ordering::Relaxed) { right } else { right - Duration::from_hours(1) }
+    }
+}
+
+/// A clock that starts at [`NOW`] and runs so many times as fast as others.
+#[derive(Clone, Copy, Debug)]
+pub struct Running {
+    since: Stopwatch,
+    times: u32,
+}
+
+impl Running {
+    /// Starts it.
+    pub fn start(times: u32) -> Self {
+        Self { since: Stopwatch::start(), times }
+    }
+}
+
+impl Clock for Running {
+    fn now(&self) -> UnixTime {
+        NOW + self.since.elapsed() * self.times
     }
 }
 

@@ -7,12 +7,15 @@
 pub mod arrivals;
 pub mod bare;
 pub mod clock;
+pub mod engines;
+pub mod live_nonces;
 pub mod load;
 pub mod measured;
 pub mod measured_tokens;
 pub mod pairs;
 pub mod process;
 pub mod report;
+pub mod shared_guards;
 pub mod shares;
 pub mod tokens;
 

@@ -61,8 +61,21 @@ pub async fn send_when(
     address: &str,
     requests: &Requests,
 ) -> anyhow::Result<Duration> {
-    let mut connections = Vec::with_capacity(CALLERS);
-    for _ in 0..CALLERS {
+    send_from(CALLERS, due, address, requests).await
+}
+
+/// Does so from another number of connections.
+///
+/// # Errors
+/// As [`send_all`].
+pub async fn send_from(
+    callers: usize,
+    due: &[Duration],
+    address: &str,
+    requests: &Requests,
+) -> anyhow::Result<Duration> {
+    let mut connections = Vec::with_capacity(callers);
+    for _ in 0..callers {
         connections.push(connect(address).await?);
     }
     let watch = Stopwatch::start();

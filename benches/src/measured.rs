@@ -30,7 +30,8 @@ use serde_json::json;
 
 use crate::arrivals::{Arrivals, Noting};
 use crate::bare::BareCheck;
-use crate::clock::{NOW, Stopped};
+use crate::clock::{NOW, Opening, Stopped};
+use crate::shared_guards;
 use crate::tokens::{Counter, account, ed25519};
 
 /// How many nonces one batch of the prepared journal has.
@@ -39,12 +40,16 @@ const JOURNAL_BATCH: usize = 8192;
 const WINDOW: Duration = Duration::from_secs(20);
 
 /// Which guard is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Guard {
     /// In process.
     Memory,
     /// Journalled in SQLite.
     Durable,
+    /// In the PostgreSQL database of this URL.
+    Postgres(String),
+    /// In the Redis of this URL.
+    Redis(String),
 }
 
 /// What the measured server is given.
@@ -71,6 +76,8 @@ impl Setup {
         let data = tempfile::tempdir_in(directory)?.keep();
         let setup = json!({
             "durable": self.guard == Guard::Durable,
+            "postgres": match &self.guard { Guard::Postgres(url) => Some(url), _ => None },
+            "redis": match &self.guard { Guard::Redis(url) => Some(url), _ => None },
             "accounts": self.accounts,
             "nonces": self.nonces,
             "key": self.key.as_ref().map(|key| URL_SAFE_NO_PAD.encode(key.to_spki_der())),
@@ -99,7 +106,13 @@ impl Setup {
             Some(text) => Some(PublicKey::from_spki_der(&URL_SAFE_NO_PAD.decode(text)?)?),
             None => None,
         };
-        let guard = if setup["durable"] == true { Guard::Durable } else { Guard::Memory };
+        let url = |name: &str| setup[name].as_str().map(str::to_owned);
+        let guard = match (url("postgres"), url("redis")) {
+            (Some(url), _) => Guard::Postgres(url),
+            (_, Some(url)) => Guard::Redis(url),
+            _ if setup["durable"] == true => Guard::Durable,
+            _ => Guard::Memory,
+        };
         let setup = Self {
             guard,
             accounts: number("accounts").context("accounts")?,
@@ -231,6 +244,15 @@ async fn countersign(setup: &Setup, data: &Path) -> anyhow::Result<PublicService
 
 async fn guard(setup: &Setup, data: &Path) -> anyhow::Result<Arc<dyn ReplayGuard>> {
     let (limits, clock) = (ReplayLimits::default(), Arc::new(Stopped));
+    if let Guard::Postgres(url) | Guard::Redis(url) = &setup.guard {
+        let clock = Arc::new(Opening::behind(Stopped));
+        let guard = match &setup.guard {
+            Guard::Redis(_) => shared_guards::redis(url, WINDOW, Arc::clone(&clock) as _).await,
+            _ => shared_guards::postgres(url, WINDOW, Arc::clone(&clock) as _).await,
+        };
+        clock.strike();
+        return guard;
+    }
     if setup.guard == Guard::Memory {
         let wheel = ReplayWheel::new(limits, clock, &SystemRandom);
         for index in 0..setup.nonces {

@@ -1,8 +1,12 @@
 //! The same requests to two servers in turn, and what share of the one the other is.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::load::{Requests, send_all, send_when};
+use tokio::task::JoinSet;
+
+use crate::clock::Stopwatch;
+use crate::load::{Requests, send_all, send_from, send_when};
 use crate::pairs::Ratios;
 use crate::process::{BOTH_CORES, LOAD_CORE, Server, move_to_cores};
 use crate::report::{Limit, Row};
@@ -21,8 +25,10 @@ pub struct Shares {
 
 /// What one server needed for its half of a pair.
 pub struct Half {
-    elapsed: Duration,
-    cpu_nanos: u64,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// How much CPU time the server used.
+    pub cpu_nanos: u64,
 }
 
 /// Sends these requests to one address of a server.
@@ -46,6 +52,33 @@ pub async fn half_when(
     let before = server.cpu_nanos()?;
     let elapsed = send_when(due, address, requests).await?;
     Ok(Half { elapsed, cpu_nanos: server.cpu_nanos()? - before })
+}
+
+/// Sends some requests to each of some servers at the same time, each from so many callers.
+///
+/// # Errors
+/// If an answer is not 200.
+pub async fn at_once(
+    servers: &[(&Server, &str)],
+    requests: &[Requests],
+    callers: usize,
+) -> anyhow::Result<Half> {
+    let watch = Stopwatch::start();
+    let mut before = 0;
+    let mut sending = JoinSet::new();
+    for ((server, address), requests) in servers.iter().zip(requests) {
+        before += server.cpu_nanos()?;
+        let (address, requests) = ((*address).to_owned(), Arc::clone(requests));
+        sending.spawn(async move { send_from(callers, &[], &address, &requests).await });
+    }
+    while let Some(sent) = sending.join_next().await {
+        sent??;
+    }
+    let (elapsed, mut after) = (watch.elapsed(), 0);
+    for (server, _) in servers {
+        after += server.cpu_nanos()?;
+    }
+    Ok(Half { elapsed, cpu_nanos: after - before })
 }
 
 /// Sends these requests to two servers by turns, many times over, and waits until both
@@ -123,6 +156,12 @@ impl Costs {
     /// Takes a pair.
     pub fn add(&mut self, base: &Half, ours: &Half) {
         self.0.push(ours.cpu_nanos as f64 / base.cpu_nanos as f64);
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^53 nanoseconds")]
+    /// Takes a pair in which ours had so many requests for each of the base's.
+    pub fn add_for_each(&mut self, base: &Half, ours: &Half, requests: f64) {
+        self.0.push(ours.cpu_nanos as f64 / base.cpu_nanos as f64 / requests);
     }
 
     /// Them as a line of the report.

@@ -21,13 +21,14 @@ pub(crate) fn run(name: Option<&str>, comparisons: Option<&str>) -> Result<()> {
     if chosen.is_empty() {
         bail!("{PACKAGE} has no benchmark yet");
     }
-    // A benchmark that needs PostgreSQL or nginx starts its own.
+    // A benchmark that needs PostgreSQL, Redis or nginx starts its own.
     let postgres = tools::postgres(&workspace)?;
+    let redis = tools::redis(&workspace)?;
     let nginx = tools::nginx(&workspace)?;
     for bench in chosen {
         let mut cargo = run::cargo();
         cargo.args(["run", "--release", "-p", PACKAGE, "--bin", bench, "--"]).args(comparisons);
-        cargo.env(nginx.variable, &nginx.path);
+        cargo.env(nginx.variable, &nginx.path).env(redis.variable, &redis.path);
         run::checked(cargo.envs(postgres.variables()))?;
     }
     Ok(())

@@ -72,6 +72,7 @@ fn against_bare_check(
     };
     let random = Counter(AtomicU64::new(0));
     let batches = requests(PAIRS, count, FEW_ACCOUNTS, key.as_ref(), &random);
+    let name = format!("{scheme:?} tokens, {guard:?} guard");
     let setup = Setup {
         guard,
         accounts: FEW_ACCOUNTS,
@@ -89,7 +90,7 @@ fn against_bare_check(
         }
         Ok(shares)
     })?;
-    Ok(shares.rows(&format!("{scheme:?} tokens, {guard:?} guard"), limit))
+    Ok(shares.rows(&name, limit))
 }
 
 fn large_against_small(guard: Guard, directory: &std::path::Path) -> anyhow::Result<Vec<Row>> {
@@ -97,8 +98,14 @@ fn large_against_small(guard: Guard, directory: &std::path::Path) -> anyhow::Res
     let few = requests(PAIRS, ED25519_REQUESTS, FEW_ACCOUNTS, None, &random);
     let many = requests(PAIRS, ED25519_REQUESTS, MANY_ACCOUNTS, None, &random);
     let sample = authorization(0, &ed25519(0), &random);
-    let small =
-        Setup { guard, accounts: FEW_ACCOUNTS, nonces: 0, key: None, sample: sample.clone() };
+    let small = Setup {
+        guard: guard.clone(),
+        accounts: FEW_ACCOUNTS,
+        nonces: 0,
+        key: None,
+        sample: sample.clone(),
+    };
+    let name = format!("{MANY_ACCOUNTS} accounts, {MANY_NONCES} live nonces, {guard:?} guard");
     let large = Setup { guard, accounts: MANY_ACCOUNTS, nonces: MANY_NONCES, key: None, sample };
     let small = Server::start(&small.to_arguments(directory)?, SERVER_CORE, 2)?;
     let large = Server::start(&large.to_arguments(directory)?, SERVER_CORE, 2)?;
@@ -111,7 +118,6 @@ fn large_against_small(guard: Guard, directory: &std::path::Path) -> anyhow::Res
         }
         Ok(shares)
     })?;
-    let name = format!("{MANY_ACCOUNTS} accounts, {MANY_NONCES} live nonces, {guard:?} guard");
     Ok(shares.rows(&name, 0.90))
 }
 
