@@ -122,7 +122,7 @@ pub async fn measure(plan: Plan) -> anyhow::Result<Measured> {
     let after = filled.bytes().await?;
     let three = |index: usize| [filled.empty[index], full[index], after[index]];
     Ok(Measured {
-        filled_in: filled.filled_in,
+        filled_in: filled.took,
         held: filled.held_when_full,
         left,
         process: three(0),
@@ -142,7 +142,7 @@ struct Filled {
     /// The next number to make a nonce of.
     numbers: Arc<AtomicUsize>,
     empty: [u64; 3],
-    filled_in: Duration,
+    took: Duration,
     held_when_full: u64,
     _directory: TempDir,
 }
@@ -166,7 +166,7 @@ impl Filled {
             tolerance: plan.tolerance,
             numbers,
             empty: [0; 3],
-            filled_in: Duration::ZERO,
+            took: Duration::ZERO,
             held_when_full: 0,
             _directory: directory,
         };
@@ -189,7 +189,7 @@ impl Filled {
             done??;
         }
         filled.numbers.store(plan.nonces, Ordering::Relaxed);
-        filled.filled_in = began.elapsed();
+        filled.took = began.elapsed();
         filled.held_when_full = filled.held().await?;
         Ok(filled)
     }

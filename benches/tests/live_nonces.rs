@@ -8,9 +8,11 @@ use countersign_benches::live_nonces::{Holder, Plan, measure};
 
 const NONCES: usize = 20_000;
 
+#[expect(clippy::print_stdout, reason = "what was measured is for whoever runs the test")]
 async fn all_and_then_none(holder: Holder, clock_runs: u32) -> Result<()> {
     let plan = Plan { holder, nonces: NONCES, tolerance: Duration::from_secs(15), clock_runs };
     let measured = measure(plan).await?;
+    println!("{plan:?}\n{measured:?}");
     ensure!(measured.held == NONCES as u64, "{measured:?}");
     let (left, came_since) = measured.left;
     ensure!(left <= came_since, "{measured:?}");
