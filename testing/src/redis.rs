@@ -140,7 +140,15 @@ impl Redis {
             let is_ready = if encrypted {
                 TcpStream::connect(self.address()).is_ok()
             } else {
-                self.command("PING").is_ok_and(|answer| !answer.starts_with("-LOADING"))
+                // While this one was away another test's may have taken its port.
+                let own =
+                    self.server.as_ref().map(|server| format!("process_id:{}\r\n", server.id()));
+                let loaded = self.command("PING").is_ok_and(|said| !said.starts_with("-LOADING"));
+                loaded
+                    && self.command("INFO server").is_ok_and(|said| {
+                        // A password keeps it from telling.
+                        said.starts_with("-NOAUTH") || own.is_some_and(|own| said.contains(&own))
+                    })
             };
             if is_ready {
                 return Ok(());

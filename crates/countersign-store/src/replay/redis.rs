@@ -3,14 +3,17 @@
 //! A request walks `register` (one `SET NX` with the attempt's id), which asks `link` for
 //! the present `session`: connections to the masters, opened together and never mended. A
 //! session that is not beyond doubt ends, and the next one is judged by `survey` (what Redis
-//! is, and whether it keeps what it acknowledges) and `epoch` (what it was before).
+//! is, and whether it keeps what it acknowledges) and `epoch` (what it was before). Each use
+//! brings the `marks` back that tell whether its master still is what it was.
 
 mod clock;
 mod epoch;
 mod link;
+mod marks;
 mod masters;
 mod network;
 mod register;
+mod sentinels;
 mod session;
 mod survey;
 mod url;
@@ -61,14 +64,15 @@ pub enum RedisDurability {
 ///
 /// # One entry, one round trip
 /// `SET key attempt NX PX lifetime GET` enters a use once, whoever tries, and answers with
-/// the attempt that was there before. A connection that broke leaves it open whether the
+/// the attempt that was there before. What follows it in the same round trip tells whether
+/// the master had its memory and the time right when it did so. A connection that broke leaves it open whether the
 /// entry was made: the guard tries again under the same attempt, and knows its own.
 ///
 /// # What Redis may have forgotten
 /// As long as one process runs, with `appendfsync always` and `noeviction` (both are checked
 /// with each connection), nothing it acknowledged is lost. After any change of that process,
-/// of its replication history or of the cluster's layout, and with a Redis that knows nothing
-/// of this installation, tokens that may have been accepted before are refused as
+/// of its replication history or of the cluster's layout, after a step of its clock, and with
+/// a Redis that knows nothing or too little of this installation, tokens that may have been accepted before are refused as
 /// [`GuardError::Unavailable`] until the tolerance has passed.
 ///
 /// # When Redis is away

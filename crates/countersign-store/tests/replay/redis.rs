@@ -1,5 +1,6 @@
 //! The guard in Redis, with real servers.
 
+mod clocks;
 mod cluster;
 mod conformance;
 mod doubt;
@@ -38,7 +39,17 @@ async fn start(
     server: RedisServer,
     clock: &Arc<ManualClock>,
 ) -> Result<Arc<RedisReplayGuard>, RedisError> {
-    let limits = SharedLimits { answer: ANSWER, ..SharedLimits::default() };
+    // The tests' clocks are none of Redis's.
+    start_within(Duration::MAX, server, clock).await
+}
+
+/// A guard whose clock may be so far from Redis's.
+async fn start_within(
+    skew: Duration,
+    server: RedisServer,
+    clock: &Arc<ManualClock>,
+) -> Result<Arc<RedisReplayGuard>, RedisError> {
+    let limits = SharedLimits { answer: ANSWER, skew, ..SharedLimits::default() };
     let limits = (ReplayLimits::default(), limits);
     let clock = Arc::clone(clock);
     let guard = RedisReplayGuard::start((server, TOLERANCE), limits, clock, Arc::new(SystemRandom));

@@ -40,14 +40,14 @@ impl Namespace {
         format!("countersign:{}:{:032x}", self.0, u128::from_be_bytes(*key.as_bytes()))
     }
 
-    /// The key of the [`Epoch`]: none of a use.
-    pub(super) fn epoch_key(&self) -> String {
-        format!("countersign:{}:epoch", self.0)
+    /// A key that is none of a use. A cluster puts all with the same tag on one server.
+    pub(super) fn mark(&self, name: &str, tag: u32) -> String {
+        format!("countersign:{}:{name}:{{{tag}}}", self.0)
     }
 }
 
-/// Since when this Redis has remembered every use, kept in Redis under a key that does not
-/// expire. An empty Redis does not have it, and a copy that fell behind has another's.
+/// Since when this Redis has remembered every use, kept by each of its masters under a key that
+/// does not expire. An empty Redis does not have it, and a copy that fell behind has another's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Epoch {
     pub(super) identity: Identity,

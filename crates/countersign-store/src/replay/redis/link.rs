@@ -8,7 +8,6 @@ use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::session::{Opener, RedisError, Session};
-use super::survey::Identity;
 
 /// How often a session is looked at.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
@@ -82,20 +81,20 @@ impl Link {
 }
 
 async fn keep_connected(opener: Opener, moment: Arc<Moment>) {
-    let mut before: Option<Identity> = None;
+    let mut before: Option<Arc<Session>> = None;
     let mut pause = FIRST_PAUSE;
     loop {
         if let Ok(session) = moment.now() {
-            before = Some(session.epoch.identity.clone());
             let error = lost(&opener, &session).await;
             session.end();
+            before = Some(session);
             tracing::warn!(%error, "the session with Redis is over; opening another");
             moment.becomes(Err(error));
             pause = FIRST_PAUSE;
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
-        let next = opener.open(before.as_ref()).await.map(Arc::new);
+        let next = opener.open(before.as_deref()).await.map(Arc::new);
         match &next {
             Ok(_) => tracing::info!("connected to Redis again"),
             Err(error) => tracing::warn!(%error, "no session with Redis"),

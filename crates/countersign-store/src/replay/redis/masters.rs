@@ -5,12 +5,12 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use redis::aio::MultiplexedConnection;
-use redis::sentinel::{SentinelClientBuilder, SentinelServerType};
 use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, TlsCertificates, Value,
 };
 
 use super::network::RedisNetwork;
+use super::sentinels::{self, Named};
 use super::session::RedisError;
 use super::url::{Topology, at};
 use crate::replay::limits::SharedLimits;
@@ -22,6 +22,18 @@ const SLOTS: u16 = 16_384;
 pub(super) struct Master {
     pub(super) connection: MultiplexedConnection,
     pub(super) slots: Vec<RangeInclusive<u16>>,
+    pub(super) failover: Failover,
+}
+
+/// Who may take a master's place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Failover {
+    /// As far as is known, nobody.
+    Unknown,
+    /// One of its replicas, as soon as the sentinels say so.
+    BySentinels(Named),
+    /// One of so many replicas, as soon as the cluster says so.
+    ByCluster(u32),
 }
 
 impl Master {
@@ -60,14 +72,17 @@ impl Dialer {
 
     /// Connects to all masters, as the topology has them now.
     pub(super) async fn masters(&self, topology: &Topology) -> Result<Vec<Master>, RedisError> {
-        let all = || vec![0..=SLOTS - 1];
+        let slots = vec![0..=SLOTS - 1];
         match topology {
             Topology::Single(server) => {
-                Ok(vec![Master { connection: self.connect(server).await?, slots: all() }])
+                let connection = self.connect(server).await?;
+                Ok(vec![Master { connection, slots, failover: Failover::Unknown }])
             }
             Topology::Sentinels { sentinels, service } => {
-                let server = self.ask_sentinels(sentinels, service).await?;
-                Ok(vec![Master { connection: self.connect(&server).await?, slots: all() }])
+                let named = sentinels::named(self, sentinels, service).await?;
+                let server = at(&sentinels[0], named.host.clone(), named.port);
+                let connection = self.connect(&server).await?;
+                Ok(vec![Master { connection, slots, failover: Failover::BySentinels(named) }])
             }
             Topology::Cluster(seeds) => {
                 let mut failure = RedisError::Unreachable("the cluster has no server".to_owned());
@@ -82,7 +97,25 @@ impl Dialer {
         }
     }
 
-    async fn connect(&self, server: &ConnectionInfo) -> Result<MultiplexedConnection, RedisError> {
+    /// Whether this master is the one that the topology names, as far as somebody is there to
+    /// ask.
+    pub(super) async fn still_names(
+        &self,
+        topology: &Topology,
+        master: &Master,
+    ) -> Result<bool, RedisError> {
+        match (topology, &master.failover) {
+            (Topology::Sentinels { sentinels, service }, Failover::BySentinels(named)) => {
+                Ok(sentinels::named(self, sentinels, service).await? == *named)
+            }
+            _ => Ok(true),
+        }
+    }
+
+    pub(super) async fn connect(
+        &self,
+        server: &ConnectionInfo,
+    ) -> Result<MultiplexedConnection, RedisError> {
         if let Some(network) = &self.network {
             return self.connect_over(&**network, server).await;
         }
@@ -115,33 +148,6 @@ impl Dialer {
         })
     }
 
-    /// The master that the first sentinel to answer names, which says so itself.
-    async fn ask_sentinels(
-        &self,
-        sentinels: &[ConnectionInfo],
-        service: &str,
-    ) -> Result<ConnectionInfo, RedisError> {
-        let addresses = sentinels.iter().map(|sentinel| sentinel.addr().clone());
-        let mut builder =
-            SentinelClientBuilder::new(addresses, service, SentinelServerType::Master)?;
-        let settings = &sentinels[0];
-        if matches!(settings.addr(), ConnectionAddr::TcpTls { .. }) {
-            builder = builder
-                .set_client_to_redis_tls_mode(redis::TlsMode::Secure)
-                .set_client_to_redis_certificates(self.certificates.clone())
-                .set_client_to_sentinel_certificates(self.certificates.clone());
-        }
-        let login = settings.redis_settings();
-        if let Some(username) = login.username() {
-            builder = builder.set_client_to_redis_username(username);
-        }
-        if let Some(password) = login.password() {
-            builder = builder.set_client_to_redis_password(password);
-        }
-        let mut client = builder.set_client_to_redis_db(login.db()).build()?;
-        Ok(client.async_get_client().await?.get_connection_info().clone())
-    }
-
     /// Connects to each master that this server of a cluster knows.
     async fn cluster(&self, seed: &ConnectionInfo) -> Result<Vec<Master>, RedisError> {
         let mut connection = self.connect(seed).await?;
@@ -155,7 +161,9 @@ impl Dialer {
                 master.slots.push(slots);
             } else {
                 let connection = self.connect(&at(seed, host.clone(), port)).await?;
-                masters.push((host, port, Master { connection, slots: vec![slots] }));
+                let replicas = u32::try_from(range.len().saturating_sub(3)).unwrap_or(u32::MAX);
+                let failover = Failover::ByCluster(replicas);
+                masters.push((host, port, Master { connection, slots: vec![slots], failover }));
             }
         }
         Ok(masters.into_iter().map(|(_, _, master)| master).collect())

@@ -10,6 +10,7 @@ use redis::{ErrorKind, ServerErrorKind};
 
 use super::epoch::Namespace;
 use super::link::Link;
+use super::marks::{Found, is_full};
 use super::session::{RedisError, Session};
 use crate::replay::shared::{Attempt, Register};
 use crate::replay::wheel::check_window;
@@ -40,22 +41,37 @@ impl RedisRegister {
             return Tried::Answered(Err(refused));
         }
         let key = self.namespace.key(spend.key);
-        let mut connection = match session.connection(key.as_bytes()) {
-            Ok(connection) => connection,
+        let master = match session.master(key.as_bytes()) {
+            Ok(master) => master,
             Err(error) => return Tried::Answered(Err(unavailable(&error))),
         };
-        let mut set = redis::cmd("SET");
-        set.arg(key).arg(&attempt.0).arg("NX").arg("GET");
+        let mut pipeline = redis::pipe();
+        let set = pipeline.cmd("SET").arg(key).arg(&attempt.0).arg("NX").arg("GET");
         set.arg("PX").arg(lifetime(session, spend, now).as_millis());
-        let answer: Result<Option<Vec<u8>>, _> = set.query_async(&mut connection).await;
-        match answer {
+        // After it: whatever was forgotten before, also by then, shows.
+        let seen = master.marks.ask(&mut pipeline);
+        let mut connection = master.master.connection.clone();
+        let answer: Result<(Option<Vec<u8>>, _, _), _> =
+            pipeline.query_async(&mut connection).await;
+        let before = match answer {
+            Ok((before, marks, time)) => {
+                let found = (Found::read((marks, time)), seen);
+                let judged = session.judge_marks(&master.marks, &found, (now, self.clock.now()));
+                if let Err(error) = judged {
+                    tracing::warn!(%error, "a use is in doubt");
+                    session.end();
+                }
+                before
+            }
+            Err(error) => return failed(session, &error),
+        };
+        match before {
             // A process that was replaced may have answered as if it were not.
-            Ok(_) if session.is_over() => Tried::InDoubt,
-            Ok(None) => Tried::Answered(Ok(())),
+            _ if session.is_over() => Tried::InDoubt,
+            None => Tried::Answered(Ok(())),
             // Entered by this same attempt, over a connection that broke.
-            Ok(Some(entered)) if entered == attempt.0 => Tried::Answered(Ok(())),
-            Ok(Some(_)) => Tried::Answered(Err(GuardError::Replayed)),
-            Err(error) => failed(session, &error),
+            Some(entered) if entered == attempt.0 => Tried::Answered(Ok(())),
+            Some(_) => Tried::Answered(Err(GuardError::Replayed)),
         }
     }
 }
@@ -63,8 +79,7 @@ impl RedisRegister {
 /// What an error leaves open.
 fn failed(session: &Session, error: &redis::RedisError) -> Tried {
     match error.kind() {
-        // At `maxmemory`, and nothing may be evicted.
-        _ if error.code() == Some("OOM") => Tried::Answered(Err(GuardError::Full)),
+        _ if is_full(error) => Tried::Answered(Err(GuardError::Full)),
         // Somebody else takes this key now: it moved, or the master became a replica.
         ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::ReadOnly) => {
             session.end();

@@ -1,21 +1,23 @@
 //! Connections to all masters that were opened together, and are beyond doubt together.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use countersign_core::ports::{GuardError, NONCE_RETENTION_MARGIN, Spend};
 use countersign_core::{Clock, UnixTime};
-use redis::aio::MultiplexedConnection;
 use tokio_util::sync::CancellationToken;
 
 use super::epoch::{Epoch, Namespace};
+use super::marks::{Found, Marks, Seen};
 use super::masters::{Dialer, Master};
 use super::network::RedisNetwork;
-use super::survey::{Identity, survey};
+use super::survey::survey;
 use super::url::Topology;
 use super::{RedisDurability, RedisServer};
 use crate::replay::hold;
 use crate::replay::limits::SharedLimits;
+use crate::replay::skew;
 
 /// Why Redis is not used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,9 +39,12 @@ impl RedisError {
 
 impl From<redis::RedisError> for RedisError {
     fn from(error: redis::RedisError) -> Self {
-        let is_refused = error.kind() == redis::ErrorKind::AuthenticationFailed
-            || matches!(error.code(), Some("NOAUTH" | "NOPERM" | "WRONGPASS"));
         let said = error.to_string();
+        let kind = error.kind();
+        let refuses = |code: &str| matches!(code, "NOAUTH" | "NOPERM" | "WRONGPASS");
+        let errors = error.into_server_errors();
+        let is_refused = kind == redis::ErrorKind::AuthenticationFailed
+            || errors.is_some_and(|errors| errors.iter().any(|(_, said)| refuses(said.code())));
         if is_refused { Self::Unfit(said) } else { Self::Unreachable(said) }
     }
 }
@@ -51,6 +56,7 @@ pub(super) struct Opener {
     namespace: Namespace,
     durability: RedisDurability,
     tolerance: Duration,
+    skew: Duration,
     clock: Arc<dyn Clock>,
 }
 
@@ -69,15 +75,21 @@ impl Opener {
             namespace: server.namespace,
             durability: server.durability,
             tolerance,
+            skew: limits.skew,
             clock,
         }
     }
 
     /// Connects to all masters and finds out since when they have remembered every use.
-    /// `before` is what the last session was with.
-    pub(super) async fn open(&self, before: Option<&Identity>) -> Result<Session, RedisError> {
-        let masters = self.dialer.masters(&self.topology).await?;
-        let identity = survey(&masters, self.durability).await?;
+    /// `before` is the session before.
+    pub(super) async fn open(&self, before: Option<&Session>) -> Result<Session, RedisError> {
+        let mut masters = Vec::new();
+        for master in self.dialer.masters(&self.topology).await? {
+            let marks = Marks::of(&self.namespace, &master);
+            let marks = marks.ok_or_else(|| RedisError::unexpected("CLUSTER SLOTS"))?;
+            masters.push(Marked { master, marks });
+        }
+        let identity = survey(masters.iter().map(|marked| &marked.master), self.durability).await?;
         let mut session = Session {
             masters,
             // Replaced below.
@@ -86,62 +98,139 @@ impl Opener {
                 since: self.clock.now(),
                 tolerance: self.tolerance,
             },
+            written: String::new(),
+            skew: self.skew,
             over: CancellationToken::new(),
+            has_forgotten: AtomicBool::new(false),
         };
-        let written = self.read_epoch(&session).await?;
-        // After everything that a forgotten use could have been accepted by.
-        let here_and_now = (self.tolerance, self.clock.now());
-        let (epoch, is_new) = Epoch::next(written, identity, before, here_and_now);
-        if is_new {
-            let key = self.namespace.epoch_key();
-            let mut connection = session.connection(key.as_bytes())?;
-            let text = epoch.to_string();
-            let () = redis::cmd("SET").arg(key).arg(text).query_async(&mut connection).await?;
-        }
+        let (text, latest) = self.read_marks(&session, before).await?;
+        // After everything that a forgotten use could have been accepted by, by whichever clock
+        // is ahead: what was accepted by the clock of a master that is gone lies behind it, too.
+        let now = self.clock.now().max(latest);
+        let before = before.map(|before| &before.epoch.identity);
+        let written = text.as_deref().and_then(Epoch::read);
+        let (epoch, is_new) = Epoch::next(written, identity, before, (self.tolerance, now));
         session.epoch = epoch;
+        session.written = text.unwrap_or_default();
+        if is_new {
+            session.written = session.epoch.to_string();
+            session.begin().await?;
+        }
+        self.advance(&session).await?;
         Ok(session)
+    }
+
+    /// The text of the epoch, if all masters have the same and none is in doubt, and the latest
+    /// time by any of their clocks.
+    async fn read_marks(
+        &self,
+        session: &Session,
+        before: Option<&Session>,
+    ) -> Result<(Option<String>, UnixTime), RedisError> {
+        let mut texts = Vec::new();
+        let mut latest = UnixTime::from_micros(i64::MIN);
+        let mut is_in_doubt =
+            before.is_some_and(|before| before.has_forgotten.load(Ordering::Relaxed));
+        for Marked { master, marks } in &session.masters {
+            let asked = self.clock.now();
+            let (found, _) = marks.read(&mut master.connection.clone()).await?;
+            session.judge_clock(&found, (asked, self.clock.now()))?;
+            is_in_doubt |= found.was_set_back();
+            latest = latest.max(found.now);
+            texts.push(found.epoch);
+        }
+        texts.dedup();
+        let text = if texts.len() == 1 { texts.pop().flatten() } else { None };
+        Ok((text.filter(|_| !is_in_doubt), latest))
     }
 
     /// Whether a session is still what it was when it was opened.
     pub(super) async fn verify(&self, session: &Session) -> Result<(), RedisError> {
-        let identity = survey(&session.masters, self.durability).await?;
-        if identity != session.epoch.identity {
+        for Marked { master, .. } in &session.masters {
+            if !self.dialer.still_names(&self.topology, master).await? {
+                return Err(RedisError::Unreachable("the sentinels name another".to_owned()));
+            }
+        }
+        let masters = session.masters.iter().map(|marked| &marked.master);
+        if survey(masters, self.durability).await? != session.epoch.identity {
             return Err(RedisError::Unreachable("it has become another".to_owned()));
         }
-        let written = self.read_epoch(session).await?;
-        let is_same = |written: Epoch| {
-            written.identity == identity && written.tolerance == session.epoch.tolerance
-        };
-        if !written.is_some_and(is_same) {
-            return Err(RedisError::Unreachable("it has forgotten what it was".to_owned()));
+        for Marked { master, marks } in &session.masters {
+            let asked = self.clock.now();
+            let found = marks.read(&mut master.connection.clone()).await?;
+            session.judge_marks(marks, &found, (asked, self.clock.now()))?;
         }
-        Ok(())
+        self.advance(session).await
     }
 
-    async fn read_epoch(&self, session: &Session) -> Result<Option<Epoch>, RedisError> {
-        let key = self.namespace.epoch_key();
-        let mut connection = session.connection(key.as_bytes())?;
-        let text: Option<String> = redis::cmd("GET").arg(key).query_async(&mut connection).await?;
-        Ok(text.as_deref().and_then(Epoch::read))
+    async fn advance(&self, session: &Session) -> Result<(), RedisError> {
+        for Marked { master, marks } in &session.masters {
+            marks.advance(&mut master.connection.clone()).await?;
+        }
+        Ok(())
     }
 }
 
 /// Connections to all masters. It is never mended: what a broken connection, another layout
 /// or another process leaves in doubt is judged anew by opening the next.
 pub(super) struct Session {
-    masters: Vec<Master>,
+    masters: Vec<Marked>,
     pub(super) epoch: Epoch,
+    /// How the masters have it.
+    written: String,
+    skew: Duration,
     over: CancellationToken,
+    /// Whether a master has forgotten what only this session has seen.
+    has_forgotten: AtomicBool,
+}
+
+/// A master, and what it carries.
+pub(super) struct Marked {
+    pub(super) master: Master,
+    pub(super) marks: Marks,
 }
 
 impl Session {
-    /// The connection to whoever takes a key.
-    pub(super) fn connection(&self, key: &[u8]) -> Result<MultiplexedConnection, RedisError> {
-        let master = self.masters.iter().find(|master| master.takes(key));
-        let master = master.ok_or_else(|| {
+    /// Whoever takes a key.
+    pub(super) fn master(&self, key: &[u8]) -> Result<&Marked, RedisError> {
+        let taker = self.masters.iter().find(|marked| marked.master.takes(key));
+        taker.ok_or_else(|| {
             RedisError::Unreachable("nobody in the cluster takes this key".to_owned())
-        })?;
-        Ok(master.connection.clone())
+        })
+    }
+
+    /// Begins its epoch with all masters.
+    async fn begin(&self) -> Result<(), RedisError> {
+        for Marked { master, marks } in &self.masters {
+            let mut connection = master.connection.clone();
+            let (found, _) = marks.read(&mut connection).await?;
+            marks.begin(&mut connection, (&self.written, found.now)).await?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a master that is not what it was, or does not agree about the time. It was
+    /// asked and has answered between these two instants.
+    pub(super) fn judge_marks(
+        &self,
+        marks: &Marks,
+        (found, seen): &(Found, Seen),
+        between: (UnixTime, UnixTime),
+    ) -> Result<(), RedisError> {
+        if found.epoch.as_deref() != Some(&*self.written) {
+            return Err(RedisError::Unreachable("it has forgotten what it was".to_owned()));
+        }
+        if !marks.go_on(found, seen) {
+            self.has_forgotten.store(true, Ordering::Relaxed);
+            return Err(RedisError::Unreachable(
+                "it was restored, or its clock was set back".to_owned(),
+            ));
+        }
+        self.judge_clock(found, between)
+    }
+
+    fn judge_clock(&self, found: &Found, between: (UnixTime, UnixTime)) -> Result<(), RedisError> {
+        skew::judge(found.now, between, self.skew).map_err(RedisError::Unreachable)
     }
 
     /// Refuses what may have been accepted and forgotten.

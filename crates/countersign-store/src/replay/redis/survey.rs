@@ -1,11 +1,12 @@
 //! What a Redis is, and whether it keeps what it acknowledges.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 
 use super::RedisDurability;
-use super::masters::Master;
+use super::masters::{Failover, Master};
 use super::session::RedisError;
 
 /// The first release whose `SET` takes `NX` together with `GET`.
@@ -30,15 +31,16 @@ pub(super) struct Identity(pub(super) String);
 /// # Errors
 /// [`RedisError::Unfit`] if one of them will not do.
 pub(super) async fn survey(
-    masters: &[Master],
+    masters: impl Iterator<Item = &Master>,
     durability: RedisDurability,
 ) -> Result<Identity, RedisError> {
-    let mut parts = Vec::with_capacity(masters.len());
+    let mut parts = Vec::new();
     for master in masters {
         let mut connection = master.connection.clone();
         let process = identify(&mut connection).await?;
         if durability == RedisDurability::Checked {
             check_settings(&mut connection).await?;
+            check_copies(&mut connection, &master.failover).await?;
         }
         let slots: Vec<String> =
             master.slots.iter().map(|slots| format!("{}-{}", slots.start(), slots.end())).collect();
@@ -88,6 +90,49 @@ async fn check_settings(connection: &mut MultiplexedConnection) -> Result<(), Re
             }
             None => return Err(RedisError::Unfit(format!("it does not tell its {name}"))),
         }
+    }
+    Ok(())
+}
+
+/// Whether a use is taken only where more than half of a master's copies can have it, so that
+/// no two parts of a network that broke take uses at a time.
+async fn check_copies(
+    connection: &mut MultiplexedConnection,
+    failover: &Failover,
+) -> Result<(), RedisError> {
+    let replicas = match failover {
+        Failover::Unknown => return Ok(()),
+        Failover::BySentinels(named) => named.replicas,
+        Failover::ByCluster(replicas) => *replicas,
+    };
+    if replicas == 0 {
+        return Ok(());
+    }
+    let mut number = async |name: &str| -> Result<u32, RedisError> {
+        let answer = redis::cmd("CONFIG").arg("GET").arg(name).query_async(connection).await;
+        let found: HashMap<String, String> = answer.map_err(|error| hidden(name, error))?;
+        let value = found.get(name).and_then(|value| value.parse().ok());
+        value.ok_or_else(|| RedisError::Unfit(format!("it does not tell its {name}")))
+    };
+    let (asked, lag) =
+        (number("min-replicas-to-write").await?, number("min-replicas-max-lag").await?);
+    let down_after = match failover {
+        Failover::BySentinels(named) => named.down_after,
+        _ => Duration::from_millis(number("cluster-node-timeout").await?.into()),
+    };
+    let least = replicas.div_ceil(2);
+    if asked < least {
+        return Err(RedisError::Unfit(format!(
+            "its min-replicas-to-write is {asked}, expected at least {least} where it has \
+             {replicas} replicas: cut off with fewer it would go on while another takes its place"
+        )));
+    }
+    let lag = Duration::from_secs(lag.into());
+    if lag.is_zero() || lag >= down_after {
+        return Err(RedisError::Unfit(format!(
+            "its min-replicas-max-lag is {lag:?}, expected more than zero and less than the \
+             {down_after:?} after which another takes its place"
+        )));
     }
     Ok(())
 }

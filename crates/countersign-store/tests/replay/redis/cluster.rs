@@ -91,6 +91,24 @@ async fn a_cluster_is_one_guard_over_all_its_masters() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_master_is_emptied_unnoticed() {
+    let cluster = Cluster::start().await;
+    for (number, emptied) in (0..).step_by(100).zip(&cluster.servers) {
+        let (guard, clock) = settled(at(&cluster.url())).await;
+        clock.advance(REACH * number);
+        let another = start(at(&cluster.url()), &clock).await.unwrap();
+        for number in number.into()..u64::from(number) + 30 {
+            assert_eq!(spent(&guard, &clock, number).await, Ok(()));
+        }
+        emptied.command("FLUSHALL").unwrap();
+        for number in number.into()..u64::from(number) + 30 {
+            let outcome = spent(&another, &clock, number).await;
+            assert!(outcome.is_err(), "{number}: {outcome:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_master_that_restarts_has_callers_wait() {
     let mut cluster = Cluster::start().await;
     let (guard, clock) = settled(at(&cluster.url())).await;

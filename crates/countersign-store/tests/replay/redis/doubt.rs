@@ -70,12 +70,46 @@ async fn a_redis_that_was_emptied_is_new() {
     let another = start(at(&redis.url()), &clock).await.unwrap();
     assert_eq!(spent(&guard, &clock, 1).await, Ok(()));
     redis.command("FLUSHALL").unwrap();
-    until("noticed", async || is_unavailable(&spent(&another, &clock, 1).await)).await;
+    // By the first use, whenever it was last looked at.
+    assert!(is_unavailable(&spent(&another, &clock, 1).await));
     until_connected(&another).await;
     let number = 7;
     assert!(is_unavailable(&spent(&another, &clock, number).await));
     clock.advance(REACH + Duration::from_micros(1));
     assert_eq!(spent(&another, &clock, number).await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_dump_that_was_restored_is_not_what_it_was() {
+    let directory = TempDir::new().unwrap();
+    let redis = Redis::start(directory.path(), &[]).unwrap();
+    let (guard, clock) = settled(at(&redis.url())).await;
+    let marks = ["countersign:tests:epoch:{0}", "countersign:tests:clock:{0}"];
+    let dump = marks.map(|key| {
+        let answer = redis.command(&format!("GET {key}")).unwrap();
+        (key, answer.lines().nth(1).unwrap().to_owned())
+    });
+    let clock_key = format!("GET {}", marks[1]);
+    let first = redis.command(&clock_key).unwrap();
+    until("looked at since", async || redis.command(&clock_key).unwrap() != first).await;
+    let another = start(at(&redis.url()), &clock).await.unwrap();
+    assert_eq!(spent(&guard, &clock, 1).await, Ok(()));
+    assert_eq!(spent(&another, &clock, 2).await, Ok(()));
+    // What was accepted after the dump is gone, and the epoch is the same. All at once.
+    let restored = dump.map(|(key, text)| format!("'SET','{key}','{text}'"));
+    let script = format!(
+        "redis.call('FLUSHALL')redis.call({})redis.call({})",
+        restored[0].replace(' ', "\\32"),
+        restored[1]
+    );
+    redis.command(&format!("EVAL \"{script}\" 0")).unwrap();
+    assert!(is_unavailable(&spent(&another, &clock, 1).await));
+    assert!(is_unavailable(&spent(&guard, &clock, 2).await));
+    until_connected(&guard).await;
+    until_connected(&another).await;
+    clock.advance(REACH + Duration::from_micros(1));
+    assert_eq!(spent(&another, &clock, 3).await, Ok(()));
+    assert_eq!(spent(&guard, &clock, 3).await, Err(GuardError::Replayed));
 }
 
 #[tokio::test]

@@ -49,7 +49,7 @@ async fn until_swallowed(mut client: TcpStream, mut server: TcpStream) -> bool {
             length = server.read(&mut answered) => {
                 let length = length.unwrap();
                 if is_use {
-                    assert_eq!(&answered[..length], b"$-1\r\n", "it was entered");
+                    assert!(answered[..length].starts_with(b"$-1\r\n"), "it was entered");
                     return true;
                 }
                 client.write_all(&answered[..length]).await.unwrap();
