@@ -35,8 +35,8 @@ pub use memory::MemoryStore;
 pub use registry::{CredentialUse, RegistryStore, RevokedToken, StoredAccount, UsedCredential};
 #[cfg(feature = "sql")]
 pub use sql::{
-    Connections, Database, Durability, ForeignAccount, ForeignApiKey, ForeignDatabase,
+    Company, Connections, Database, Durability, ForeignAccount, ForeignApiKey, ForeignDatabase,
     ForeignEndpoint, ForeignError, ForeignPublicKey, ForeignRefreshToken, OpenError,
-    PostgresLimits, PostgresServer, PostgresTrail, PostgresUrl, PostgresUrlError, SqlRefreshTokens,
-    SqlStore, SqliteFile,
+    PostgresLimits, PostgresServer, PostgresTrail, PostgresUrl, PostgresUrlError, Presence,
+    PresenceError, SqlRefreshTokens, SqlStore, SqliteFile,
 };

@@ -13,6 +13,7 @@ mod last_use;
 mod load;
 mod migrations;
 mod postgres;
+mod presence;
 mod query;
 mod refresh_tokens;
 mod revoked_tokens;
@@ -42,6 +43,7 @@ pub use foreign::{
     ForeignPublicKey, ForeignRefreshToken,
 };
 pub use postgres::{PostgresLimits, PostgresServer, PostgresUrl, PostgresUrlError};
+pub use presence::{Company, Presence, PresenceError};
 pub use refresh_tokens::SqlRefreshTokens;
 pub use shared_trail::PostgresTrail;
 pub use sqlite::{Durability, SqliteFile};

@@ -8,8 +8,8 @@ use countersign_core::ports::{Act, AdminStore, AuditFilter, NewAccount, Page, St
 use countersign_core::{AccountId, UnixTime};
 use countersign_store::conformance::ImportTarget;
 use countersign_store::{
-    LiveDirectory, OpenError, PostgresLimits, PostgresServer, PostgresUrl, RegistryStore,
-    SqlRefreshTokens, SqlStore, conformance,
+    Company, LiveDirectory, OpenError, PostgresLimits, PostgresServer, PostgresUrl, Presence,
+    PresenceError, RegistryStore, SqlRefreshTokens, SqlStore, conformance,
 };
 use countersign_testbed::{Durability, Postgres, fresh_database};
 use sqlx::{Connection, PgConnection};
@@ -191,4 +191,56 @@ async fn a_server_that_was_down_is_used_again_when_it_is_back() {
     assert!(store.account(&name).await.expect("an answer").is_some());
     let page = Page { after: None, limit: 10 };
     assert_eq!(store.audit(&AuditFilter::default(), page).await.expect("an answer").len(), 1);
+}
+
+async fn take(url: &str, company: Company) -> Result<Presence, PresenceError> {
+    Presence::take(open(url).await.expect("a server"), company, Duration::ZERO).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_is_alone_on_its_database_or_among_its_kind() {
+    let database = fresh_database().await.expect("a database");
+    let is_taken = |outcome| matches!(outcome, Err(PresenceError::Taken));
+    let alone = take(database.url(), Company::Nobody).await.expect("a place");
+    for company in [Company::Nobody, Company::Others] {
+        assert!(is_taken(take(database.url(), company).await), "{company:?}");
+    }
+    drop(alone);
+    let patient = Presence::take(
+        open(database.url()).await.expect("a server"),
+        Company::Others,
+        Duration::from_mins(1),
+    );
+    let first = patient.await.expect("a place");
+    let second = take(database.url(), Company::Others).await.expect("a place");
+    assert!(is_taken(take(database.url(), Company::Nobody).await));
+    drop((first, second));
+    let elsewhere = fresh_database().await.expect("a database");
+    take(elsewhere.url(), Company::Nobody).await.expect("a place at another database");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_that_was_lost_is_taken_again_or_known_to_be_taken() {
+    const CUT: &str = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' \
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let database = fresh_database().await.expect("a database");
+    let mut connection = PgConnection::connect(database.url()).await.expect("a connection");
+    let alone = take(database.url(), Company::Nobody).await.expect("a place");
+    sqlx::query(CUT).execute(&mut connection).await.expect("a cut");
+    let patient = async || {
+        let server = open(database.url()).await.expect("a server");
+        Presence::take(server, Company::Nobody, Duration::from_mins(1)).await.expect("a place")
+    };
+    // Quicker than the one that looks once a second.
+    let other = patient().await;
+    let until = async |wanted| {
+        while alone.is_taken() != wanted {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let patience = Duration::from_mins(1);
+    tokio::time::timeout(patience, until(true)).await.expect("knows that its place is taken");
+    drop(other);
+    tokio::time::timeout(patience, until(false)).await.expect("has its place again");
+    assert!(matches!(take(database.url(), Company::Nobody).await, Err(PresenceError::Taken)));
 }

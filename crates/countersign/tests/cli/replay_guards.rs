@@ -104,6 +104,50 @@ fn servers_on_one_postgres_accept_a_token_once() {
 }
 
 #[test]
+fn a_server_that_remembers_by_itself_is_the_only_one_on_its_database() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let database = runtime.block_on(countersign_testbed::fresh_database()).unwrap();
+    let sandbox = Sandbox::new();
+    sandbox.key("alice");
+    let alice = sandbox.read("alice.key.pub");
+    let key_file = sandbox.path("data/encryption.key").display().to_string();
+    let variables = [
+        ("COUNTERSIGN_DATABASE_URL", database.url()),
+        ("COUNTERSIGN_BOOTSTRAP_ADMIN_PUBLIC_KEY", &*alice),
+    ];
+    let with_its_key =
+        [&variables[..], &[("COUNTERSIGN_ENCRYPTION_KEY_FILE", &*key_file)]].concat();
+    let quick = ["--tolerance", "2s", "--drain-timeout", "1s"];
+    let first =
+        sandbox.serve_with(&[&quick[..], &["--replay-guard", "durable"]].concat(), &variables);
+    let other = Sandbox::new();
+    for (guard, named) in [
+        ("durable", "replay_guard is of this server alone"),
+        ("memory", "replay_guard is of this server alone"),
+        ("database", "another server on this database remembers used tokens by itself"),
+    ] {
+        let ports = ["serve", "--listen=127.0.0.1:0", "--internal-listen=127.0.0.1:0"];
+        let words = [&ports[..], &quick, &["--replay-guard", guard]].concat();
+        let mut command = other.command(&words);
+        let said = crate::support::Said::of(command.envs(with_its_key.iter().copied()));
+        assert_eq!(said.code, 2, "{}", said.stderr);
+        assert!(said.stderr.contains(named), "{}", said.stderr);
+    }
+    // One that starts while the first is about to end waits for that.
+    let (first, second) = std::thread::scope(|scope| {
+        let words = ["--tolerance", "2s", "--replay-guard", "database"];
+        let second = scope.spawn(|| other.serve_with(&words, &with_its_key));
+        wait_for("the second to wait", || {
+            let log = std::fs::read_to_string(other.path("server.log")).unwrap_or_default();
+            log.contains("waiting for its end").then_some(())
+        });
+        (first.stop(), second.join().unwrap())
+    });
+    assert!(first.contains("stopped"), "{first}");
+    drop(second);
+}
+
+#[test]
 fn a_redis_that_could_forget_keeps_the_server_from_starting() {
     let sandbox = Sandbox::new();
     let redis = Redis::start(&sandbox.path("."), &["--appendfsync", "everysec"]).unwrap();

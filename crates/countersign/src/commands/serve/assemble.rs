@@ -12,12 +12,13 @@ use countersign_server::{
     SigningKeysCheck, StoreCheck, TrustedProxies,
 };
 use countersign_store::{
-    Database, Following, HttpFetcher, JwksUrl, LiveDirectory, OutOfTouch, PostgresTrail,
+    Database, Following, HttpFetcher, JwksUrl, LiveDirectory, OutOfTouch, PostgresTrail, Presence,
     RemoteJwks, SqlStore,
 };
 use countersign_system::{SystemClock, SystemRandom};
 
 use super::clocks::ClockCheck;
+use super::place::InPlace;
 use super::surroundings::surroundings;
 use super::{clocks, replay_guard, tokens};
 use crate::config::Settings;
@@ -30,6 +31,7 @@ pub(super) struct Assembled {
     pub(super) service: Service,
     directory: LiveDirectory,
     databases: Databases,
+    _presence: Option<Arc<Presence>>,
 }
 
 impl Assembled {
@@ -39,11 +41,15 @@ impl Assembled {
     /// A [`Failure`] that names the setting or the file that will not do.
     pub(super) async fn new(
         settings: &Settings,
-        (databases, store): (Databases, SqlStore),
+        (databases, store, presence): (Databases, SqlStore, Option<Arc<Presence>>),
         encryption_key: EncryptionKey,
         instance_id: String,
     ) -> Result<Self, Failure> {
         let guard = replay_guard::open(settings, &databases, &instance_id).await?;
+        let guard = match &presence {
+            Some(presence) => Arc::new(InPlace { guard, presence: Arc::clone(presence) }) as _,
+            None => guard,
+        };
         let service_settings = service_settings(settings, instance_id.clone())?;
         let remote_jwks = Arc::new(RemoteJwks::new(
             settings.jwks_rules(),
@@ -84,7 +90,7 @@ impl Assembled {
         let service_settings =
             ServiceSettings { checks, surroundings: Some(surroundings), ..service_settings };
         let service = Service::new(ports, service_settings).map_err(Failure::usage)?;
-        Ok(Self { service, directory, databases })
+        Ok(Self { service, directory, databases, _presence: presence })
     }
 
     /// Writes down what is still in memory and folds the log into the database.

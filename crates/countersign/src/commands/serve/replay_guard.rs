@@ -34,7 +34,7 @@ pub(super) async fn open(
         && !settings.replay.guard.is_shared(&databases.main)
     {
         tracing::warn!(
-            "replay_guard is of this server alone: another one on the same database would accept each token once more; give both `database` or `redis`"
+            "replay_guard is of this server alone: another one on the same database does not start, where locks are known to all (poolers and copies of the database may keep them apart), and would accept each token once more; give both `database` or `redis`"
         );
     }
     match &settings.replay.guard {
