@@ -65,6 +65,10 @@ impl ReplayGuard for CircuitBreaker {
         self.breaker().look(Instant::now()).map_err(GuardError::Unavailable)?;
         self.guard.check().await
     }
+
+    fn live_uses(&self) -> Option<usize> {
+        self.guard.live_uses()
+    }
 }
 
 /// A use that was let through; its caller may go away before the answer comes.

@@ -80,6 +80,10 @@ impl ReplayGuard for PostgresReplayGuard {
     async fn check(&self) -> Result<(), GuardError> {
         self.0.check().await
     }
+
+    fn live_uses(&self) -> Option<usize> {
+        self.0.live_uses()
+    }
 }
 
 /// The way to the task that writes.

@@ -136,4 +136,8 @@ impl ReplayGuard for RedisReplayGuard {
     async fn check(&self) -> Result<(), GuardError> {
         self.0.check().await
     }
+
+    fn live_uses(&self) -> Option<usize> {
+        self.0.live_uses()
+    }
 }

@@ -101,4 +101,9 @@ impl<R: Register> ReplayGuard for SharedGuard<R> {
     async fn check(&self) -> Result<(), GuardError> {
         self.register.check()
     }
+
+    /// Those that this server has seen.
+    fn live_uses(&self) -> Option<usize> {
+        self.wheel.live_uses()
+    }
 }

@@ -37,7 +37,16 @@ pub(crate) async fn start(
     clock: &Arc<ManualClock>,
 ) -> Result<Arc<PostgresReplayGuard>, UnfitDatabase> {
     // The tests' clocks are none of the database's.
-    let limits = SharedLimits { skew: Duration::MAX, ..SharedLimits::default() };
+    start_within(Duration::MAX, url, clock).await
+}
+
+/// A guard whose clock may be so far from the database's.
+async fn start_within(
+    skew: Duration,
+    url: &str,
+    clock: &Arc<ManualClock>,
+) -> Result<Arc<PostgresReplayGuard>, UnfitDatabase> {
+    let limits = SharedLimits { skew, ..SharedLimits::default() };
     let limits = (ReplayLimits::default(), limits);
     let database = (open(url).await, TOLERANCE);
     let guard = PostgresReplayGuard::start(
@@ -148,6 +157,8 @@ async fn a_new_database_has_callers_wait_for_the_tolerance() {
     let another = start(database.url(), &clock).await.unwrap();
     assert_eq!(spent(&another, &clock, 2).await, Err(GuardError::Replayed));
     assert_eq!(spent(&another, &clock, 3).await, Ok(()));
+    // Each counts what it has seen, 2 and 3 the second of them.
+    assert_eq!((guard.live_uses(), another.live_uses()), (Some(1), Some(2)));
 }
 
 #[tokio::test]
@@ -229,13 +240,9 @@ async fn no_batch_is_written_without_waiting_for_the_disk() {
 #[tokio::test]
 async fn a_server_whose_clock_is_wrong_takes_nothing_until_it_is_right() {
     let database = fresh_database().await.unwrap();
-    let engine = SystemClock;
-    let clock = Arc::new(ManualClock::at(engine.now() + Duration::from_mins(1)));
-    let limits = (ReplayLimits::default(), SharedLimits::default());
-    let known = (open(database.url()).await, TOLERANCE);
-    let guard =
-        PostgresReplayGuard::start(known, limits, Arc::clone(&clock) as _, Arc::new(SystemRandom));
-    let guard = guard.await.unwrap();
+    let (engine, limit) = (SystemClock, Duration::from_mins(1));
+    let clock = Arc::new(ManualClock::at(engine.now() + 2 * limit));
+    let guard = start_within(limit, database.url(), &clock).await.unwrap();
     let said = guard.check().await.unwrap_err().to_string();
     assert!(said.contains("clock is") && said.contains("ahead of the engine's"), "{said}");
     until("right", async || {
@@ -243,9 +250,15 @@ async fn a_server_whose_clock_is_wrong_takes_nothing_until_it_is_right() {
         guard.check().await.is_ok()
     })
     .await;
-    // It stands still: wrong again, which a use finds out if nothing else does.
-    clock.set(engine.now() + Duration::from_mins(2));
-    assert!(is_unavailable(&spent(&guard, &clock, 1).await));
+    // As far ahead as may be, and past what may have been forgotten.
+    clock.set(engine.now() + REACH + Duration::from_secs(5));
+    assert_eq!(spent(&guard, &clock, 1).await, Ok(()));
+    // Wrong again, which the next use finds out, and the next look if there is none.
+    clock.set(engine.now() + 2 * limit);
+    assert!(is_unavailable(&spent(&guard, &clock, 2).await));
+    clock.set(engine.now());
+    until_connected(&guard).await;
+    clock.set(engine.now() + 2 * limit);
     until("noticed", async || guard.check().await.is_err()).await;
 }
 

@@ -134,8 +134,8 @@ fn a_server_that_remembers_by_itself_is_the_only_one_on_its_database() {
         assert!(said.stderr.contains(named), "{}", said.stderr);
     }
     // One that starts while the first is about to end waits for that.
+    let words = ["--tolerance", "2s", "--replay-guard", "database"];
     let (first, second) = std::thread::scope(|scope| {
-        let words = ["--tolerance", "2s", "--replay-guard", "database"];
         let second = scope.spawn(|| other.serve_with(&words, &with_its_key));
         wait_for("the second to wait", || {
             let log = std::fs::read_to_string(other.path("server.log")).unwrap_or_default();

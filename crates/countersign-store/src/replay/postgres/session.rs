@@ -36,8 +36,13 @@ macro_rules! now {
 pub(super) use {identity, now, place};
 
 const NOW: &str = concat!("SELECT ", now!());
-const IDENTITY: &str =
-    concat!("SELECT identity = ", identity!(), " FROM countersign_nonce_epoch AS present");
+const LOOK: &str = concat!(
+    "SELECT identity = ",
+    identity!(),
+    ", ",
+    now!(),
+    " FROM countersign_nonce_epoch AS present"
+);
 const UNLOGGED: &str = "SELECT relname::text FROM pg_catalog.pg_class WHERE relpersistence <> 'p' \
     AND oid IN (SELECT to_regclass('countersign_nonces_' || number) \
     FROM generate_series(0, 7) AS number)";
@@ -142,6 +147,21 @@ impl Opener {
         skew::judge(engine, (asked, self.clock.now()), self.limits.skew)
     }
 
+    /// Whether a session is still what it was when it was opened, else why not.
+    pub(super) async fn look(&self, session: &mut Session) -> Result<(), String> {
+        let asked = self.clock.now();
+        let look = async {
+            let row: (bool, i64) = sqlx::query_as(LOOK).fetch_one(&mut session.connection).await?;
+            Ok((row, present(&mut session.connection).await?))
+        };
+        let answer: Result<_, sqlx::Error> = look.await;
+        let ((is_known, now), (epoch, identity)) = answer.map_err(|error| error.to_string())?;
+        if !is_known || identity != session.identity || epoch != session.epoch {
+            return Err("it has become another".to_owned());
+        }
+        self.judge_clock(asked, UnixTime::from_micros(now))
+    }
+
     pub(super) fn now(&self) -> UnixTime {
         self.clock.now()
     }
@@ -161,15 +181,6 @@ impl Opener {
         let present = present(&mut transaction).await?;
         transaction.commit().await?;
         Ok(present)
-    }
-}
-
-impl Session {
-    /// Whether it is still what it was when it was opened.
-    pub(super) async fn is_good(&mut self) -> Result<bool, sqlx::Error> {
-        let is_known: bool = sqlx::query_scalar(IDENTITY).fetch_one(&mut self.connection).await?;
-        let (epoch, identity) = present(&mut self.connection).await?;
-        Ok(is_known && identity == self.identity && epoch == self.epoch)
     }
 }
 

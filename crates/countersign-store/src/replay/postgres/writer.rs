@@ -6,6 +6,7 @@ use std::time::Duration;
 use countersign_core::UnixTime;
 use countersign_core::ports::{GuardError, ReplayKey};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::MissedTickBehavior;
 
 use super::UnfitDatabase;
 use super::buckets::{self, Outcome};
@@ -63,6 +64,9 @@ impl Writer {
     /// Works until the guard at the other end of the queue is gone.
     pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Waiting>) {
         let mut batch = Vec::new();
+        // By the clock, and not when nothing else is to do: under steady load that never is.
+        let mut looks = tokio::time::interval(BETWEEN_LOOKS);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 count = queue.recv_many(&mut batch, BATCH) => {
@@ -72,7 +76,7 @@ impl Writer {
                     gather(&mut queue, &mut batch, BATCH).await;
                     self.work(&mut batch).await;
                 }
-                () = tokio::time::sleep(BETWEEN_LOOKS) => self.look().await,
+                _ = looks.tick() => self.look().await,
             }
         }
     }
@@ -155,10 +159,9 @@ impl Writer {
             return self.take(opened);
         };
         let limit = self.opener.limits.answer;
-        let reason = match tokio::time::timeout(limit, session.is_good()).await {
-            Ok(Ok(true)) => return,
-            Ok(Ok(false)) => "it has become another".to_owned(),
-            Ok(Err(error)) => error.to_string(),
+        let reason = match tokio::time::timeout(limit, self.opener.look(session)).await {
+            Ok(Ok(())) => return,
+            Ok(Err(reason)) => reason,
             Err(_) => format!("no answer within {limit:?}"),
         };
         self.lose(reason);

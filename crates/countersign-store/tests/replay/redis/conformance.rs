@@ -58,6 +58,7 @@ async fn installations_share_a_redis_and_no_keys() {
     assert_eq!(spent(&first, &clock, 1).await, Ok(()));
     assert_eq!(spent(&second, &clock, 1).await, Ok(()));
     assert_eq!(spent(&first, &clock, 1).await, Err(GuardError::Replayed));
+    assert_eq!((first.live_uses(), second.live_uses()), (Some(1), Some(1)));
 }
 
 #[tokio::test]
