@@ -3,7 +3,12 @@
 use std::future::Future;
 use std::time::Duration;
 
-use countersign_core::ports::GuardError;
+use countersign_core::ports::{GuardError, NONCE_RETENTION_MARGIN};
+
+use crate::support::TOLERANCE;
+
+/// How long callers wait after what may have been forgotten.
+pub(crate) const REACH: Duration = TOLERANCE.saturating_add(NONCE_RETENTION_MARGIN);
 
 /// Waits until something holds, for a minute at most.
 pub(crate) async fn until<F: Future<Output = bool>>(what: &str, holds: impl Fn() -> F) {

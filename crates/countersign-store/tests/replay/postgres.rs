@@ -16,8 +16,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use crate::outages::{is_unavailable, until};
-use crate::support::{ManualClock, NOON, REACH, TOLERANCE, account, spend};
+use crate::outages::{REACH, is_unavailable, until};
+use crate::support::{ManualClock, NOON, TOLERANCE, account, spend};
 
 /// How many tokens the servers race for, in as many as they need.
 const RACES: u64 = 400;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use countersign_core::ports::{NONCE_RETENTION_MARGIN, ReplayKey, Spend};
+use countersign_core::ports::{ReplayKey, Spend};
 use countersign_core::{AccountName, Clock, Random, UnixTime};
 
 /// The instant at which tests begin: later than by the clock of any engine, as the later of
@@ -11,9 +11,6 @@ use countersign_core::{AccountName, Clock, Random, UnixTime};
 pub(crate) const NOON: UnixTime = UnixTime::from_secs(4_100_000_000);
 /// The tolerance of the tests' tokens.
 pub(crate) const TOLERANCE: Duration = Duration::from_secs(20);
-/// How long callers wait after what may have been forgotten.
-pub(crate) const REACH: Duration = TOLERANCE.saturating_add(NONCE_RETENTION_MARGIN);
-
 /// A clock that stands until it is set.
 pub(crate) struct ManualClock(AtomicI64);
 

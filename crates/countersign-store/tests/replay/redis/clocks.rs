@@ -10,8 +10,8 @@ use countersign_testbed::Redis;
 use tempfile::TempDir;
 
 use super::{at, settled, spent, start, start_within, until_connected};
-use crate::outages::{is_unavailable, until};
-use crate::support::{ManualClock, REACH};
+use crate::outages::{REACH, is_unavailable, until};
+use crate::support::ManualClock;
 
 #[tokio::test]
 async fn a_server_whose_clock_is_wrong_takes_nothing_until_it_is_right() {

@@ -11,8 +11,8 @@ use countersign_testbed::Redis;
 use tempfile::TempDir;
 
 use super::{at, settled, spent, start};
-use crate::outages::{is_unavailable, until};
-use crate::support::{REACH, account};
+use crate::outages::{REACH, is_unavailable, until};
+use crate::support::account;
 
 struct Cluster {
     servers: Vec<Redis>,

@@ -9,8 +9,8 @@ use tempfile::TempDir;
 use tokio::time::Instant;
 
 use super::{ANSWER, at, settled, spent, start, until_connected};
-use crate::outages::{is_unavailable, until};
-use crate::support::{REACH, account, spend};
+use crate::outages::{REACH, is_unavailable, until};
+use crate::support::{account, spend};
 
 #[tokio::test]
 async fn a_new_redis_has_callers_wait_for_the_tolerance() {

@@ -11,8 +11,8 @@ use countersign_testbed::Redis;
 use tempfile::TempDir;
 
 use super::{at, settled, spent, start};
-use crate::outages::{is_unavailable, until};
-use crate::support::{ManualClock, NOON, REACH};
+use crate::outages::{REACH, is_unavailable, until};
+use crate::support::{ManualClock, NOON};
 
 /// Less than the time after which a replica takes over.
 const LAG: [&str; 2] = ["--min-replicas-max-lag", "4"];
