@@ -62,7 +62,7 @@ core.register_action("countersign", { "http-req" }, function(txn, address)
             if #said > 0 then headers[name] = said end
         end
         -- Anything but a refusal is an accident.
-        local is_refusal = answer.status == 401 or answer.status == 403
+        local is_refusal = answer.status == 401 or answer.status == 403 or answer.status == 429
         return refuse(txn, is_refusal and answer.status or 503, headers)
     end
     for _, name in ipairs(identity_headers) do

@@ -166,6 +166,20 @@ async fn without_countersign_nobody_is_allowed() -> Result<()> {
 
 /// Each gateway says the original request in the way that its endpoint reads.
 #[tokio::test]
+async fn a_caller_over_its_limit_hears_when_to_come_back() -> Result<()> {
+    for gateway in Gateway::ASKING {
+        let house = House::around(gateway, &["--rate-limit-per-credential=1/h"]).await?;
+        assert_eq!(house.send(&house.signed()?).await?.status, 200, "{gateway:?}");
+        let limited = house.send(&house.signed()?).await?;
+        assert_eq!(limited.status, 429, "{gateway:?}: {limited:?}");
+        let seconds: u64 = limited.all("retry-after").concat().parse()?;
+        assert!((1..=3600).contains(&seconds), "{gateway:?}: {limited:?}");
+        assert_eq!(house.upstream.requests(), 1, "{gateway:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn rules_are_decided_on_the_original_request() -> Result<()> {
     let rules = tempfile::NamedTempFile::new()?;
     std::fs::write(

@@ -315,6 +315,36 @@ async fn of_a_server_that_has_gone_nginx_hears_by_a_request() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_caller_over_its_limit_hears_when_to_come_back() -> Result<()> {
+    let house = House::with(&["--rate-limit-per-credential=1/h"]).await?;
+    let nginx = Nginx::start(&house.site()).await?;
+    assert_eq!(house.signed()?.send(nginx.url()).await?.status, 200);
+    let request = Request::post("/", "body").authorization(&house.caller.authorization()?);
+    for request in [house.signed()?, request] {
+        let limited = request.send(nginx.url()).await?;
+        assert_eq!(limited.status, 429, "{limited:?}");
+        let seconds: u64 = limited.all("retry-after").concat().parse()?;
+        assert!((1..=3600).contains(&seconds), "{limited:?}");
+    }
+    assert_challenged(&Request::get("/").send(nginx.url()).await?);
+    assert_eq!(house.upstream.requests(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_address_over_its_limit_is_the_caller_s_and_not_nginx_s() -> Result<()> {
+    let house = House::with(&["--rate-limit-per-address=2/h"]).await?;
+    let nginx = Nginx::start(&house.site()).await?;
+    for _ in 0..2 {
+        assert_challenged(&Request::get("/").send(nginx.url()).await?);
+    }
+    let limited = house.signed()?.send(nginx.url()).await?;
+    assert_eq!((limited.status, limited.all("retry-after").len()), (429, 1), "{limited:?}");
+    assert_eq!(house.upstream.requests(), 0);
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_question_cannot_be_asked_from_outside() -> Result<()> {
     let house = House::new().await?;
     let nginx = Nginx::start(&house.site()).await?;

@@ -175,6 +175,18 @@ async fn without_countersign_nobody_is_allowed() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_caller_over_its_limit_hears_when_to_come_back() -> Result<()> {
+    let house = House::new(&["--rate-limit-per-credential=1/h"]).await?;
+    assert_eq!(house.status(&house.authorized()).await?, 200);
+    let limited = house.authorized().send(house.nginx.url()).await?;
+    assert_eq!(limited.status, 429, "{limited:?}");
+    let seconds: u64 = limited.all("retry-after").concat().parse()?;
+    assert!((1..=3600).contains(&seconds), "{limited:?}");
+    assert_eq!(house.upstream.requests(), 1);
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_question_cannot_be_asked_from_outside() -> Result<()> {
     let house = House::new(&[]).await?;
     let request = Request::get("/validate_request").authorization(&house.bearer());

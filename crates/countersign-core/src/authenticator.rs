@@ -12,7 +12,8 @@ use crate::examination::{self, Examination};
 use crate::header;
 use crate::identity::Identity;
 use crate::ports::{
-    Clock, Credential, Directory, DirectoryError, GuardError, LastUse, ReplayGuard,
+    Clock, Credential, Directory, DirectoryError, GuardError, LastUse, OverLimit, RateLimiter,
+    RateSubject, ReplayGuard,
 };
 use crate::refusal::{Reason, Refusal};
 use crate::signed_request_policy::SignedRequestPolicy;
@@ -29,6 +30,9 @@ pub enum AuthenticationError {
     /// the credential may be good: 503.
     #[error("{0}, for now")]
     Busy(Refusal),
+    /// It is good and was used too often lately; a one-time token was not spent: 429.
+    #[error("{0}, {1}")]
+    Limited(Refusal, OverLimit),
     /// A dependency is down or full; the credential may be good: 503.
     #[error("cannot authenticate at the moment: {0}")]
     Unavailable(String),
@@ -114,6 +118,7 @@ pub struct Authenticator {
     clock: Arc<dyn Clock>,
     verifier: Arc<dyn SignatureVerifier>,
     decoys: Arc<Decoys>,
+    credential_limit: Option<Arc<dyn RateLimiter>>,
 }
 
 impl Authenticator {
@@ -125,7 +130,17 @@ impl Authenticator {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let (verifier, decoys) = (Arc::new(AwsLc), Arc::new(Decoys::default()));
-        Self { policy, directory, guard, clock, verifier, decoys }
+        Self { policy, directory, guard, clock, verifier, decoys, credential_limit: None }
+    }
+
+    /// The same, which lets each public key sign only so many requests.
+    ///
+    /// They are counted when the signature was found right, so that nobody can use up
+    /// another's limit by naming its key, and before the nonce is spent, so that a token
+    /// that was too many can be sent again.
+    #[must_use]
+    pub fn with_credential_limit(self, limiter: Arc<dyn RateLimiter>) -> Self {
+        Self { credential_limit: Some(limiter), ..self }
     }
 
     /// The same with another cryptographic provider.
@@ -223,6 +238,11 @@ impl Authenticator {
         })?;
         let id = verified.account_id();
         let key = verified.key().clone();
+        if let Some(limiter) = &self.credential_limit {
+            limiter.count(RateSubject::public_key(&key)).await.map_err(|over| {
+                AuthenticationError::Limited(refuse(Reason::CredentialOverLimit), over)
+            })?;
+        }
         let identity =
             verified.spend(&*self.guard, &self.policy).await.map_err(|error| match error {
                 GuardError::Replayed => refuse(Reason::Replayed).into(),

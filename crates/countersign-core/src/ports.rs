@@ -8,6 +8,7 @@ mod administration;
 mod api_keys;
 mod directory;
 mod environment;
+mod rate_limit;
 mod refresh_tokens;
 mod replay;
 mod signing_keys;
@@ -25,6 +26,7 @@ pub use directory::{
     TokenDirectory,
 };
 pub use environment::{Clock, Random};
+pub use rate_limit::{OverLimit, RateLimiter, RateSubject, RateSubjectKind};
 pub use refresh_tokens::{RefreshTokenRecord, RefreshTokenStore};
 pub use replay::{GuardError, NONCE_RETENTION_MARGIN, ReplayGuard, ReplayKey, Spend};
 pub use signing_keys::{

@@ -109,6 +109,10 @@ reasons! {
     Replayed = "replayed",
     /// The account has spent so many nonces lately that it must wait.
     ShareUsedUp = "share_used_up",
+    /// More requests came from this address than one may send.
+    AddressOverLimit = "address_over_limit",
+    /// More requests came with this credential than one may send.
+    CredentialOverLimit = "credential_over_limit",
     /// The account is not in a group that the policy asks for.
     NotAllowed = "not_allowed",
 }

@@ -39,10 +39,11 @@ pub use same_site::{AllowedHosts, Scheme};
 
 use crate::api::routes;
 use crate::health;
-use crate::key_to_token::{self, TokenRoutes};
+use crate::key_to_token::{self, TokenRouteLimit, TokenRoutes};
 use crate::layers::{Failure, Layers, Limits};
 use crate::metrics::{self, Metrics, Place};
 use crate::openapi::{self, described};
+use crate::rate_limits::AddressLimit;
 use crate::readiness::Readiness;
 use crate::refusals::RecentRefusals;
 use crate::request_context::RequestContexts;
@@ -96,6 +97,8 @@ pub struct InternalState {
     pub contexts: Arc<RequestContexts>,
     /// How much may go on at one time.
     pub limits: Limits,
+    /// How often one client may ask.
+    pub address_limit: AddressLimit,
     /// Whether the routes are described at `/openapi.json`.
     pub openapi: bool,
 }
@@ -111,8 +114,10 @@ struct Administration {
 /// The internal routes.
 pub fn router(state: InternalState) -> Router {
     let clock = Arc::clone(&state.clock);
-    let registration =
-        state.tokens.clone().map(|tokens| state.token_routes.on_internal_listener(tokens, clock));
+    let registration = state.tokens.clone().map(|tokens| {
+        let limit = TokenRouteLimit::new(state.address_limit.clone(), &state.metrics);
+        state.token_routes.on_internal_listener(tokens, limit, clock)
+    });
     let layers = Layers::new(state.contexts, state.limits, last_resort);
     let console_links = ConsoleLinks {
         visitors: Visitors(Arc::clone(&state.visits)),
@@ -143,6 +148,7 @@ pub fn router(state: InternalState) -> Router {
         scheme: state.scheme,
         bodies,
         metrics: Arc::clone(&state.metrics),
+        address_limit: state.address_limit,
     };
     let tokens = tokens.map(|tokens| TokenAdministrationRoutes::router().with_state(tokens));
     let (has_tokens, token_routes) = (tokens.is_some(), state.token_routes);

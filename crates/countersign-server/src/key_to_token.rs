@@ -4,6 +4,7 @@
 //! They drop their key at a 401 from `/authenticate`, so that is only for what is final;
 //! what may pass is 503.
 
+mod address_limit;
 mod answers;
 mod external;
 mod fields;
@@ -19,6 +20,7 @@ use utoipa::openapi::OpenApi;
 
 use crate::openapi;
 use crate::token_service::TokenService;
+pub(crate) use address_limit::TokenRouteLimit;
 use countersign_core::IdentityHeaders;
 pub use external::{
     AUTHENTICATE, HEALTH, JWKS, REFRESH, ROOT, VALIDATE, VALIDATE_REQUEST, WELL_KNOWN_JWKS,
@@ -61,16 +63,21 @@ impl Default for TokenRoutes {
 }
 
 impl TokenRoutes {
-    pub(crate) fn on_public_listener(self, state: ExternalState, clock: Arc<dyn Clock>) -> Router {
+    pub(crate) fn on_public_listener(
+        self,
+        state: ExternalState,
+        limit: TokenRouteLimit,
+        clock: Arc<dyn Clock>,
+    ) -> Router {
         let tokens = Arc::clone(&state.tokens);
         let key_sets = external::KeySets::router().with_state(Arc::clone(&tokens));
         let mut routes = external::Status::router().merge(key_sets);
         if self.external {
-            routes = routes.merge(external::routes(state));
+            routes = routes.merge(limit.of(external::routes(state)));
         }
         if self.registration == Registration::AlsoPublic {
-            routes = routes
-                .merge(registration::routes(registration::RegistrationState { tokens, clock }));
+            let state = registration::RegistrationState { tokens, clock };
+            routes = routes.merge(limit.of(registration::routes(state)));
         }
         routes
     }
@@ -78,12 +85,14 @@ impl TokenRoutes {
     pub(crate) fn on_internal_listener(
         self,
         tokens: Arc<TokenService>,
+        limit: TokenRouteLimit,
         clock: Arc<dyn Clock>,
     ) -> Router {
         match self.registration {
             Registration::Off => Router::new(),
             Registration::Internal | Registration::AlsoPublic => {
-                registration::routes(registration::RegistrationState { tokens, clock })
+                let state = registration::RegistrationState { tokens, clock };
+                limit.of(registration::routes(state))
             }
         }
     }

@@ -72,6 +72,7 @@ mod metrics;
 pub mod openapi;
 mod peer;
 pub mod public;
+mod rate_limits;
 mod readiness;
 mod refusals;
 mod request_context;
@@ -90,6 +91,7 @@ pub use metrics::{
 };
 pub use peer::{PeerAddress, TrustedProxies};
 pub use public::PublicService;
+pub use rate_limits::{AddressLimit, RateLimiters};
 pub use readiness::{CheckOutcome, GuardCheck, Readiness, ReadinessCheck, StoreCheck};
 pub use refusals::{MAX_REFUSALS, RecentRefusals};
 pub use request_context::{RequestContexts, X_REQUEST_ID};

@@ -8,6 +8,7 @@
 //! - 401 with a challenge: the credential is no good. One answer whatever the
 //!   reason, which is in the log under the answer's `X-Request-Id`;
 //! - 403: by the [rules](crate::access_rules), nobody or not this caller may;
+//! - 429 with `Retry-After`: this client asks, or this credential is used, too often;
 //! - 503 with `Retry-After`: a dependency is down or full, nobody can be let through.
 //!
 //! Envoy can ask over gRPC, too, on a [listener of its own](envoy), and is answered alike.
@@ -46,10 +47,11 @@ pub const EXT_AUTHZ: &str = "/ext-authz";
 
 use crate::access_rules::AccessRules;
 use crate::health;
-use crate::key_to_token::{self, ExternalState, TokenRoutes};
+use crate::key_to_token::{self, ExternalState, TokenRouteLimit, TokenRoutes};
 use crate::layers::{Failure, Layers, Limits};
 use crate::metrics::{Metrics, Place};
 use crate::openapi;
+use crate::rate_limits::AddressLimit;
 use crate::readiness::Readiness;
 use crate::request_context::RequestContexts;
 use crate::request_keys::{self, RequestKeys};
@@ -82,6 +84,8 @@ pub struct PublicState {
     pub contexts: Arc<RequestContexts>,
     /// How much may go on at one time.
     pub limits: Limits,
+    /// How often one client may ask.
+    pub address_limit: AddressLimit,
     /// What stands before every path.
     pub url_prefix: UrlPrefix,
     /// Whether the routes are described at `/openapi.json`.
@@ -117,9 +121,10 @@ fn router(state: PublicState, layers: &Layers) -> Router {
     let description = state.openapi.then(|| openapi::routes(document, documented::everywhere));
     let root = state.tokens.is_some().then(key_to_token::there);
     let token_routes = state.tokens.clone().map(|tokens| {
+        let address_limit = TokenRouteLimit::new(state.address_limit, &state.metrics);
         let metrics = Arc::clone(&state.metrics);
         let external = ExternalState { tokens, identity_headers: state.identity_headers, metrics };
-        state.token_routes.on_public_listener(external, state.clock)
+        state.token_routes.on_public_listener(external, address_limit, state.clock)
     });
     let described = token_routes.unwrap_or_default().merge(description.unwrap_or_default());
     let routes = layers

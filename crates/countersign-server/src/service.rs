@@ -15,6 +15,7 @@ use crate::layers::Limits;
 use crate::metrics::{Metrics, Place, Surroundings};
 use crate::peer::TrustedProxies;
 use crate::public::{self, PublicService, PublicState, UrlPrefix};
+use crate::rate_limits::{AddressLimit, Loopback, RateLimiters};
 use crate::readiness::{Readiness, ReadinessCheck};
 use crate::refusals::RecentRefusals;
 use crate::request_context::RequestContexts;
@@ -68,6 +69,8 @@ pub struct Settings {
     pub public_limits: Limits,
     /// How much may go on at one time on the internal listener.
     pub internal_limits: Limits,
+    /// How often one client may ask, and one public key be used.
+    pub rate_limits: RateLimiters,
     /// The public keys of our own signed requests.
     pub request_keys: Vec<PublicKey>,
     /// The names under which the internal listener may be asked.
@@ -125,6 +128,7 @@ impl Settings {
             internal_trusted_proxies: TrustedProxies::new([]),
             public_limits: Limits::PUBLIC,
             internal_limits: Limits::INTERNAL,
+            rate_limits: RateLimiters::default(),
             request_keys: Vec::new(),
             internal_hosts: AllowedHosts::loopback_and([]),
             internal_scheme: Scheme::Http,
@@ -180,7 +184,14 @@ impl Service {
                 .with_traffic(Arc::clone(&metrics.traffic), place_of);
             Arc::new(contexts)
         };
-        let authenticator = ports.authenticator(settings.policy);
+        let rate_limits = settings.rate_limits;
+        let authenticator = match &rate_limits.per_credential {
+            Some(limiter) => {
+                ports.authenticator(settings.policy).with_credential_limit(Arc::clone(limiter))
+            }
+            None => ports.authenticator(settings.policy),
+        };
+        let authenticator = Arc::new(authenticator);
         let public = PublicState {
             authenticator: Arc::clone(&authenticator),
             tokens: ports.tokens.clone(),
@@ -193,11 +204,13 @@ impl Service {
             contexts: contexts(settings.trusted_proxies, public::place_of),
             metrics: Arc::clone(&metrics),
             limits: settings.public_limits,
+            address_limit: AddressLimit::new(&rate_limits, Loopback::Counts),
             url_prefix: settings.url_prefix,
             openapi: settings.openapi,
         };
         let internal = InternalState {
-            authenticator: ports.authenticator(administration),
+            // Operators are not held back by what they have proved to be.
+            authenticator: Arc::new(ports.authenticator(administration)),
             public_authenticator: authenticator,
             contexts: contexts(settings.internal_trusted_proxies, internal::place_of),
             metrics,
@@ -215,6 +228,7 @@ impl Service {
             allowed_hosts: settings.internal_hosts,
             scheme: settings.internal_scheme,
             limits: settings.internal_limits,
+            address_limit: AddressLimit::new(&rate_limits, Loopback::DoesNot),
             openapi: settings.openapi,
         };
         Ok(Self { public, internal })
@@ -248,8 +262,8 @@ impl Service {
 }
 
 impl Ports {
-    fn authenticator(&self, policy: SignedRequestPolicy) -> Arc<Authenticator> {
+    fn authenticator(&self, policy: SignedRequestPolicy) -> Authenticator {
         let (directory, guard) = (Arc::clone(&self.directory), Arc::clone(&self.guard));
-        Arc::new(Authenticator::new(policy, directory, guard, Arc::clone(&self.clock)))
+        Authenticator::new(policy, directory, guard, Arc::clone(&self.clock))
     }
 }

@@ -62,8 +62,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::ports::{
-    Act, ApiKeyRecord, ApiKeyStore, Clock, Credential, DirectoryError, LastUse, NewApiKey, Random,
-    RefreshTokenRecord, RefreshTokenStore, SharedSigningKeys as _, StoreError, TokenDirectory,
+    Act, ApiKeyRecord, ApiKeyStore, Clock, Credential, DirectoryError, LastUse, NewApiKey,
+    OverLimit, Random, RateLimiter, RateSubject, RefreshTokenRecord, RefreshTokenStore,
+    SharedSigningKeys as _, StoreError, TokenDirectory,
 };
 use countersign_core::{
     API_KEY_PREFIX, AccessTokenPolicy, AccountId, AccountName, ApiKey, ApiKeyHolder, ApiKeyId,
@@ -155,6 +156,9 @@ pub enum TokenError {
     /// For good: 401. The caller learns nothing more.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// It is good and was used too often lately: 429.
+    #[error("{0}, {1}")]
+    Limited(Refusal, OverLimit),
     /// For now: 503. The reason is for the log.
     #[error("not at the moment: {0}")]
     Unavailable(String),
@@ -167,6 +171,7 @@ pub struct TokenService {
     settings: TokenSettings,
     signer: Signer,
     verified: VerifiedTokens,
+    credential_limit: Option<Arc<dyn RateLimiter>>,
 }
 
 impl TokenService {
@@ -178,7 +183,15 @@ impl TokenService {
             settings,
             signer: Signer::default(),
             verified: VerifiedTokens::default(),
+            credential_limit: None,
         }
+    }
+
+    /// The same, which lets each API key, and the access tokens of each account, be used only
+    /// so often. They are counted when they have proved to be good.
+    #[must_use]
+    pub fn with_credential_limit(self, limiter: Arc<dyn RateLimiter>) -> Self {
+        Self { credential_limit: Some(limiter), ..self }
     }
 
     /// The keys that tokens are signed with.
@@ -246,6 +259,7 @@ impl TokenService {
         from: Option<IpAddr>,
     ) -> Result<Session, TokenError> {
         let holder = self.holder(key).await?;
+        self.count_use(&holder).await?;
         let refresh_token = RefreshToken::generate(&*self.ports.random);
         let now = self.ports.clock.now();
         let record = RefreshTokenRecord {
@@ -284,6 +298,7 @@ impl TokenService {
         let now = self.ports.clock.now();
         let holder = ApiKeyHolder::of_refresh_token(account, &record, now)
             .map_err(|reason| refusal(reason, None))?;
+        self.count_use(&holder).await?;
         let jwt = self.sign(self.grant(&holder, identifier)?).await?;
         self.note_use(&holder, from);
         Ok(jwt)
@@ -294,6 +309,17 @@ impl TokenService {
     /// # Errors
     /// [`TokenError`].
     pub async fn validate(&self, token: &str) -> Result<Identity, TokenError> {
+        let identity = self.examine(token).await?;
+        let account = self.credential_limit.as_ref().zip(identity.account_id());
+        if let Some((limiter, account)) = account {
+            let counted = limiter.count(RateSubject::account(account)).await;
+            counted.map_err(|over| limited(identity.account(), over))?;
+        }
+        Ok(identity)
+    }
+
+    /// The same for an operator, whose looking is no use.
+    pub(crate) async fn examine(&self, token: &str) -> Result<Identity, TokenError> {
         let now = self.ports.clock.now();
         self.stay_in_touch().await?;
         let (ring, generation) = self.ring.current();
@@ -356,6 +382,7 @@ impl TokenService {
         };
         identity.map_err(|error| match error {
             TokenError::Refused(refusal) => AuthenticationError::Refused(refusal),
+            TokenError::Limited(refusal, over) => AuthenticationError::Limited(refusal, over),
             TokenError::Unavailable(cause) => AuthenticationError::Unavailable(cause),
         })
     }
@@ -366,6 +393,7 @@ impl TokenService {
     /// [`TokenError`].
     pub async fn identify(&self, key: &str, from: Option<IpAddr>) -> Result<Identity, TokenError> {
         let holder = self.holder(key).await?;
+        self.count_use(&holder).await?;
         self.note_use(&holder, from);
         Ok(holder.identity())
     }
@@ -415,6 +443,12 @@ impl TokenService {
         self.signer.sign(&self.settings.policy, ring, grant, now).await
     }
 
+    async fn count_use(&self, holder: &ApiKeyHolder) -> Result<(), TokenError> {
+        let Some(limiter) = &self.credential_limit else { return Ok(()) };
+        let counted = limiter.count(RateSubject::api_key(holder.key())).await;
+        counted.map_err(|over| limited(&holder.account().name, over))
+    }
+
     fn note_use(&self, holder: &ApiKeyHolder, from: Option<IpAddr>) {
         self.ports.directory.used(LastUse {
             id: holder.account().id,
@@ -429,6 +463,11 @@ impl TokenService {
 fn refusal(reason: Reason, holder: Option<&ApiKeyHolder>) -> TokenError {
     let claimed_account = holder.map(|holder| holder.account().name.clone());
     Refusal { reason, claimed_account }.into()
+}
+
+fn limited(account: &AccountName, over: OverLimit) -> TokenError {
+    let claimed_account = Some(account.clone());
+    TokenError::Limited(Refusal { reason: Reason::CredentialOverLimit, claimed_account }, over)
 }
 
 impl From<StoreError> for TokenError {

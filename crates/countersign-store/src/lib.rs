@@ -13,6 +13,8 @@ mod import;
 mod jwks;
 mod live_directory;
 mod memory;
+#[cfg(feature = "rate-limits")]
+pub mod rate_limits;
 mod registry;
 pub mod replay;
 #[cfg(feature = "sql")]

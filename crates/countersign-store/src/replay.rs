@@ -30,7 +30,7 @@ mod limits;
 #[cfg(feature = "sql")]
 mod postgres;
 #[cfg(feature = "redis")]
-mod redis;
+pub(crate) mod redis;
 mod scribe;
 #[cfg(any(feature = "redis", feature = "sql"))]
 mod shared;

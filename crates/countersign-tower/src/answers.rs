@@ -30,6 +30,11 @@ pub enum Denial {
     },
     /// The caller is known and may not: 403.
     Forbidden,
+    /// The caller's credential was used too often lately: 429.
+    Limited {
+        /// In how many seconds to try again.
+        retry_after_seconds: u64,
+    },
     /// It cannot be said at the moment who the caller is: 503.
     Unavailable,
     /// There is no layer that says who the caller is, a mistake in the service: 500.
@@ -139,6 +144,10 @@ fn problem(denial: Denial) -> Response<Bytes> {
         Denial::Forbidden => {
             (StatusCode::FORBIDDEN, br#"{"type":"about:blank","title":"Forbidden","status":403}"#)
         }
+        Denial::Limited { .. } => (
+            StatusCode::TOO_MANY_REQUESTS,
+            br#"{"type":"about:blank","title":"Too Many Requests","status":429}"#,
+        ),
         Denial::Unavailable => (
             StatusCode::SERVICE_UNAVAILABLE,
             br#"{"type":"about:blank","title":"Service Unavailable","status":503}"#,
@@ -162,6 +171,8 @@ fn grpc(denial: Denial) -> Response<Bytes> {
     let (status, grpc_status) = match denial {
         Denial::Unauthenticated { .. } => (StatusCode::UNAUTHORIZED, "16"),
         Denial::Forbidden => (StatusCode::FORBIDDEN, "7"),
+        // RESOURCE_EXHAUSTED
+        Denial::Limited { .. } => (StatusCode::TOO_MANY_REQUESTS, "8"),
         Denial::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "14"),
         Denial::Misconfigured => (StatusCode::INTERNAL_SERVER_ERROR, "13"),
     };
@@ -176,8 +187,14 @@ fn answer(status: StatusCode, denial: Denial, content_type: &'static str) -> Res
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if denial == Denial::Unavailable {
-        headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+    match denial {
+        Denial::Limited { retry_after_seconds } => {
+            headers.insert(RETRY_AFTER, retry_after_seconds.into());
+        }
+        Denial::Unavailable => {
+            headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+        }
+        _ => {}
     }
     response
 }

@@ -112,6 +112,9 @@ impl Gate {
                 return Passage::On(request);
             }
             Judgement::Nobody { sent_a_token } => Denial::Unauthenticated { sent_a_token },
+            Judgement::Limited(over) => {
+                Denial::Limited { retry_after_seconds: over.retry_after_seconds() }
+            }
             Judgement::Unavailable => Denial::Unavailable,
         };
         Passage::Denied(policy.deny(denial, is_grpc(request.headers())))

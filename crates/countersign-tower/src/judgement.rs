@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use countersign_core::ports::OverLimit;
 use countersign_core::{
     AuthenticationError, BearerPolicy, Identity, Reason, Refusal, RemoteError, UnixTime,
     VerifiedBearerToken,
@@ -21,6 +22,8 @@ pub(crate) enum Judgement {
     Known(Identity),
     /// Nobody, as far as can be told.
     Nobody { sent_a_token: bool },
+    /// Somebody whose credential was used too often lately.
+    Limited(OverLimit),
     /// It cannot be said at the moment.
     Unavailable,
 }
@@ -159,6 +162,11 @@ fn judged(identity: Result<Identity, AuthenticationError>) -> Judgement {
             let claimed_account = refusal.claimed_account.as_ref().map(tracing::field::debug);
             tracing::info!(reason = refusal.reason.code(), claimed_account, "refused");
             Judgement::Nobody { sent_a_token: true }
+        }
+        Err(AuthenticationError::Limited(refusal, over)) => {
+            let claimed_account = refusal.claimed_account.as_ref().map(tracing::field::debug);
+            tracing::info!(reason = refusal.reason.code(), claimed_account, "refused for now");
+            Judgement::Limited(over)
         }
         Err(error @ AuthenticationError::Busy(_)) => {
             tracing::info!(%error, "refused for now");

@@ -305,7 +305,8 @@ impl PolicyBuilder {
                     Way::Bearer(tokens, verifier)
                 }
                 Scheme::SignedRequests(requests) => {
-                    let SignedRequests { directory, guard, policy, spellings } = requests;
+                    let SignedRequests { directory, guard, policy, spellings, credential_limit } =
+                        requests;
                     if policy.algorithms.is_empty() {
                         return Err(PolicyError::NoAlgorithm);
                     }
@@ -313,7 +314,14 @@ impl PolicyBuilder {
                         return Err(PolicyError::LeewayTooLong);
                     }
                     let clock = Arc::clone(&self.clock);
-                    Way::Signed(spellings, Authenticator::new(policy, directory, guard, clock))
+                    let authenticator = Authenticator::new(policy, directory, guard, clock);
+                    Way::Signed(
+                        spellings,
+                        match credential_limit {
+                            Some(limiter) => authenticator.with_credential_limit(limiter),
+                            None => authenticator,
+                        },
+                    )
                 }
             };
             let (Way::Bearer(BearerTokens { spellings, .. }, _) | Way::Signed(spellings, _)) = &way;

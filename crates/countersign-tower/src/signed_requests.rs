@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::header::Spelling;
-use countersign_core::ports::{Directory, ReplayGuard};
+use countersign_core::ports::{Directory, RateLimiter, ReplayGuard};
 use countersign_core::{Algorithm, SignedRequestPolicy};
 
 /// Takes one-time tokens that callers sign with their own private keys, as
@@ -18,6 +18,7 @@ pub struct SignedRequests {
     pub(crate) guard: Arc<dyn ReplayGuard>,
     pub(crate) policy: SignedRequestPolicy,
     pub(crate) spellings: Vec<Spelling>,
+    pub(crate) credential_limit: Option<Arc<dyn RateLimiter>>,
 }
 
 impl SignedRequests {
@@ -28,6 +29,7 @@ impl SignedRequests {
             guard,
             policy: SignedRequestPolicy::default(),
             spellings: Spelling::ALL.to_vec(),
+            credential_limit: None,
         }
     }
 
@@ -58,6 +60,13 @@ impl SignedRequests {
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         self.policy.algorithms = algorithms.into_iter().collect();
         self
+    }
+
+    /// The same, which lets each public key sign only so many requests. More are answered
+    /// 429; their tokens are not spent.
+    #[must_use]
+    pub fn credential_limit(self, limiter: Arc<dyn RateLimiter>) -> Self {
+        Self { credential_limit: Some(limiter), ..self }
     }
 
     /// The same, which also takes tokens that are meant for this name (`aud`) alone.

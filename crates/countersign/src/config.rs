@@ -5,6 +5,7 @@ mod compat;
 mod file;
 mod installation;
 mod options;
+mod rate_limits;
 mod replay;
 mod settings;
 mod values;

@@ -53,6 +53,13 @@ impl Fingerprints {
         text
     }
 
+    /// Enough of the thumbprint to tell one key from any other.
+    pub(crate) fn leading_bytes(&self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&self.thumbprint[..16]);
+        bytes
+    }
+
     /// Whether `label` is one of the three, in its own spelling.
     pub fn matches(&self, label: &str) -> bool {
         let mut digest = [0; 32];

@@ -80,6 +80,7 @@ const GUARDED: &[&[Kind]] = &[
     &[Kind::TooSlow],
     &[Kind::BodyTooLarge],
     &[Kind::NotJson],
+    &[Kind::TooManyCalls],
 ];
 
 /// What every route may answer.

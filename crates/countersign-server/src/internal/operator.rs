@@ -8,12 +8,12 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use countersign_core::ports::Act;
+use countersign_core::ports::{Act, OverLimit};
 use countersign_core::{
     ADMIN_GROUP, AuthenticationError, Authenticator, Clock, Identity, Reason, Refusal,
     RequestBinding,
 };
-use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderValue, Method};
 
@@ -23,6 +23,7 @@ use super::role::Role;
 use super::same_site::{Scheme, Target};
 use crate::api::{Problem, routes};
 use crate::metrics::{Metrics, Shown};
+use crate::rate_limits::{self, AddressLimit};
 use crate::refusals;
 use crate::request_context::RequestContext;
 
@@ -34,17 +35,20 @@ pub(super) struct Gatekeeper {
     pub(super) scheme: Scheme,
     pub(super) bodies: Arc<Bodies>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) address_limit: AddressLimit,
 }
 
 /// Why a call goes no further: what the caller hears, and what operators can look up.
 struct NotAdmitted {
     problem: Problem,
     refusal: Option<Refusal>,
+    /// Until when there are too many.
+    over: Option<OverLimit>,
 }
 
 impl From<Problem> for NotAdmitted {
     fn from(problem: Problem) -> Self {
-        Self { problem, refusal: None }
+        Self { problem, refusal: None, over: None }
     }
 }
 
@@ -92,8 +96,11 @@ impl Gatekeeper {
         head: &Parts,
         body: Body,
     ) -> Result<(Identity, Bytes), NotAdmitted> {
-        // Without this, strangers could make us hold bodies in memory.
         let judgements = &self.metrics.judgements;
+        if let Err(over) = self.address_limit.count(client(head)).await {
+            return Err(self.too_many(head, (Reason::AddressOverLimit.into(), over)));
+        }
+        // Without this, strangers could make us hold bodies in memory.
         if !head.headers.contains_key(AUTHORIZATION) {
             judgements.refused(Shown::Nothing, Reason::HeaderMissing);
             return Err(unauthenticated().into());
@@ -108,13 +115,16 @@ impl Gatekeeper {
             Err(AuthenticationError::Refused(refusal)) => {
                 log_refusal(&refusal, head);
                 judgements.refused(Shown::as_signed_request(refusal.reason), refusal.reason);
-                Err(NotAdmitted { problem: unauthenticated(), refusal: Some(refusal) })
+                Err(NotAdmitted { problem: unauthenticated(), refusal: Some(refusal), over: None })
+            }
+            Err(AuthenticationError::Limited(refusal, over)) => {
+                Err(self.too_many(head, (refusal, over)))
             }
             Err(AuthenticationError::Busy(refusal)) => {
                 log_refusal(&refusal, head);
                 judgements.unavailable(Shown::SignedRequest, Some(&refusal));
                 let problem = Kind::Unavailable.problem("too many calls lately: try again");
-                Err(NotAdmitted { problem, refusal: Some(refusal) })
+                Err(NotAdmitted { problem, refusal: Some(refusal), over: None })
             }
             Err(AuthenticationError::Unavailable(cause)) => {
                 tracing::error!(cause, "cannot authenticate at the moment");
@@ -131,11 +141,21 @@ impl Gatekeeper {
         Some(format!("{}://{authority}{path}", self.scheme.as_str()))
     }
 
-    fn refuse(&self, NotAdmitted { problem, refusal }: NotAdmitted) -> Response {
+    fn too_many(&self, head: &Parts, (refusal, over): (Refusal, OverLimit)) -> NotAdmitted {
+        log_refusal(&refusal, head);
+        self.metrics.judgements.limited(Shown::Nothing, &refusal);
+        let problem = Kind::TooManyCalls.problem("wait for as long as `Retry-After` says");
+        NotAdmitted { problem, refusal: Some(refusal), over: Some(over) }
+    }
+
+    fn refuse(&self, NotAdmitted { problem, refusal, over }: NotAdmitted) -> Response {
         let challenge = problem.status == http::StatusCode::UNAUTHORIZED;
         let mut response = problem.into_response();
         if let Some(refusal) = refusal {
             refusals::attach(&mut response, refusal, None);
+        }
+        if let Some(over) = over {
+            response.headers_mut().insert(RETRY_AFTER, rate_limits::retry_after(over));
         }
         if challenge {
             response.headers_mut().insert(WWW_AUTHENTICATE, self.challenge.clone());

@@ -72,6 +72,7 @@ kinds! {
     NotJson = "not-json", UNSUPPORTED_MEDIA_TYPE, "The body must be JSON";
     UnacceptableKey = "unacceptable-key", UNPROCESSABLE_ENTITY, "The key cannot be registered";
     UnacceptableUrl = "unacceptable-url", UNPROCESSABLE_ENTITY, "The URL cannot be trusted";
+    TooManyCalls = "too-many-calls", TOO_MANY_REQUESTS, "Too many calls come from this address";
     Internal = "internal", INTERNAL_SERVER_ERROR, "The server failed";
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The service is not available at the moment";
 }

@@ -2,11 +2,13 @@
 
 use axum::body::Body;
 use axum::response::Response;
+use countersign_core::Refusal;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
 use super::wire::{Nothing, Outcome};
+use crate::rate_limits;
 use crate::refusals;
 use crate::token_service::TokenError;
 
@@ -47,14 +49,10 @@ pub(super) fn unavailable() -> Response {
 /// One answer to everything that is refused, another to what cannot be said now.
 pub(super) fn failed(error: &TokenError) -> Response {
     match error {
-        TokenError::Refused(refusal) => {
-            tracing::info!(
-                reason = refusal.reason.code(),
-                claimed_account = refusal.claimed_account.as_ref().map(tracing::field::debug),
-                "refused"
-            );
-            let mut response = empty(StatusCode::UNAUTHORIZED);
-            refusals::attach(&mut response, refusal.clone(), None);
+        TokenError::Refused(refusal) => refused(StatusCode::UNAUTHORIZED, refusal),
+        TokenError::Limited(refusal, over) => {
+            let mut response = refused(StatusCode::TOO_MANY_REQUESTS, refusal);
+            response.headers_mut().insert(RETRY_AFTER, rate_limits::retry_after(*over));
             response
         }
         TokenError::Unavailable(cause) => {
@@ -62,4 +60,15 @@ pub(super) fn failed(error: &TokenError) -> Response {
             unavailable()
         }
     }
+}
+
+fn refused(status: StatusCode, refusal: &Refusal) -> Response {
+    tracing::info!(
+        reason = refusal.reason.code(),
+        claimed_account = refusal.claimed_account.as_ref().map(tracing::field::debug),
+        "refused"
+    );
+    let mut response = empty(status);
+    refusals::attach(&mut response, refusal.clone(), None);
+    response
 }

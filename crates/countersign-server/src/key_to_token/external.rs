@@ -211,6 +211,7 @@ async fn validate(
         (status = 200, description = "It is good; the identity headers say whose it is."),
         (status = 401, description = "It is not.", body = Nothing, headers(("WWW-Authenticate" = String, description = "`Bearer`."))),
         (status = 403, description = "There is none.", body = Nothing),
+        (status = 429, description = "Too many, from this client or of this account.", body = Nothing, headers(("Retry-After" = String, description = "In how many seconds to try again."))),
         (status = 503, description = "Try again; this may also come without a body.", body = Nothing, headers(("Retry-After" = String, description = "In how many seconds to try again."))),
     ),
     security(("access_token" = []))

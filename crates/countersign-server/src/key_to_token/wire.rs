@@ -87,7 +87,9 @@ pub(super) fn refusals(document: &mut OpenApi) {
         let mut answers = |status: &str, description, schema| {
             let answer = response(description, Some(("application/json", schema)));
             let answer = match status {
-                "503" => answer.header("Retry-After", header("In how many seconds to try again.")),
+                "429" | "503" => {
+                    answer.header("Retry-After", header("In how many seconds to try again."))
+                }
                 _ => answer,
             };
             let responses = &mut operation.responses.responses;
@@ -96,6 +98,7 @@ pub(super) fn refusals(document: &mut OpenApi) {
         answers("400", "The body is not what it should be.", Complaints::schema());
         answers("408", "The body took too long.", Nothing::schema());
         answers("413", "The body has more than 64 KiB.", Nothing::schema());
+        answers("429", "Too many, from this client or with this credential.", Nothing::schema());
         answers("503", "Try again; this may also come without a body.", Nothing::schema());
     }
 }

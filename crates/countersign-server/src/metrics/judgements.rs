@@ -25,6 +25,7 @@ pub(crate) struct Judgements([OfOneMethod; Shown::ALL.len()]);
 struct OfOneMethod {
     allowed: Counter,
     refused: Counter,
+    limited: Counter,
     unavailable: Counter,
     /// One for each of [`Reason::ALL`], in that order.
     reasons: Box<[Counter]>,
@@ -44,6 +45,7 @@ impl Judgements {
             OfOneMethod {
                 allowed: outcome("allowed"),
                 refused: outcome("refused"),
+                limited: outcome("limited"),
                 unavailable: outcome("unavailable"),
                 reasons: Reason::ALL.iter().map(of_reason).collect(),
             }
@@ -59,6 +61,12 @@ impl Judgements {
         self.note_reason(shown, reason);
     }
 
+    /// There were too many.
+    pub(crate) fn limited(&self, shown: Shown, refusal: &Refusal) {
+        self.0[shown as usize].limited.inc();
+        self.note_reason(shown, refusal.reason);
+    }
+
     /// It cannot be said, or is not to be said at the moment, for a reason of the caller's.
     pub(crate) fn unavailable(&self, shown: Shown, refusal: Option<&Refusal>) {
         self.0[shown as usize].unavailable.inc();
@@ -72,6 +80,7 @@ impl Judgements {
         match result {
             Ok(_) => self.allowed(shown),
             Err(TokenError::Refused(refusal)) => self.refused(shown, refusal.reason),
+            Err(TokenError::Limited(refusal, _)) => self.limited(shown, refusal),
             Err(TokenError::Unavailable(_)) => self.unavailable(shown, None),
         }
     }

@@ -99,6 +99,7 @@ fn operation(headers: &IdentityHeaders, has_tokens: bool) -> OperationBuilder {
         credentials.push(SecurityRequirement::new(ACCESS_TOKEN, [""; 0]));
     }
     let challenge = ("WWW-Authenticate", "What would be accepted.");
+    let again = ("Retry-After", "In how many seconds to try again; the token was not spent.");
     let retry = ("Retry-After", "In how many seconds to try again, with a fresh token.");
     OperationBuilder::new()
         .tag("Gateways")
@@ -129,6 +130,10 @@ fn operation(headers: &IdentityHeaders, has_tokens: bool) -> OperationBuilder {
         .response(
             "403",
             answer("By the rules, nobody or not this caller may.", headers, None),
+        )
+        .response(
+            "429",
+            answer("Too many, from this client or with this credential.", headers, Some(again)),
         )
         .response("503", answer("Nobody can be let through at the moment.", headers, Some(retry)))
 }

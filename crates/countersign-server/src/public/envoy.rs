@@ -114,6 +114,9 @@ fn refused(answer: &Response, context: Option<&RequestContext>) -> CheckResponse
     let (status, code) = match answer.status() {
         StatusCode::UNAUTHORIZED => (Status::unauthenticated(""), HttpStatusCode::Unauthorized),
         StatusCode::FORBIDDEN => (Status::permission_denied(""), HttpStatusCode::Forbidden),
+        StatusCode::TOO_MANY_REQUESTS => {
+            (Status::resource_exhausted(""), HttpStatusCode::TooManyRequests)
+        }
         _ => (Status::unavailable(""), HttpStatusCode::ServiceUnavailable),
     };
     let mut denied = DeniedHttpResponseBuilder::new();

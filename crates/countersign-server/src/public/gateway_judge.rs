@@ -1,6 +1,6 @@
 //! What the endpoints that gateways ask answer: who is this caller, and may it pass?
 //!
-//! They answer 200, 401, 403 or 503, always without a body. Without rules they look at
+//! They answer 200, 401, 403, 429 or 503, always without a body. Without rules they look at
 //! nothing but the credential: not at the method, the path, the query, conditions or the
 //! body, all of which are the original request's.
 
@@ -10,6 +10,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
+use countersign_core::ports::OverLimit;
 use countersign_core::{
     AuthenticationError, Authenticator, Identity, IdentityHeaders, Reason, Refusal,
 };
@@ -20,6 +21,7 @@ use super::PublicState;
 use super::original_request::{Endpoint, OriginalRequest, Unclear};
 use crate::access_rules::{AccessRules, Requirement};
 use crate::metrics::{Metrics, Shown};
+use crate::rate_limits::{self, AddressLimit};
 use crate::refusals;
 use crate::request_context::RequestContext;
 use crate::token_service::{BEARER, TokenService};
@@ -37,6 +39,7 @@ pub(super) struct GatewayJudge {
     rules: Option<Arc<AccessRules>>,
     identity_headers: IdentityHeaders,
     metrics: Arc<Metrics>,
+    address_limit: AddressLimit,
     challenges: Vec<HeaderValue>,
 }
 
@@ -48,6 +51,8 @@ enum Verdict {
     Forbidden(Shown, Option<Refusal>),
     /// Its caller has not proved who it is.
     Unauthenticated(Shown, Refusal),
+    /// Its client asks, or its credential is used, too often.
+    Limited(Shown, Refusal, OverLimit),
     /// It cannot be said at the moment.
     Unavailable(Shown, Option<Refusal>),
 }
@@ -65,6 +70,7 @@ impl GatewayJudge {
             rules: state.rules.clone(),
             identity_headers: state.identity_headers.clone(),
             metrics: Arc::clone(&state.metrics),
+            address_limit: state.address_limit.clone(),
         }
     }
 
@@ -111,6 +117,7 @@ impl GatewayJudge {
             Verdict::Allowed(identity) => return self.allowed(identity.as_ref()),
             Verdict::Forbidden(_, refusal) => (self.nobody(StatusCode::FORBIDDEN), refusal),
             Verdict::Unauthenticated(_, refusal) => (self.challenged(), Some(refusal)),
+            Verdict::Limited(_, refusal, over) => (self.limited(over), Some(refusal)),
             Verdict::Unavailable(_, refusal) => (self.unavailable(), refusal),
         };
         if let Some(refusal) = refusal {
@@ -128,6 +135,7 @@ impl GatewayJudge {
             }
             Verdict::Forbidden(shown, _) => judgements.refused(*shown, Reason::NotAllowed),
             Verdict::Unauthenticated(shown, refusal) => judgements.refused(*shown, refusal.reason),
+            Verdict::Limited(shown, refusal, _) => judgements.limited(*shown, refusal),
             Verdict::Unavailable(shown, refusal) => {
                 judgements.unavailable(*shown, refusal.as_ref());
             }
@@ -161,6 +169,11 @@ impl GatewayJudge {
     /// Lets everyone pass who proves who it is.
     async fn known(&self, headers: &HeaderMap, context: Option<&RequestContext>) -> Verdict {
         let client = context.and_then(|context| context.client);
+        if let Err(over) = self.address_limit.count(client).await {
+            let refusal = Refusal::from(Reason::AddressOverLimit);
+            log_refusal(&refusal, context);
+            return Verdict::Limited(Shown::Nothing, refusal, over);
+        }
         match self.authenticate(headers, client).await {
             Ok(identity) => {
                 tracing::debug!(account = %identity.account(), "allowed");
@@ -169,6 +182,10 @@ impl GatewayJudge {
             Err((shown, AuthenticationError::Refused(refusal))) => {
                 log_refusal(&refusal, context);
                 Verdict::Unauthenticated(shown, refusal)
+            }
+            Err((shown, AuthenticationError::Limited(refusal, over))) => {
+                log_refusal(&refusal, context);
+                Verdict::Limited(shown, refusal, over)
             }
             Err((shown, AuthenticationError::Busy(refusal))) => {
                 log_refusal(&refusal, context);
@@ -217,6 +234,12 @@ impl GatewayJudge {
         for challenge in &self.challenges {
             response.headers_mut().append(WWW_AUTHENTICATE, challenge.clone());
         }
+        response
+    }
+
+    fn limited(&self, over: OverLimit) -> Response {
+        let mut response = self.nobody(StatusCode::TOO_MANY_REQUESTS);
+        response.headers_mut().insert(RETRY_AFTER, rate_limits::retry_after(over));
         response
     }
 

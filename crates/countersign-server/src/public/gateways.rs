@@ -17,7 +17,7 @@ use tower::Service;
 use super::PublicState;
 use super::gateway_judge::GatewayJudge;
 use super::original_request::Endpoint;
-use crate::key_to_token::{ExternalState, VALIDATE_REQUEST, validate_request};
+use crate::key_to_token::{ExternalState, TokenRouteLimit, VALIDATE_REQUEST, validate_request};
 use crate::layers::Layers;
 use crate::metrics::Place;
 
@@ -65,6 +65,8 @@ pub(super) struct GatewayRoutes {
     judge: GatewayJudge,
     /// If there is that route.
     validate_request: Option<Arc<ExternalState>>,
+    /// Of that route; the judge has its own.
+    address_limit: TokenRouteLimit,
 }
 
 /// May it pass?
@@ -81,6 +83,7 @@ impl GatewayRoutes {
             layers,
             url_prefix: state.url_prefix.to_string(),
             judge: GatewayJudge::new(state),
+            address_limit: TokenRouteLimit::new(state.address_limit.clone(), &state.metrics),
             validate_request: external.map(|tokens| {
                 let identity_headers = state.identity_headers.clone();
                 let metrics = Arc::clone(&state.metrics);
@@ -114,7 +117,10 @@ impl GatewayRoutes {
                 self.layers.around((endpoint.path(), endpoint.place()), request, answer).await
             }
             Question::ValidateRequest(state) => {
-                let answer = |request| validate_request(State(state), request);
+                let answer = async |request| {
+                    let validate = |request| validate_request(State(state), request);
+                    self.address_limit.around(request, validate).await
+                };
                 self.layers
                     .around((VALIDATE_REQUEST, Place::ValidateRequest), request, answer)
                     .await

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use axum::body::Body;
 use countersign_core::RequestSigner;
 use countersign_server::public::ENVOY_CHECK;
-use countersign_server::{Settings, TrustedProxies};
+use countersign_server::{RateLimiters, Settings, TrustedProxies};
 use envoy_types::ext_authz::v3::pb::{
     CheckRequest, CheckResponse, HeaderAppendAction, HeaderValueOption, HttpResponse,
 };
@@ -22,6 +22,7 @@ use http::Request;
 use tonic::Code;
 use tower::ServiceExt as _;
 
+use crate::rate_limits::limiter;
 use crate::support::{INSTANCE, World, from_peer};
 
 const PEER: &str = "127.0.0.1:50000";
@@ -142,6 +143,18 @@ async fn the_last_use_is_from_where_a_trusted_envoy_says() {
         set(&asked(&world, with(&[("authorization", &authorization)])).await);
         assert_eq!(world.directory.uses.lock().unwrap()[0].from.unwrap().to_string(), from);
     }
+}
+
+#[tokio::test]
+async fn a_client_that_asks_too_often_hears_when_to_ask_again() {
+    let (per_address, _) = limiter(1);
+    let rate_limits = RateLimiters { per_address, ..RateLimiters::default() };
+    let world = World::with(Settings { rate_limits, ..Settings::new(INSTANCE) });
+    assert_eq!(refused(&asked(&world, with(&[])).await).0, 401);
+    let limited = asked(&world, with(&[])).await;
+    assert_eq!(limited.status.as_ref().unwrap().code, i32::from(Code::ResourceExhausted));
+    let told = vec![("cache-control", "no-store"), ("retry-after", "30")];
+    assert_eq!(refused(&limited), (429, told));
 }
 
 #[tokio::test]

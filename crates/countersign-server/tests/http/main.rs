@@ -15,6 +15,7 @@ mod openapi;
 mod operators;
 mod probes;
 mod races;
+mod rate_limits;
 mod support;
 mod vectors;
 mod wire;

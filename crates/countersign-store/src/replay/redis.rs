@@ -7,6 +7,8 @@
 //! brings the `marks` back that tell whether its master still is what it was.
 
 mod clock;
+#[cfg(feature = "rate-limits")]
+mod connections;
 mod epoch;
 mod link;
 mod marks;
@@ -31,6 +33,8 @@ use super::limits::{ReplayLimits, SharedLimits};
 use super::shared::SharedGuard;
 
 pub use self::clock::RedisClock;
+#[cfg(feature = "rate-limits")]
+pub(crate) use self::connections::{Connections, Dialing};
 pub use self::epoch::{Namespace, NamespaceError};
 pub use self::network::{RedisNetwork, RedisStream};
 pub use self::session::RedisError;

@@ -1,9 +1,11 @@
 //! Requests that callers sign themselves.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use countersign_core::ports::AccountKeys;
+use countersign_core::ports::{AccountKeys, OverLimit, RateLimiter, RateSubject};
 use countersign_core::{Clock as _, Method};
 use countersign_tower::{AllowAnonymous, Identity, Policy, RequireAuth};
 use http::StatusCode;
@@ -36,6 +38,36 @@ async fn a_required_layer_lets_a_proved_caller_through_once() {
         assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
         assert_eq!(answer.headers()[WWW_AUTHENTICATE], challenge, "{refused:?}");
     }
+}
+
+/// Lets one request of each subject pass.
+#[derive(Default)]
+struct OneEach(Mutex<HashSet<RateSubject>>);
+
+#[async_trait::async_trait]
+impl RateLimiter for OneEach {
+    async fn count(&self, subject: RateSubject) -> Result<(), OverLimit> {
+        let over = OverLimit { retry_after: Duration::from_millis(6_500) };
+        self.0.lock().unwrap().insert(subject).then_some(()).ok_or(over)
+    }
+}
+
+#[tokio::test]
+async fn a_key_over_its_limit_hears_when_to_come_back() {
+    let (account, signer) = account();
+    let requests = signed_requests(account, Guard::Up(Mutex::default()));
+    let policy = built(Policy::accepting(requests.credential_limit(Arc::<OneEach>::default())));
+    let header = signer.authorization(&Fixed, &Fixed).unwrap();
+    let layer = RequireAuth::new(policy.clone());
+    assert_eq!(call(&layer, Some("JWT a.b.c")).await.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(call(&layer, Some(&header)).await.status(), StatusCode::OK);
+    let limited = call(&layer, Some(&header)).await;
+    assert_eq!(limited.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(limited.headers()[RETRY_AFTER], "7");
+    assert_eq!(limited.headers().get(WWW_AUTHENTICATE), None);
+    // Not even where nobody has to say who it is.
+    let open = call(&AllowAnonymous::new(policy), Some(&header)).await;
+    assert_eq!(open.status(), StatusCode::TOO_MANY_REQUESTS);
 }
 
 #[tokio::test]

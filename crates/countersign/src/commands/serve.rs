@@ -7,6 +7,7 @@ mod first_start;
 mod listeners;
 mod original_keys;
 mod place;
+mod rate_limits;
 mod replay_guard;
 mod surroundings;
 mod tokens;

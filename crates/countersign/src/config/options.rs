@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, de};
 
 use super::compat::Compat;
+use super::rate_limits::Rate;
 use super::values::{LogFormat, LogLevel, Registration, ReplayGuardKind, Span, Synchronous};
 
 /// The options as one source gives them: what it does not name is `None`.
@@ -257,6 +258,26 @@ pub(crate) struct ServeOptions {
     #[arg(long, value_name = "N", env = "COUNTERSIGN_MAX_CONNECTIONS", help_heading = "Limits")]
     pub(crate) max_connections: Option<u32>,
 
+    /// How many requests one client address (of IPv6 a /64) may send, for example 100/s; more are answered 429. [default: any number]
+    #[arg(long, value_name = "RATE", env = "COUNTERSIGN_RATE_LIMIT_PER_ADDRESS")]
+    #[arg(help_heading = "Limits")]
+    pub(crate) rate_limit_per_address: Option<Rate>,
+
+    /// How many of these may come at once. [default: as many as in the unit of the rate]
+    #[arg(long, value_name = "N", env = "COUNTERSIGN_RATE_LIMIT_PER_ADDRESS_BURST")]
+    #[arg(help_heading = "Limits")]
+    pub(crate) rate_limit_per_address_burst: Option<u32>,
+
+    /// How many requests may be made with one key, or one account's access tokens, for example 50/s; more are answered 429. [default: any number]
+    #[arg(long, value_name = "RATE", env = "COUNTERSIGN_RATE_LIMIT_PER_CREDENTIAL")]
+    #[arg(help_heading = "Limits")]
+    pub(crate) rate_limit_per_credential: Option<Rate>,
+
+    /// How many of these may come at once. [default: as many as in the unit of the rate]
+    #[arg(long, value_name = "N", env = "COUNTERSIGN_RATE_LIMIT_PER_CREDENTIAL_BURST")]
+    #[arg(help_heading = "Limits")]
+    pub(crate) rate_limit_per_credential_burst: Option<u32>,
+
     /// How long to go on after a signal to stop, but not ready: until load balancers have noticed. [default: 0s]
     #[arg(long, value_name = "SPAN", env = "COUNTERSIGN_DRAIN_DELAY", help_heading = "Limits")]
     pub(crate) drain_delay: Option<Span>,
@@ -353,6 +374,16 @@ impl ServeOptions {
             request_timeout: self.request_timeout.or(other.request_timeout),
             header_timeout: self.header_timeout.or(other.header_timeout),
             max_connections: self.max_connections.or(other.max_connections),
+            rate_limit_per_address: self.rate_limit_per_address.or(other.rate_limit_per_address),
+            rate_limit_per_address_burst: self
+                .rate_limit_per_address_burst
+                .or(other.rate_limit_per_address_burst),
+            rate_limit_per_credential: self
+                .rate_limit_per_credential
+                .or(other.rate_limit_per_credential),
+            rate_limit_per_credential_burst: self
+                .rate_limit_per_credential_burst
+                .or(other.rate_limit_per_credential_burst),
             drain_delay: self.drain_delay.or(other.drain_delay),
             drain_timeout: self.drain_timeout.or(other.drain_timeout),
             request_keys: self.request_keys.or(other.request_keys),

@@ -7,6 +7,7 @@ use countersign_store::Database;
 use countersign_store::replay::{Namespace, RedisDurability, RedisUrl};
 
 use super::options::ServeOptions;
+use super::rate_limits::RateLimits;
 use super::values::{ReplayGuardKind, Span};
 use crate::failure::Failure;
 use crate::files;
@@ -15,6 +16,8 @@ use crate::files;
 #[derive(Clone, Debug)]
 pub(crate) struct ReplaySettings {
     pub(crate) guard: GuardChoice,
+    /// Of the guard, or of rate limits alone.
+    pub(crate) redis: Option<RedisSettings>,
     pub(crate) capacity: usize,
     /// The longest that a guard outside of this process may take to answer.
     pub(crate) timeout: Duration,
@@ -52,22 +55,26 @@ pub(crate) struct RedisSettings {
 
 impl ReplaySettings {
     /// Reads these settings and the files they name.
-    pub(super) fn resolve(options: &ServeOptions, capacity: usize) -> Result<Self, Failure> {
+    pub(super) fn resolve(
+        options: &ServeOptions,
+        capacity: usize,
+        rate_limits: RateLimits,
+    ) -> Result<Self, Failure> {
         let kind = options.replay_guard.unwrap_or(ReplayGuardKind::Durable);
         let redis = redis(options)?;
-        let guard = match (kind, redis) {
-            (ReplayGuardKind::Redis, Some(redis)) => GuardChoice::Redis(Box::new(redis)),
+        let guard = match (kind, &redis) {
+            (ReplayGuardKind::Redis, Some(redis)) => GuardChoice::Redis(Box::new(redis.clone())),
             (ReplayGuardKind::Redis, None) => {
                 return Err(Failure::usage("redis_url is missing: replay_guard is redis"));
             }
-            (_, Some(_)) => {
+            (_, Some(_)) if !rate_limits.are_set() => {
                 return Err(Failure::usage(
-                    "redis_url is set, but replay_guard is not redis: nothing would be kept there",
+                    "redis_url is set, but replay_guard is not redis and there are no rate limits: nothing would be kept there",
                 ));
             }
-            (ReplayGuardKind::Durable, None) => GuardChoice::Durable,
-            (ReplayGuardKind::Memory, None) => GuardChoice::Memory,
-            (ReplayGuardKind::Database, None) => GuardChoice::Database,
+            (ReplayGuardKind::Durable, _) => GuardChoice::Durable,
+            (ReplayGuardKind::Memory, _) => GuardChoice::Memory,
+            (ReplayGuardKind::Database, _) => GuardChoice::Database,
         };
         let timeout = options.replay_timeout.map_or(Duration::from_secs(1), |span| span.0);
         if timeout.is_zero() {
@@ -76,7 +83,7 @@ impl ReplaySettings {
                 Span(timeout)
             )));
         }
-        Ok(Self { guard, capacity, timeout })
+        Ok(Self { guard, redis, capacity, timeout })
     }
 }
 

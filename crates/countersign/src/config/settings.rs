@@ -20,6 +20,7 @@ use ipnet::IpNet;
 
 use super::compat::Original;
 use super::options::ServeOptions;
+use super::rate_limits::RateLimits;
 use super::replay::ReplaySettings;
 use super::values::{LogFormat, LogLevel, Registration, Span, Synchronous};
 use crate::data_directory;
@@ -70,6 +71,7 @@ pub(crate) struct Settings {
     pub(crate) replay: ReplaySettings,
     pub(crate) synchronous: Synchronous,
     pub(crate) limits: Limits,
+    pub(crate) rate_limits: RateLimits,
     pub(crate) request_keys: Vec<PathBuf>,
     pub(crate) bootstrap_admin_public_key: Option<String>,
     pub(crate) dangerous_allow_insecure_jwks: bool,
@@ -155,7 +157,8 @@ impl Settings {
     pub(super) fn resolve(options: ServeOptions, original: Original) -> Result<Self, Failure> {
         let names = IdentityHeaders::default();
         let capacity = count("replay_capacity", options.replay_capacity, 1 << 24)?;
-        let replay = ReplaySettings::resolve(&options, capacity)?;
+        let rate_limits = RateLimits::resolve(&options)?;
+        let replay = ReplaySettings::resolve(&options, capacity, rate_limits)?;
         let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let settings = Self {
             data_dir: options.data_dir.map_or_else(data_directory::default_path, Ok)?,
@@ -241,6 +244,7 @@ impl Settings {
                 drain_delay: options.drain_delay.map_or(Duration::ZERO, |span| span.0),
                 drain_timeout: options.drain_timeout.map_or(Duration::from_secs(30), |span| span.0),
             },
+            rate_limits,
             rules: options.rules_file.as_deref().map(rules_file::read).transpose()?.map(Arc::new),
             request_keys: options.request_keys.unwrap_or_default(),
             bootstrap_admin_public_key: options.bootstrap_admin_public_key,

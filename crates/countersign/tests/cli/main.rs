@@ -20,6 +20,7 @@ mod jwks;
 mod limits;
 mod manual;
 mod metrics;
+mod rate_limits;
 mod replay_guards;
 mod restart;
 mod rules;

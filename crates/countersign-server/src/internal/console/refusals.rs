@@ -121,11 +121,13 @@ impl Console {
                 Err(_) => Err(TokenError::Refused(Reason::ApiKeyUnknown.into())),
             }
         } else {
-            tokens.validate(shown).await.map(|identity| identity.account().clone())
+            tokens.examine(shown).await.map(|identity| identity.account().clone())
         };
         match known {
             Ok(account) => Ok(TestResult::of_bearer(Ok(account))),
-            Err(TokenError::Refused(refusal)) => Ok(TestResult::of_bearer(Err(refusal.reason))),
+            Err(TokenError::Refused(refusal) | TokenError::Limited(refusal, _)) => {
+                Ok(TestResult::of_bearer(Err(refusal.reason)))
+            }
             Err(TokenError::Unavailable(cause)) => {
                 tracing::error!(cause, "cannot examine a credential at the moment");
                 Err(Kind::Unavailable.problem("credentials cannot be examined: try again"))
@@ -246,6 +248,8 @@ fn meaning(reason: Reason) -> &'static str {
         Reason::TokenRevoked => "the token was revoked, or all of its account",
         Reason::Replayed => "the token was used before: each is good for one request",
         Reason::ShareUsedUp => "the account sends more requests than its share",
+        Reason::AddressOverLimit => "more requests came from this address than one may send",
+        Reason::CredentialOverLimit => "more requests came with this credential than one may send",
         Reason::NotAllowed => "a rule does not let this caller, or anybody, do this",
         other => other.code(),
     }

@@ -90,8 +90,11 @@ impl TokenWorld {
             clock: clock.clone(),
             random: random.clone(),
         };
-        let tokens =
-            Arc::new(TokenService::new(token_ports, Arc::new(ring.await.unwrap()), tokens));
+        let tokens = TokenService::new(token_ports, Arc::new(ring.await.unwrap()), tokens);
+        let tokens = Arc::new(match settings.rate_limits.per_credential.clone() {
+            Some(limiter) => tokens.with_credential_limit(limiter),
+            None => tokens,
+        });
         let ports = Ports {
             directory: Arc::new(live.clone()),
             guard: Arc::new(TestGuard::default()),

@@ -5,6 +5,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use countersign_core::UnixTime;
+#[cfg(feature = "rate-limits")]
+use countersign_core::ports::RateSubject;
 use countersign_core::ports::ReplayKey;
 
 use super::survey::Identity;
@@ -43,6 +45,12 @@ impl Namespace {
     /// A key that is none of a use. A cluster puts all with the same tag on one server.
     pub(super) fn mark(&self, name: &str, tag: u32) -> String {
         format!("countersign:{}:{name}:{{{tag}}}", self.0)
+    }
+
+    /// The key under which a subject's requests are counted: none of a use.
+    #[cfg(feature = "rate-limits")]
+    pub(crate) fn limit_key(&self, subject: &RateSubject) -> String {
+        format!("countersign:{}:limit:{subject}", self.0)
     }
 }
 

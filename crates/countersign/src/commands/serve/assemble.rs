@@ -20,7 +20,7 @@ use countersign_system::{SystemClock, SystemRandom};
 use super::clocks::ClockCheck;
 use super::place::InPlace;
 use super::surroundings::surroundings;
-use super::{clocks, replay_guard, tokens};
+use super::{clocks, rate_limits, replay_guard, tokens};
 use crate::config::Settings;
 use crate::databases::Databases;
 use crate::failure::Failure;
@@ -50,6 +50,7 @@ impl Assembled {
             Some(presence) => Arc::new(InPlace { guard, presence: Arc::clone(presence) }) as _,
             None => guard,
         };
+        let rate_limits = rate_limits::open(settings, &instance_id).await?;
         let service_settings = service_settings(settings, instance_id.clone())?;
         let remote_jwks = Arc::new(RemoteJwks::new(
             settings.jwks_rules(),
@@ -70,7 +71,11 @@ impl Assembled {
         let shared = trail.map(|trail| (trail, &ring, out_of_touch));
         let directory = directory(&store, Arc::clone(&remote_jwks), shared);
         let surroundings = surroundings(&directory, &remote_jwks, (&databases, &clocks));
-        let tokens = tokens::service(&settings.tokens, (&store, &directory), Arc::clone(&ring));
+        let tokens = tokens::service(
+            &settings.tokens,
+            (&store, &directory),
+            (Arc::clone(&ring), rate_limits.per_credential.clone()),
+        );
         let administration = Arc::new(directory.clone());
         let ports = Ports {
             directory: Arc::new(directory.clone()),
@@ -87,8 +92,12 @@ impl Assembled {
             Arc::new(SigningKeysCheck(ring)),
             Arc::new(ClockCheck(clocks)),
         ];
-        let service_settings =
-            ServiceSettings { checks, surroundings: Some(surroundings), ..service_settings };
+        let service_settings = ServiceSettings {
+            checks,
+            surroundings: Some(surroundings),
+            rate_limits,
+            ..service_settings
+        };
         let service = Service::new(ports, service_settings).map_err(Failure::usage)?;
         Ok(Self { service, directory, databases, _presence: presence })
     }

@@ -93,7 +93,7 @@ async fn in_redis(
     Ok(behind_a_breaker(guard.await.map_err(named)?))
 }
 
-/// The Redis of the settings.
+/// Where Redis is, for whatever is kept there.
 ///
 /// # Errors
 /// A [`Failure`] if the installation's id cannot be a namespace.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use countersign_core::ports::RateLimiter;
 use countersign_core::{
     AccessTokenForm, AccessTokenPolicy, EncryptionKey, IdentifierRule, RsaBits, SigningKey,
 };
@@ -54,7 +55,7 @@ pub(super) async fn ring(
 pub(super) fn service(
     options: &TokenOptions,
     (store, directory): (&SqlStore, &LiveDirectory),
-    ring: Arc<LiveKeyRing>,
+    (ring, credential_limit): (Arc<LiveKeyRing>, Option<Arc<dyn RateLimiter>>),
 ) -> Arc<TokenService> {
     let ports = TokenPorts {
         directory: Arc::new(directory.clone()),
@@ -63,7 +64,11 @@ pub(super) fn service(
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
     };
-    let service = Arc::new(TokenService::new(ports, ring, token_settings(options)));
+    let service = TokenService::new(ports, ring, token_settings(options));
+    let service = Arc::new(match credential_limit {
+        Some(limiter) => service.with_credential_limit(limiter),
+        None => service,
+    });
     tokio::spawn(look_after(Arc::clone(&service)));
     service
 }

@@ -1,0 +1,147 @@
+//! Counting in Redis, for all servers that share it.
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use countersign_core::ports::{OverLimit, RateLimiter, RateSubject};
+use governor::clock::Clock;
+use redis::Script;
+use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::limit::RateLimit;
+use super::memory::MemoryRateLimiter;
+use crate::replay::redis::{Connections, Dialing};
+use crate::replay::{RedisError, RedisServer, SharedLimits};
+
+/// How long to wait before connecting again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// One step of the generic cell rate algorithm: answers 0, or in how many microseconds the
+/// next request is within the limit.
+///
+/// The time is Redis's own, so servers whose clocks differ count alike. What is kept under a
+/// key is the time at which its subject has recovered, and until then alone.
+static STEP: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+        local interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
+        local time = redis.call('TIME')
+        local now = time[1] * 1000000 + time[2]
+        local recovered = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now)
+        -- A clock that was set back would have everybody wait.
+        recovered = math.min(recovered, now + burst * interval)
+        local wait = recovered - (burst - 1) * interval - now
+        if wait > 0 then return math.ceil(wait) end
+        recovered = recovered + interval
+        local lifetime = math.ceil((recovered - now) / 1000)
+        redis.call('SET', KEYS[1], string.format('%.3f', recovered), 'PX', lifetime)
+        return 0
+        ",
+    )
+});
+
+/// Connections to Redis for whatever is counted there, kept open by a task of their own
+/// until this is dropped.
+pub struct RedisCounts {
+    present: watch::Receiver<Option<Arc<Connections>>>,
+    server: RedisServer,
+    _task: DropGuard,
+}
+
+impl RedisCounts {
+    /// Connects, in the current runtime. If Redis cannot be reached, the task goes on trying.
+    ///
+    /// # Errors
+    /// [`RedisError::Unfit`] if Redis does not let us in.
+    pub async fn start(server: RedisServer, limits: SharedLimits) -> Result<Self, RedisError> {
+        let dialing = Dialing::new(&server, limits);
+        let first = match dialing.connect().await {
+            Err(error @ RedisError::Unfit(_)) => return Err(error),
+            Err(error) => {
+                tracing::warn!(%error, "rate limits are this server's own until it can");
+                None
+            }
+            Ok(connections) => Some(Arc::new(connections)),
+        };
+        let (sender, present) = watch::channel(first);
+        let stop = CancellationToken::new();
+        tokio::spawn(stop.clone().run_until_cancelled_owned(keep_connected(dialing, sender)));
+        Ok(Self { present, server, _task: stop.drop_guard() })
+    }
+
+    /// Counts there, or nothing if it cannot be said there at the moment.
+    async fn count(
+        &self,
+        subject: RateSubject,
+        limit: &RateLimit,
+    ) -> Option<Result<(), OverLimit>> {
+        let connections = self.present.borrow().clone()?;
+        let key = self.server.namespace.limit_key(&subject);
+        let interval = limit.interval().as_nanos();
+        let answer: Result<u64, RedisError> = async {
+            let mut connection = connections.to(key.as_bytes())?;
+            let mut step = STEP.key(key);
+            // Microseconds, of which a double has fractions enough.
+            step.arg(format!("{}.{:03}", interval / 1000, interval % 1000));
+            Ok(step.arg(limit.burst().get()).invoke_async(&mut connection).await?)
+        }
+        .await;
+        match answer {
+            Ok(0) => Some(Ok(())),
+            Ok(micros) => Some(Err(OverLimit { retry_after: Duration::from_micros(micros) })),
+            Err(error) => {
+                connections.give_up(error);
+                None
+            }
+        }
+    }
+}
+
+async fn keep_connected(dialing: Dialing, present: watch::Sender<Option<Arc<Connections>>>) {
+    loop {
+        let now = present.borrow().clone();
+        if let Some(connections) = now {
+            let error = connections.given_up().await;
+            tracing::warn!(%error, "rate limits are this server's own while Redis is away");
+            present.send_replace(None);
+        }
+        tokio::time::sleep(PAUSE).await;
+        match dialing.connect().await {
+            Ok(connections) => {
+                tracing::info!("rate limits are shared through Redis again");
+                present.send_replace(Some(Arc::new(connections)));
+            }
+            Err(error) => tracing::debug!(%error, "no connection for rate limits"),
+        }
+    }
+}
+
+/// Counts in Redis, in one round trip, and in this process while Redis is away.
+pub struct RedisRateLimiter<C: Clock> {
+    counts: Arc<RedisCounts>,
+    limit: RateLimit,
+    own: MemoryRateLimiter<C>,
+}
+
+impl<C: Clock> RedisRateLimiter<C> {
+    /// A limiter of its own over connections that others use too.
+    pub fn new(counts: Arc<RedisCounts>, limit: RateLimit, clock: C) -> Self {
+        Self { counts, limit, own: MemoryRateLimiter::new(limit, clock) }
+    }
+}
+
+#[async_trait]
+impl<C> RateLimiter for RedisRateLimiter<C>
+where
+    C: Clock + Send + Sync,
+    C::Instant: Send + Sync,
+{
+    async fn count(&self, subject: RateSubject) -> Result<(), OverLimit> {
+        match self.counts.count(subject, &self.limit).await {
+            Some(counted) => counted,
+            None => self.own.count_now(subject),
+        }
+    }
+}
