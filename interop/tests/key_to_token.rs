@@ -96,6 +96,24 @@ async fn the_whole_way_on_sqlite() -> Result<()> {
 }
 
 #[tokio::test]
+async fn the_whole_way_below_rate_limits() -> Result<()> {
+    let limits = ["--rate-limit-per-address=1000/s", "--rate-limit-per-credential=1000/s"];
+    assert_the_whole_way(on_sqlite(&limits).await?).await
+}
+
+#[tokio::test]
+async fn a_client_over_its_rate_limit_keeps_its_key_and_its_tokens() -> Result<()> {
+    let server = on_sqlite(&["--rate-limit-per-credential=1/h"]).await?;
+    let steps = [registered(), Step::Authenticate, REFRESH, Step::Authenticate, Step::Validate];
+    let outcomes = session(&server).run(&steps)?;
+    assert_eq!(error(&outcomes[1]), "none", "{outcomes:?}");
+    assert_eq!((error(&outcomes[2]), error(&outcomes[3])), ("RefreshError", "AuthenticationError"));
+    assert!(outcomes[3].refresh_token.is_some() && outcomes[3].has_key, "{outcomes:?}");
+    assert_eq!(outcomes[4].value()?, true, "an account's tokens are counted apart");
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_whole_way_on_postgres() -> Result<()> {
     assert_the_whole_way(on_postgres(&[]).await?).await
 }

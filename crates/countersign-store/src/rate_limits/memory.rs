@@ -14,7 +14,7 @@ use quick_cache::sync::Cache;
 
 use super::limit::RateLimit;
 
-/// How many are remembered at one time, which takes about 8 MB.
+/// How many are remembered at one time, which takes 10 MB.
 ///
 /// Beyond that those are forgotten who ask least, and begin anew: whoever can send from more
 /// networks than that is not held back, but cannot fill the memory either, nor have those

@@ -57,7 +57,7 @@ impl RedisCounts {
     /// [`RedisError::Unfit`] if Redis does not let us in.
     pub async fn start(server: RedisServer, limits: SharedLimits) -> Result<Self, RedisError> {
         let dialing = Dialing::new(&server, limits);
-        let first = match dialing.connect().await {
+        let first = match open(&dialing).await {
             Err(error @ RedisError::Unfit(_)) => return Err(error),
             Err(error) => {
                 tracing::warn!(%error, "rate limits are this server's own until it can");
@@ -99,6 +99,15 @@ impl RedisCounts {
     }
 }
 
+/// Connects, and finds out whether we may count there.
+async fn open(dialing: &Dialing) -> Result<Connections, RedisError> {
+    let connections = dialing.connect().await?;
+    for mut connection in connections.all() {
+        STEP.prepare_invoke().load_async(&mut connection).await?;
+    }
+    Ok(connections)
+}
+
 async fn keep_connected(dialing: Dialing, present: watch::Sender<Option<Arc<Connections>>>) {
     loop {
         let now = present.borrow().clone();
@@ -108,7 +117,7 @@ async fn keep_connected(dialing: Dialing, present: watch::Sender<Option<Arc<Conn
             present.send_replace(None);
         }
         tokio::time::sleep(PAUSE).await;
-        match dialing.connect().await {
+        match open(&dialing).await {
             Ok(connections) => {
                 tracing::info!("rate limits are shared through Redis again");
                 present.send_replace(Some(Arc::new(connections)));

@@ -80,7 +80,7 @@ fn servers_count_together_through_redis_and_by_themselves_without() {
     assert!((60..70).contains(&passed), "{passed}");
     redis.kill().unwrap();
     wait_for("counting to go on", || (passing(&other, 1) == 1).then_some(()));
-    assert!(server.stop().contains("rate limits are this server's own"));
+    assert!(other.stop().contains("rate limits are this server's own"));
 }
 
 #[test]

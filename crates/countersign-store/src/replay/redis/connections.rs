@@ -38,6 +38,11 @@ impl Dialing {
 }
 
 impl Connections {
+    /// Each of them.
+    pub(crate) fn all(&self) -> impl Iterator<Item = MultiplexedConnection> {
+        self.masters.iter().map(|master| master.connection.clone())
+    }
+
     /// The one to whoever takes a key.
     pub(crate) fn to(&self, key: &[u8]) -> Result<MultiplexedConnection, RedisError> {
         let master = self.masters.iter().find(|master| master.takes(key));
