@@ -116,7 +116,7 @@ pub fn router(state: InternalState) -> Router {
     let clock = Arc::clone(&state.clock);
     let registration = state.tokens.clone().map(|tokens| {
         let limit = TokenRouteLimit::new(state.address_limit.clone(), &state.metrics);
-        state.token_routes.on_internal_listener(tokens, limit, clock)
+        state.token_routes.on_internal_listener(tokens, &limit, clock)
     });
     let layers = Layers::new(state.contexts, state.limits, last_resort);
     let console_links = ConsoleLinks {

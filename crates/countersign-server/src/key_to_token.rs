@@ -66,7 +66,7 @@ impl TokenRoutes {
     pub(crate) fn on_public_listener(
         self,
         state: ExternalState,
-        limit: TokenRouteLimit,
+        limit: &TokenRouteLimit,
         clock: Arc<dyn Clock>,
     ) -> Router {
         let tokens = Arc::clone(&state.tokens);
@@ -85,7 +85,7 @@ impl TokenRoutes {
     pub(crate) fn on_internal_listener(
         self,
         tokens: Arc<TokenService>,
-        limit: TokenRouteLimit,
+        limit: &TokenRouteLimit,
         clock: Arc<dyn Clock>,
     ) -> Router {
         match self.registration {

@@ -124,7 +124,7 @@ fn router(state: PublicState, layers: &Layers) -> Router {
         let address_limit = TokenRouteLimit::new(state.address_limit, &state.metrics);
         let metrics = Arc::clone(&state.metrics);
         let external = ExternalState { tokens, identity_headers: state.identity_headers, metrics };
-        state.token_routes.on_public_listener(external, address_limit, state.clock)
+        state.token_routes.on_public_listener(external, &address_limit, state.clock)
     });
     let described = token_routes.unwrap_or_default().merge(description.unwrap_or_default());
     let routes = layers

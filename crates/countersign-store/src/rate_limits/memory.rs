@@ -44,6 +44,7 @@ impl StateStore for Subjects {
 
 impl<C: Clock> MemoryRateLimiter<C> {
     /// A limiter that has counted nothing yet.
+    #[expect(clippy::missing_panics_doc, reason = "a limit's interval is not zero")]
     pub fn new(limit: RateLimit, clock: C) -> Self {
         // Unwrap safety: a limit's interval is not zero.
         let quota = Quota::with_period(limit.interval()).expect("some time passes");
