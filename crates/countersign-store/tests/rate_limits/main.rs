@@ -130,6 +130,20 @@ async fn while_redis_is_away_each_server_counts_by_itself() {
 }
 
 #[tokio::test]
+async fn a_redis_that_hangs_is_left_alone_until_it_answers() {
+    let directory = tempfile::tempdir().unwrap();
+    let redis = Redis::start(directory.path(), &[]).unwrap();
+    let limits = SharedLimits { answer: Duration::from_millis(100), ..SharedLimits::default() };
+    let counts = RedisCounts::start(at(&redis, "a"), limits).await.unwrap();
+    let clock = FakeRelativeClock::default();
+    let limiter = RedisRateLimiter::new(Arc::new(counts), limit(10, HOUR, 10), clock);
+    redis.pause().unwrap();
+    assert_eq!(passing(&limiter, 20).await, 10);
+    redis.resume().unwrap();
+    until("Redis to be asked again", async || passing(&limiter, 1).await == 1).await;
+}
+
+#[tokio::test]
 async fn a_redis_that_does_not_let_us_in_stops_the_start() {
     let directory = tempfile::tempdir().unwrap();
     let redis = Redis::start(directory.path(), &["--requirepass", "secret"]).unwrap();
