@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
+use std::net::TcpListener;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,8 +30,12 @@ fn at(redis: &Redis, namespace: &str) -> RedisServer {
 
 /// What one server counts with.
 async fn server(redis: &Redis, namespace: &str, limit: RateLimit) -> Limiter {
+    server_at(at(redis, namespace), limit).await
+}
+
+async fn server_at(at: RedisServer, limit: RateLimit) -> Limiter {
     let limits = SharedLimits { answer: ANSWER, connect: ANSWER, ..SharedLimits::default() };
-    let counts = RedisCounts::start(at(redis, namespace), limits).await.unwrap();
+    let counts = RedisCounts::start(at, limits).await.unwrap();
     // Stands still, so nothing that is counted without Redis is ever forgotten.
     RedisRateLimiter::new(Arc::new(counts), limit, FakeRelativeClock::default())
 }
@@ -69,6 +74,22 @@ async fn servers_that_share_a_redis_count_together() {
     assert!(over.retry_after <= Duration::from_mins(2), "{over}");
     assert_eq!(one.count(account(2)).await, Ok(()), "each is counted apart");
     assert_eq!(passing(&stranger, 30).await, 30, "another installation is");
+}
+
+#[tokio::test]
+async fn a_cluster_counts_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let bus = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let settings = ["--cluster-enabled", "yes", "--cluster-port", &bus];
+    let redis = Redis::start(directory.path(), &settings).unwrap();
+    redis.command("CLUSTER ADDSLOTSRANGE 0 16383").unwrap();
+    let complete = || redis.command("CLUSTER INFO").unwrap().contains("cluster_state:ok");
+    until("the cluster to be complete", async || complete()).await;
+    let url = format!("redis+cluster://{}", redis.address()).parse().unwrap();
+    let at = RedisServer { url, ..at(&redis, "a") };
+    let limit = limit(10, HOUR, 10);
+    let (one, other) = (server_at(at.clone(), limit).await, server_at(at, limit).await);
+    assert_eq!((passing(&one, 6).await, passing(&other, 6).await), (6, 4));
 }
 
 #[tokio::test]
