@@ -27,7 +27,7 @@ pub(crate) struct Connections {
 
 impl Dialing {
     pub(crate) fn new(server: &RedisServer, limits: SharedLimits) -> Self {
-        let dialer = Dialer::new(server.root_certificate.clone(), limits);
+        let dialer = Dialer::new(None, server.root_certificate.clone(), limits);
         Self { topology: server.url.0.clone(), dialer }
     }
 
