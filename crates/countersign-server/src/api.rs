@@ -15,6 +15,7 @@ mod names;
 mod problem;
 mod public_key;
 pub mod routes;
+mod self_report;
 mod signing_key;
 
 pub use account::{Account, Accounts, AccountsQuery, ChangeAccount, CreateAccount};
@@ -28,6 +29,7 @@ pub use problem::{PROBLEM_CONTENT_TYPE, Problem};
 pub use public_key::{
     AddPublicKey, ChangePublicKey, PublicKey, PublicKeyFingerprints, PublicKeys, key_type_name,
 };
+pub use self_report::{Finding, SelfReport, Severity};
 pub use signing_key::{
     ImportSigningKey, RotateSigningKeys, SigningKey, SigningKeyState, SigningKeys,
 };

@@ -19,6 +19,7 @@ mod problems;
 mod public_keys;
 mod role;
 mod same_site;
+mod self_report;
 mod signing_keys;
 
 use std::sync::Arc;
@@ -47,6 +48,7 @@ use crate::rate_limits::AddressLimit;
 use crate::readiness::Readiness;
 use crate::refusals::RecentRefusals;
 use crate::request_context::RequestContexts;
+use crate::self_report::SelfReporter;
 use crate::token_service::TokenService;
 use api_keys::Tokens;
 use bodies::Bodies;
@@ -89,6 +91,8 @@ pub struct InternalState {
     pub metrics: Arc<Metrics>,
     /// Whether this server can do its work.
     pub readiness: Arc<Readiness>,
+    /// What it finds when it looks at itself.
+    pub(crate) self_reporter: SelfReporter,
     /// The names under which this listener may be asked.
     pub allowed_hosts: AllowedHosts,
     /// Whether this listener speaks TLS.
@@ -150,15 +154,18 @@ pub fn router(state: InternalState) -> Router {
         metrics: Arc::clone(&state.metrics),
         address_limit: state.address_limit,
     };
-    let tokens = tokens.map(|tokens| TokenAdministrationRoutes::router().with_state(tokens));
     let (has_tokens, token_routes) = (tokens.is_some(), state.token_routes);
+    let tokens = tokens.map(|tokens| TokenAdministrationRoutes::router().with_state(tokens));
+    let others = SelfReportRoutes::router()
+        .with_state(state.self_reporter)
+        .merge(tokens.unwrap_or_default());
     let description = state.openapi.then(|| {
         openapi::routes(move || document(has_tokens, token_routes), documented::everywhere)
     });
     // Around the router, not its routes: it would add `Allow` to the refusal of
     // a method, and so tell strangers which routes there are.
     let guarded = from_fn_with_state(Arc::new(gatekeeper), operator::admit)
-        .layer(administration_routes(administration, console_links, tokens));
+        .layer(administration_routes(administration, console_links, others));
     let open = registration.unwrap_or_default().merge(description.unwrap_or_default());
     let routes = layers
         .limit(open.merge(console).fallback_service(guarded))
@@ -188,6 +195,7 @@ pub(crate) fn place_of(_: Option<&str>, path: &str) -> Place {
 fn document(has_tokens: bool, token_routes: TokenRoutes) -> OpenApi {
     let mut guarded = AdministrationRoutes::openapi();
     guarded.merge(ConsoleLinkRoutes::openapi());
+    guarded.merge(SelfReportRoutes::openapi());
     if has_tokens {
         guarded.merge(TokenAdministrationRoutes::openapi());
     }
@@ -229,6 +237,11 @@ described! {
 }
 
 described! {
+    /// What the server finds when it looks at itself.
+    SelfReportRoutes for SelfReporter { routes::SELF_REPORT => get self_report::show; }
+}
+
+described! {
     /// All else that is administrated.
     AdministrationRoutes for Administration {
         routes::ACCOUNTS => get accounts::list, post accounts::create;
@@ -245,12 +258,12 @@ described! {
 fn administration_routes(
     state: Administration,
     console_links: ConsoleLinks,
-    tokens: Option<Router>,
+    others: Router,
 ) -> Router {
     AdministrationRoutes::router()
         .with_state(state)
         .merge(ConsoleLinkRoutes::router().with_state(console_links))
-        .merge(tokens.unwrap_or_default())
+        .merge(others)
         .fallback(|| async { Kind::NoSuchRoute.problem("there is nothing at this path") })
         .method_not_allowed_fallback(|| async {
             Kind::MethodNotAllowed.problem("this path does not know this method")

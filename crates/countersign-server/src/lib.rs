@@ -77,6 +77,7 @@ mod readiness;
 mod refusals;
 mod request_context;
 mod request_keys;
+pub mod self_report;
 mod service;
 mod token_service;
 mod unread_body;

@@ -20,6 +20,7 @@ use crate::readiness::{Readiness, ReadinessCheck};
 use crate::refusals::RecentRefusals;
 use crate::request_context::RequestContexts;
 use crate::request_keys::RequestKeys;
+use crate::self_report::{SelfCheck, SelfReporter};
 use crate::token_service::{BEARER, TokenService};
 use countersign_core::{IdentityHeaders, IdentityHeadersError};
 
@@ -83,6 +84,8 @@ pub struct Settings {
     pub openapi: bool,
     /// What must work before requests are welcome.
     pub checks: Vec<Arc<dyn ReadinessCheck>>,
+    /// What else the server looks at when it reports on itself.
+    pub self_checks: Vec<Arc<dyn SelfCheck>>,
     /// What the metrics say beside what the service itself knows.
     pub surroundings: Option<Surroundings>,
 }
@@ -135,6 +138,7 @@ impl Settings {
             jwks_urls: JwksUrlRule::default(),
             openapi: true,
             checks: Vec::new(),
+            self_checks: Vec::new(),
             surroundings: None,
         }
     }
@@ -184,6 +188,12 @@ impl Service {
                 .with_traffic(Arc::clone(&metrics.traffic), place_of);
             Arc::new(contexts)
         };
+        let self_reporter = SelfReporter::new(
+            (Arc::clone(&ports.store), Arc::clone(&ports.guard)),
+            ports.tokens.clone(),
+            &ports.clock,
+            settings.self_checks,
+        );
         let rate_limits = settings.rate_limits;
         let authenticator = match &rate_limits.per_credential {
             Some(limiter) => {
@@ -225,6 +235,7 @@ impl Service {
             instance_id: settings.instance_id.into(),
             jwks_urls: settings.jwks_urls,
             readiness,
+            self_reporter,
             allowed_hosts: settings.internal_hosts,
             scheme: settings.internal_scheme,
             limits: settings.internal_limits,

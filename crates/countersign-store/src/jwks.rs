@@ -89,6 +89,11 @@ impl RemoteJwks {
     pub fn summary(&self) -> JwksSummary {
         self.book.summary()
     }
+
+    /// How the fetching of each endpoint goes, in order of their URLs.
+    pub fn statuses(&self) -> Vec<(String, EndpointStatus)> {
+        self.book.statuses()
+    }
 }
 
 /// [`set_endpoints`](EndpointKeys::set_endpoints) must be called within a Tokio

@@ -38,7 +38,7 @@ pub use registry::{CredentialUse, RegistryStore, RevokedToken, StoredAccount, Us
 #[cfg(feature = "sql")]
 pub use sql::{
     Company, Connections, Database, Durability, ForeignAccount, ForeignApiKey, ForeignDatabase,
-    ForeignEndpoint, ForeignError, ForeignPublicKey, ForeignRefreshToken, OpenError,
+    ForeignEndpoint, ForeignError, ForeignPublicKey, ForeignRefreshToken, Inspection, OpenError,
     PostgresLimits, PostgresServer, PostgresTrail, PostgresUrl, PostgresUrlError, Presence,
     PresenceError, SqlRefreshTokens, SqlStore, SqliteFile,
 };

@@ -23,6 +23,7 @@ mod trust;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use countersign_core::ports::{
@@ -114,6 +115,33 @@ impl LiveDirectory {
     /// How many accounts are in memory.
     pub fn accounts(&self) -> usize {
         self.0.map.len()
+    }
+
+    /// How long ago it was seen that nobody else has changed anything that is not in memory;
+    /// `None` if nobody else may, or the map is not believed at all.
+    pub fn age(&self) -> Option<Duration> {
+        self.0.map.trust().age()
+    }
+
+    /// Whether lookups are answered from memory at the moment, but for accounts in doubt.
+    pub fn is_believed(&self) -> bool {
+        self.0.map.can_say()
+    }
+
+    /// The first accounts in memory, by name, of which an API key that is not revoked expires
+    /// behind the first instant and not behind the second.
+    pub fn api_keys_that_expire(
+        &self,
+        (after, until): (UnixTime, UnixTime),
+        limit: usize,
+    ) -> Vec<AccountName> {
+        let mut names = self.0.map.names(|account| {
+            let live = account.api_keys.iter().filter(|key| key.revoked_at.is_none());
+            live.filter_map(|key| key.expires_at).any(|at| after < at && at <= until)
+        });
+        names.sort_unstable();
+        names.truncate(limit);
+        names
     }
 
     /// Waits until all accounts are in memory.

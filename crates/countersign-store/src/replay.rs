@@ -50,7 +50,7 @@ pub use limits::{JournalLimits, ReplayLimits, SharedLimits};
 pub use postgres::{PostgresReplayGuard, UnfitDatabase};
 #[cfg(feature = "redis")]
 pub use redis::{
-    Namespace, NamespaceError, RedisClock, RedisDurability, RedisError, RedisNetwork,
+    Namespace, NamespaceError, RedisDurability, RedisError, RedisNetwork, RedisProbe,
     RedisReplayGuard, RedisServer, RedisStream, RedisUrl, RedisUrlError,
 };
 pub use since_start::GuardSinceStart;

@@ -8,6 +8,7 @@ mod database;
 mod endpoints;
 mod foreign;
 mod import;
+mod inspection;
 mod keys;
 mod last_use;
 mod load;
@@ -42,6 +43,7 @@ pub use foreign::{
     ForeignAccount, ForeignApiKey, ForeignDatabase, ForeignEndpoint, ForeignError,
     ForeignPublicKey, ForeignRefreshToken,
 };
+pub use inspection::Inspection;
 pub use postgres::{PostgresLimits, PostgresServer, PostgresUrl, PostgresUrlError};
 pub use presence::{Company, Presence, PresenceError};
 pub use refresh_tokens::SqlRefreshTokens;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use countersign_core::ports::{GuardError, NONCE_RETENTION_MARGIN, ReplayGuard, ReplayKey, Spend};
 use countersign_core::{AccountName, Clock, UnixTime};
 use countersign_store::replay::{
-    PostgresReplayGuard, RedisClock, RedisDurability, RedisReplayGuard, RedisServer, ReplayLimits,
+    PostgresReplayGuard, RedisDurability, RedisProbe, RedisReplayGuard, RedisServer, ReplayLimits,
     SharedLimits,
 };
 use countersign_store::{
@@ -102,7 +102,7 @@ async fn a_clock_that_is_not_in_step_with_postgres_is_noticed() {
 async fn a_clock_that_is_not_in_step_with_redis_is_noticed() {
     let directory = TempDir::new().unwrap();
     let redis = Redis::start(directory.path(), &[]).unwrap();
-    is_noticed(Arc::new(RedisClock::new(redis_at(&redis), SharedLimits::default()))).await;
+    is_noticed(Arc::new(RedisProbe::new(redis_at(&redis), SharedLimits::default()))).await;
 }
 
 /// A server whose guard judges by a clock of its own.

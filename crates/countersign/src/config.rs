@@ -2,6 +2,8 @@
 //! settings file before the defaults.
 
 mod compat;
+mod dead;
+mod examination;
 mod file;
 mod installation;
 mod options;
@@ -11,6 +13,7 @@ mod settings;
 mod values;
 
 pub(crate) use compat::{Compat, Original, OriginalKeys};
+pub(crate) use examination::examine;
 pub(crate) use installation::InstallationArgs;
 pub(crate) use options::ServeOptions;
 pub(crate) use replay::{GuardChoice, RedisSettings};

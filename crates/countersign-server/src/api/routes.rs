@@ -45,6 +45,8 @@ pub const SIGNING_KEYS: &str = "/v1/signing-keys";
 pub const ROTATE_SIGNING_KEYS: &str = "/v1/signing-keys/rotate";
 /// `POST`: lets one go at once. The `kid` is in the query: some have slashes.
 pub const RETIRE_SIGNING_KEY: &str = "/v1/signing-keys/retire";
+/// `GET`: what the server finds when it looks at itself.
+pub const SELF_REPORT: &str = "/v1/self-report";
 /// `GET`: the audit trail.
 pub const AUDIT: &str = "/v1/audit";
 

@@ -181,6 +181,11 @@ impl LiveKeyRing {
         self.current.load().jwks(self.clock.now())
     }
 
+    /// How long a key signs before the next one does; `None` if operators see to that.
+    pub fn rotates_every(&self) -> Option<Duration> {
+        self.settings.rotate_every
+    }
+
     /// Every key that is not gone, and where it stands.
     pub fn keys(&self) -> Vec<(SigningKey, SigningKeyState)> {
         let now = self.clock.now();

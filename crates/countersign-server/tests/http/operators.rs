@@ -15,7 +15,7 @@ use http::{HeaderValue, Request, StatusCode};
 use crate::support::{Answer, HOST, INSTANCE, World, answer};
 
 /// One call of each route, and some of none.
-const CALLS: [(&str, &str, &str); 15] = [
+const CALLS: [(&str, &str, &str); 16] = [
     ("GET", "/v1/accounts", ""),
     ("POST", "/v1/accounts", r#"{"name": "x"}"#),
     ("GET", "/v1/accounts/root", ""),
@@ -28,6 +28,7 @@ const CALLS: [(&str, &str, &str); 15] = [
     ("POST", "/v1/accounts/root/keys/x/revoke", ""),
     ("GET", "/v1/accounts/root/jwks-endpoints", ""),
     ("GET", "/v1/audit", ""),
+    ("GET", "/v1/self-report", ""),
     ("GET", "/v1/there/is/no/such/route", ""),
     ("PUT", "/v1/accounts", "not even JSON"),
     ("DELETE", "/v1/accounts/root/jwks-endpoints?url=x", ""),

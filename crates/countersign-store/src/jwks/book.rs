@@ -135,6 +135,16 @@ impl Book {
         self.pages().endpoints.get(url).map(|endpoint| endpoint.published.status().clone())
     }
 
+    pub(super) fn statuses(&self) -> Vec<(String, EndpointStatus)> {
+        let pages = self.pages();
+        let status = |(url, endpoint): (&Arc<str>, &Endpoint)| {
+            (url.to_string(), endpoint.published.status().clone())
+        };
+        let mut statuses: Vec<_> = pages.endpoints.iter().map(status).collect();
+        statuses.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        statuses
+    }
+
     pub(super) fn summary(&self) -> JwksSummary {
         let pages = self.pages();
         let mut summary =

@@ -113,6 +113,13 @@ impl AccountMap {
         self.by_id.len()
     }
 
+    /// The names of all accounts that are like this, as far as is known.
+    pub(super) fn names(&self, are: impl Fn(&AccountKeys) -> bool) -> Vec<AccountName> {
+        let entries = self.entries.pin();
+        let known = entries.iter().filter_map(|(name, entry)| Some((name, entry.former()?)));
+        known.filter(|(_, account)| are(account)).map(|(name, _)| name.clone()).collect()
+    }
+
     /// Whether all accounts have been filled in.
     fn is_complete(&self) -> bool {
         self.complete.load(Ordering::Acquire)

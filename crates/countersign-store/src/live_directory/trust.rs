@@ -39,6 +39,15 @@ impl Trust {
         }
     }
 
+    /// How long ago the look was that showed the map to be true; `None` if nobody else changes
+    /// the store, or before the first look.
+    pub(super) fn age(&self) -> Option<Duration> {
+        let Self::Following { since, until } = self else { return None };
+        let until = Duration::from_micros(until.load(Ordering::Acquire));
+        let looked_at = until.checked_sub(BELIEVED_FOR)?;
+        Some(since.elapsed().saturating_sub(looked_at))
+    }
+
     /// All that was written before that instant is in the map.
     pub(super) fn confirm(&self, looked_at: Instant) {
         if let Self::Following { since, until } = self {

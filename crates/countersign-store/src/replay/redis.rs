@@ -6,7 +6,6 @@
 //! is, and whether it keeps what it acknowledges) and `epoch` (what it was before). Each use
 //! brings the `marks` back that tell whether its master still is what it was.
 
-mod clock;
 #[cfg(feature = "rate-limits")]
 mod connections;
 mod epoch;
@@ -14,6 +13,7 @@ mod link;
 mod marks;
 mod masters;
 mod network;
+mod probe;
 mod register;
 mod sentinels;
 mod session;
@@ -32,11 +32,11 @@ use self::register::RedisRegister;
 use super::limits::{ReplayLimits, SharedLimits};
 use super::shared::SharedGuard;
 
-pub use self::clock::RedisClock;
 #[cfg(feature = "rate-limits")]
 pub(crate) use self::connections::{Connections, Dialing};
 pub use self::epoch::{Namespace, NamespaceError};
 pub use self::network::{RedisNetwork, RedisStream};
+pub use self::probe::RedisProbe;
 pub use self::session::RedisError;
 pub use self::url::{RedisUrl, RedisUrlError};
 

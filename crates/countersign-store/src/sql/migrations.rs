@@ -85,6 +85,12 @@ pub(super) async fn apply(transaction: &mut Transaction) -> Result<(), OpenError
     Ok(())
 }
 
+/// The version of the schema in a database, and the one that is expected.
+pub(super) async fn version(transaction: &mut Transaction) -> Result<(i64, i64), sqlx::Error> {
+    let latest: Option<(Option<i64>,)> = query(LATEST).optional(transaction).await?;
+    Ok((latest.and_then(|(version,)| version).unwrap_or(0), newest()))
+}
+
 /// The version of the last step.
 fn newest() -> i64 {
     MIGRATIONS.last().map_or(0, |migration| migration.version)

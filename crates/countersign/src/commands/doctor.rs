@@ -6,15 +6,18 @@ mod data;
 mod finding;
 mod gateway;
 mod server;
+mod settings_file;
+
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use countersign_server::api::Severity;
 
 use crate::commands::block_on;
-use crate::config::Span;
 use crate::failure::{Exit, Failure};
 use crate::operator::OperatorArgs;
 use crate::output::Output;
-use finding::{Diagnosis, Severity};
+use finding::Diagnosis;
 use gateway::GatewayArgs;
 
 const AFTER_HELP: &str = "\
@@ -26,12 +29,15 @@ Examples:
 It changes nothing. A line says ok, warn or fail, what was found, and what to do about it.
 The exit code is 0 unless a line says fail.";
 
+/// Where the Debian package puts it.
+const PACKAGED_SETTINGS: &str = "/etc/countersign/countersign.toml";
+
 #[derive(Args, Debug)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct DoctorArgs {
-    /// What the server's signing_key_lifetime is.
-    #[arg(long, value_name = "SPAN", default_value = "90d")]
-    signing_key_lifetime: Span,
+    /// The server's settings file (TOML). [default: /etc/countersign/countersign.toml, if it is there]
+    #[arg(long, value_name = "FILE", env = "COUNTERSIGN_CONFIG")]
+    config: Option<PathBuf>,
     #[command(flatten)]
     gateway: GatewayArgs,
     #[command(flatten)]
@@ -44,7 +50,12 @@ pub(crate) fn run(args: &DoctorArgs, output: Output) -> Result<(), Failure> {
         if let Some(paths) = args.operator.data_on_this_machine()? {
             data::look(&paths, &mut diagnosis);
         }
-        server::look(&args.operator, args.signing_key_lifetime.0, &mut diagnosis).await;
+        let packaged = Path::new(PACKAGED_SETTINGS);
+        let settings = args.config.as_deref().or(packaged.exists().then_some(packaged));
+        if let Some(file) = settings {
+            settings_file::look(file, &mut diagnosis);
+        }
+        server::look(&args.operator, &mut diagnosis).await;
         gateway::look(&args.gateway, &mut diagnosis).await?;
         Ok(diagnosis)
     })?;

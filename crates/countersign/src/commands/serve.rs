@@ -9,6 +9,7 @@ mod original_keys;
 mod place;
 mod rate_limits;
 mod replay_guard;
+mod self_checks;
 mod surroundings;
 mod tokens;
 

@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
+use countersign_testbed::Redis;
 use serde_json::Value;
 
 use crate::support::{Said, Sandbox, Server, wait_for};
@@ -66,11 +67,12 @@ fn an_installation_that_is_well() {
     let sandbox = Sandbox::new();
     let server = sandbox.serve(&[]);
     sandbox.account("robot");
+    sandbox.write("countersign.toml", "tolerance = \"20s\"\n");
     wait_for("all accounts to be in memory", || {
         let metrics = Server::text(&server.internal("/metrics"));
         metrics.contains("countersign_directory_complete 1").then_some(())
     });
-    let said = doctor(&sandbox, &[]);
+    let said = doctor(&sandbox, &["--config", "countersign.toml"]);
     assert_eq!((said.code, &*said.stderr), (0, ""), "{}", said.stdout);
     for check in [
         "data directory",
@@ -82,13 +84,21 @@ fn an_installation_that_is_well() {
         "jwks endpoints",
         "administration",
         "keys",
+        "api keys",
         "signing key",
+        "settings file",
+        "schema",
+        "durability",
+        "database connections",
+        "replay guard",
+        "shared clocks",
     ] {
         expect(&said, "ok", check, "");
     }
     let checks = sandbox.json(&["doctor"]);
     let checks = checks["checks"].as_array().unwrap();
-    assert_eq!(checks.len(), said.stdout.lines().count());
+    // Without the settings file.
+    assert_eq!(checks.len() + 1, said.stdout.lines().count());
     let well = |check: &&Value| check["severity"] == "ok" && check["advice"].is_null();
     assert!(checks.iter().filter(well).count() >= checks.len() - 1, "{checks:?}");
     let secret = fs::read_to_string(sandbox.data_dir().join("encryption.key")).unwrap();
@@ -138,7 +148,6 @@ fn clocks_that_differ_and_a_server_that_takes_no_requests() {
     let said = doctor(&sandbox, &["--server", &url]);
     expect(&said, "fail", "clock", " s ahead of the server");
     expect(&said, "fail", "server", "not ready: store");
-    expect(&said, "warn", "metrics", "503");
     expect(&said, "fail", "administration", "there is no ");
     assert!(!said.stdout.contains("data directory"), "{}", said.stdout);
 }
@@ -153,9 +162,12 @@ fn keys_that_end_endpoints_that_fail_and_operators_who_are_none() {
     sandbox.ok(&["key", "expire", "robot", &fingerprint, "--in", "15d"]);
     expect(&doctor(&sandbox, &[]), "ok", "keys", "");
     sandbox.ok(&["key", "expire", "robot", &fingerprint, "--in", "13d"]);
-    let said = doctor(&sandbox, &["--signing-key-lifetime", "0s"]);
+    let key = sandbox.json(&["api-key", "create", "other", "--expires-in", "13d"]);
+    let said = doctor(&sandbox, &[]);
     expect(&said, "warn", "keys", "within 14 days: of robot");
-    expect(&said, "warn", "signing key", "0 days");
+    expect(&said, "warn", "api keys", "within 14 days: of other");
+    expect(&said, "ok", "signing key", "0 days; the next one has been published");
+    assert!(!said.stdout.contains(key["key"].as_str().unwrap()), "{}", said.stdout);
     assert!(!line(&said, "keys").contains("other"), "{}", said.stdout);
     assert_eq!(said.code, 0, "a warning is no failure: {}", said.stdout);
 
@@ -166,12 +178,79 @@ fn keys_that_end_endpoints_that_fail_and_operators_who_are_none() {
         metrics.contains("countersign_jwks_endpoints_failing 1").then_some(())
     });
     let said = doctor(&sandbox, &[]);
-    expect(&said, "fail", "jwks endpoints", "1 of 1 could not be fetched");
+    expect(&said, "fail", "jwks endpoints", "https://keys.invalid/jwks.json could not be fetched");
+    expect(&said, "fail", "jwks endpoints", "it never gave a set");
 
     let said = doctor(&sandbox, &["--as", "other", "--identity", "other.key"]);
     expect(&said, "fail", "administration", "not in the group");
     let said = doctor(&sandbox, &["--as", "robot", "--identity", "other.key"]);
     expect(&said, "fail", "administration", "does not accept this key");
+}
+
+#[test]
+fn settings_that_are_wrong_dead_or_too_open() {
+    let sandbox = Sandbox::new();
+    let look = |settings: &str, mode: u32| {
+        sandbox.write("countersign.toml", settings);
+        let file = sandbox.path("countersign.toml");
+        fs::set_permissions(file, Permissions::from_mode(mode)).unwrap();
+        doctor(&sandbox, &["--config", "countersign.toml"])
+    };
+    expect(&look("tolernce = \"20s\"", 0o644), "fail", "settings file", "line 1");
+    let said = look("replay_timeout = \"1s\"", 0o644);
+    expect(&said, "ok", "settings file", "can be read");
+    assert!(said.stdout.contains("replay_timeout changes nothing"), "{}", said.stdout);
+
+    let url = "database_url = \"postgres://countersign:secret-word@db/x\"";
+    let said = look(url, 0o644);
+    expect(&said, "fail", "secret files", "(database_url, mode 0644)");
+    assert!(!said.stdout.contains("secret-word"), "{}", said.stdout);
+    expect(&look(url, 0o640), "ok", "secret files", "database_url");
+    let said = look("tls_key = \"gone.pem\"", 0o644);
+    expect(&said, "fail", "secret files", "tls_key");
+    sandbox.write("open.pem", "");
+    fs::set_permissions(sandbox.path("open.pem"), Permissions::from_mode(0o604)).unwrap();
+    expect(&look("tls_key = \"open.pem\"", 0o644), "fail", "secret files", "mode 0604");
+}
+
+/// On PostgreSQL and Redis the server finds out what nobody sees from outside.
+#[test]
+fn what_a_server_says_of_postgres_and_redis() {
+    let sandbox = Sandbox::new();
+    let redis = Redis::start(&sandbox.path("."), &[]).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let database = runtime.block_on(countersign_testbed::fresh_database()).unwrap();
+    sandbox.key("alice");
+    let alice = sandbox.read("alice.key.pub");
+    let url = redis.url();
+    let variables = [
+        ("COUNTERSIGN_DATABASE_URL", database.url()),
+        ("COUNTERSIGN_REDIS_URL", &*url),
+        ("COUNTERSIGN_BOOTSTRAP_ADMIN_PUBLIC_KEY", &*alice),
+    ];
+    let _server = sandbox.serve_with(&["--replay-guard=redis", "--tolerance=2s"], &variables);
+    let operator = ["--identity", "alice.key"];
+    let said = wait_for("clocks to be compared, and operators to be let in", || {
+        let said = doctor(&sandbox, &operator);
+        said.stdout
+            .contains("ahead of the redis")
+            .then_some(())
+            .or_else(|| said.stdout.contains("behind the redis").then_some(()))?;
+        said.stdout.contains("as of").then_some(said)
+    });
+    expect(&said, "ok", "redis", "appendfsync always");
+    expect(&said, "ok", "shared clocks", "the database, give or take");
+    expect(&said, "ok", "database connections", "of 8 are open");
+    expect(&said, "ok", "schema", "version");
+    // The tests' own server is quick and forgetful.
+    expect(&said, "fail", "durability", "fsync off");
+
+    redis.command("CONFIG SET appendfsync everysec").unwrap();
+    redis.command("CONFIG SET maxmemory-policy allkeys-lru").unwrap();
+    let api = || sandbox.run(&[&["doctor"], &operator[..]].concat());
+    wait_for("signed requests to be refused", || {
+        line(&api(), "server").starts_with("fail").then_some(())
+    });
 }
 
 #[test]

@@ -2,29 +2,8 @@
 
 use std::fmt;
 
+use countersign_server::api::{Finding, Severity};
 use serde::Serialize;
-
-/// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Severity {
-    Ok,
-    /// It works, but should be looked at.
-    Warn,
-    /// It does not work, or it is not safe.
-    Fail,
-}
-
-/// One line.
-#[derive(Debug, Serialize)]
-struct Finding {
-    severity: Severity,
-    /// What was looked at, in a word or two that never change.
-    check: &'static str,
-    found: String,
-    /// What to do.
-    advice: Option<String>,
-}
 
 /// All lines.
 #[derive(Debug, Default, Serialize)]
@@ -33,52 +12,48 @@ pub(super) struct Diagnosis {
 }
 
 impl Diagnosis {
-    pub(super) fn ok(&mut self, check: &'static str, found: impl fmt::Display) {
-        self.add(Severity::Ok, check, found, None);
+    pub(super) fn ok(&mut self, check: &str, found: impl fmt::Display) {
+        self.checks.push(Finding::ok(check, found));
     }
 
     pub(super) fn warn(
         &mut self,
-        check: &'static str,
+        check: &str,
         found: impl fmt::Display,
         advice: impl fmt::Display,
     ) {
-        self.add(Severity::Warn, check, found, Some(advice.to_string()));
+        self.checks.push(Finding::warn(check, found, advice));
     }
 
     pub(super) fn fail(
         &mut self,
-        check: &'static str,
+        check: &str,
         found: impl fmt::Display,
         advice: impl fmt::Display,
     ) {
-        self.add(Severity::Fail, check, found, Some(advice.to_string()));
+        self.checks.push(Finding::fail(check, found, advice));
+    }
+
+    /// Takes over what a server has found itself.
+    pub(super) fn extend(&mut self, findings: Vec<Finding>) {
+        self.checks.extend(findings);
     }
 
     pub(super) fn worst(&self) -> Severity {
         self.checks.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Ok)
     }
-
-    fn add(
-        &mut self,
-        severity: Severity,
-        check: &'static str,
-        found: impl fmt::Display,
-        advice: Option<String>,
-    ) {
-        self.checks.push(Finding { severity, check, found: found.to_string(), advice });
-    }
 }
 
 impl fmt::Display for Diagnosis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.checks.iter().map(|finding| finding.check.len()).max().unwrap_or(0);
         for Finding { severity, check, found, advice } in &self.checks {
             let severity = match severity {
                 Severity::Ok => "ok",
                 Severity::Warn => "warn",
                 Severity::Fail => "fail",
             };
-            write!(f, "{severity:<4}  {check:<15}  {found}")?;
+            write!(f, "{severity:<4}  {check:<width$}  {found}")?;
             if let Some(advice) = advice {
                 write!(f, " \u{2013} {advice}")?;
             }

@@ -20,7 +20,7 @@ use countersign_system::{SystemClock, SystemRandom};
 use super::clocks::ClockCheck;
 use super::place::InPlace;
 use super::surroundings::surroundings;
-use super::{clocks, rate_limits, replay_guard, tokens};
+use super::{clocks, rate_limits, replay_guard, self_checks, tokens};
 use crate::config::Settings;
 use crate::databases::Databases;
 use crate::failure::Failure;
@@ -67,10 +67,19 @@ impl Assembled {
             Database::Sqlite(_) => None,
             Database::Postgres(server) => Some(Arc::new(PostgresTrail::new(server.clone()))),
         };
-        let clocks = clocks::watch(settings, trail.as_ref(), &instance_id)?;
+        let redis = replay_guard::probe(settings, &instance_id)?;
+        let clocks = clocks::watch(trail.as_ref(), redis.as_ref());
         let shared = trail.map(|trail| (trail, &ring, out_of_touch));
         let directory = directory(&store, Arc::clone(&remote_jwks), shared);
         let surroundings = surroundings(&directory, &remote_jwks, (&databases, &clocks));
+        let around = self_checks::Surroundings {
+            databases: &databases,
+            directory: &directory,
+            jwks: &remote_jwks,
+            clocks: &clocks,
+            redis: redis.as_ref(),
+        };
+        let self_checks = self_checks::of(settings, &around);
         let tokens = tokens::service(
             &settings.tokens,
             (&store, &directory),
@@ -94,6 +103,7 @@ impl Assembled {
         ];
         let service_settings = ServiceSettings {
             checks,
+            self_checks,
             surroundings: Some(surroundings),
             rate_limits,
             ..service_settings

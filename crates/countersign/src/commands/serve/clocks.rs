@@ -4,31 +4,19 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use countersign_server::ReadinessCheck;
-use countersign_store::replay::RedisClock;
+use countersign_store::replay::RedisProbe;
 use countersign_store::{ClockWatch, PostgresTrail, SharedClock};
 use countersign_system::SystemClock;
 
-use super::replay_guard;
-use crate::config::{GuardChoice, Settings};
-use crate::failure::Failure;
-
 /// Compares with the database that the trail is in, and with the Redis of the replay guard.
-///
-/// # Errors
-/// A [`Failure`] that names the setting that will not do.
 pub(super) fn watch(
-    settings: &Settings,
     trail: Option<&Arc<PostgresTrail>>,
-    instance_id: &str,
-) -> Result<Arc<ClockWatch>, Failure> {
-    let mut references: Vec<Arc<dyn SharedClock>> = Vec::new();
-    references.extend(trail.map(|trail| Arc::clone(trail) as _));
-    if let GuardChoice::Redis(redis) = &settings.replay.guard {
-        let server = replay_guard::redis_server(redis, instance_id)?;
-        let limits = replay_guard::shared_limits(settings);
-        references.push(Arc::new(RedisClock::new(server, limits)));
-    }
-    Ok(Arc::new(ClockWatch::start(references, &(Arc::new(SystemClock) as _))))
+    redis: Option<&Arc<RedisProbe>>,
+) -> Arc<ClockWatch> {
+    let database = trail.map(|trail| Arc::clone(trail) as Arc<dyn SharedClock>);
+    let redis = redis.map(|redis| Arc::clone(redis) as _);
+    let references = database.into_iter().chain(redis).collect();
+    Arc::new(ClockWatch::start(references, &(Arc::new(SystemClock) as _)))
 }
 
 /// Says so in `/health/ready` when the clocks are apart.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use countersign_core::ports::ReplayGuard;
 use countersign_store::replay::{
     BreakerLimits, CircuitBreaker, DurableReplayGuard, JournalLimits, PostgresReplayGuard,
-    RedisDurability, RedisReplayGuard, RedisServer, ReplayLimits, ReplayWheel, SharedLimits,
-    SqlJournal,
+    RedisDurability, RedisProbe, RedisReplayGuard, RedisServer, ReplayLimits, ReplayWheel,
+    SharedLimits, SqlJournal,
 };
 use countersign_store::{Database, PostgresServer, SqliteFile};
 use countersign_system::{SystemClock, SystemRandom};
@@ -91,6 +91,19 @@ async fn in_redis(
     let guard = RedisReplayGuard::start((server, settings.tolerance), limits, clock, random);
     let named = |error| Failure::usage(format_args!("redis_url: {error}"));
     Ok(behind_a_breaker(guard.await.map_err(named)?))
+}
+
+/// What asks the Redis of the guard about itself, if the guard is in one.
+///
+/// # Errors
+/// A [`Failure`] if the installation's id cannot be a namespace.
+pub(super) fn probe(
+    settings: &Settings,
+    instance_id: &str,
+) -> Result<Option<Arc<RedisProbe>>, Failure> {
+    let GuardChoice::Redis(redis) = &settings.replay.guard else { return Ok(None) };
+    let server = redis_server(redis, instance_id)?;
+    Ok(Some(Arc::new(RedisProbe::new(server, shared_limits(settings)))))
 }
 
 /// Where Redis is, for whatever is kept there.

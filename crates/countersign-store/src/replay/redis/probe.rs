@@ -1,0 +1,113 @@
+//! What operators want to know of a Redis, over connections of its own: those of the guard
+//! end when it is in doubt about what Redis remembers, which says nothing about the time.
+
+use async_trait::async_trait;
+use countersign_core::ports::StoreError;
+use countersign_core::{Clock, UnixTime};
+use redis::aio::MultiplexedConnection;
+use tokio::sync::Mutex;
+
+use super::epoch::{Epoch, Namespace};
+use super::masters::{Dialer, Master};
+use super::session::RedisError;
+use super::survey::survey;
+use super::url::Topology;
+use super::{RedisDurability, RedisServer};
+use crate::clocks::{ClockDifference, SharedClock};
+use crate::replay::limits::SharedLimits;
+
+/// Asks a Redis for its time, and whether it does as the memory of a replay guard.
+pub struct RedisProbe {
+    topology: Topology,
+    dialer: Dialer,
+    namespace: Namespace,
+    durability: RedisDurability,
+    masters: Mutex<Option<Vec<Master>>>,
+}
+
+impl RedisProbe {
+    /// Connects when it is asked.
+    pub fn new(server: RedisServer, limits: SharedLimits) -> Self {
+        Self {
+            dialer: Dialer::new(None, server.root_certificate, limits),
+            topology: server.url.0,
+            namespace: server.namespace,
+            durability: server.durability,
+            masters: Mutex::default(),
+        }
+    }
+
+    /// Who says that it keeps what it acknowledges.
+    pub fn durability(&self) -> RedisDurability {
+        self.durability
+    }
+
+    /// Whether Redis does, and until when signed requests wait: as long as tokens may have
+    /// been accepted and forgotten before.
+    ///
+    /// # Errors
+    /// [`RedisError`] says what it is that will not do.
+    pub async fn look(&self) -> Result<Option<UnixTime>, RedisError> {
+        let key = self.namespace.epoch_key();
+        self.with_masters(async |masters| {
+            survey(masters.iter(), self.durability).await?;
+            let keeper = masters.iter().find(|master| master.takes(key.as_bytes()));
+            let Some(keeper) = keeper else { return Ok(None) };
+            let mut connection = keeper.connection.clone();
+            let text: Option<String> =
+                redis::cmd("GET").arg(&key).query_async(&mut connection).await?;
+            let epoch = text.as_deref().and_then(Epoch::read);
+            Ok(epoch.map(|epoch| epoch.since + epoch.tolerance))
+        })
+        .await
+    }
+
+    /// Of a cluster, the difference to the master that is furthest away.
+    async fn furthest(&self, own: &dyn Clock) -> Result<ClockDifference, RedisError> {
+        self.with_masters(async |masters| {
+            let mut furthest: Option<ClockDifference> = None;
+            for master in masters {
+                let difference = ClockDifference::measure(own, time(&master.connection)).await?;
+                let size = |difference: &ClockDifference| difference.ahead_micros.unsigned_abs();
+                if furthest.is_none_or(|other| size(&difference) > size(&other)) {
+                    furthest = Some(difference);
+                }
+            }
+            furthest.ok_or_else(|| RedisError::unexpected("CLUSTER SLOTS"))
+        })
+        .await
+    }
+
+    /// Asks over the connections of the last time. They are given up if that fails, or
+    /// whoever asks gives up.
+    async fn with_masters<T>(
+        &self,
+        ask: impl AsyncFnOnce(&[Master]) -> Result<T, RedisError>,
+    ) -> Result<T, RedisError> {
+        let mut held = self.masters.lock().await;
+        let masters = match held.take() {
+            Some(masters) => masters,
+            None => self.dialer.masters(&self.topology).await?,
+        };
+        let answer = ask(&masters).await?;
+        *held = Some(masters);
+        Ok(answer)
+    }
+}
+
+async fn time(connection: &MultiplexedConnection) -> Result<UnixTime, RedisError> {
+    let mut connection = connection.clone();
+    let (seconds, micros): (i64, i64) = redis::cmd("TIME").query_async(&mut connection).await?;
+    Ok(UnixTime::from_micros(seconds.saturating_mul(1_000_000).saturating_add(micros)))
+}
+
+#[async_trait]
+impl SharedClock for RedisProbe {
+    fn name(&self) -> &'static str {
+        "redis"
+    }
+
+    async fn compare(&self, own: &dyn Clock) -> Result<ClockDifference, StoreError> {
+        self.furthest(own).await.map_err(|error| StoreError::Unavailable(error.to_string()))
+    }
+}

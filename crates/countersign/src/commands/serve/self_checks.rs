@@ -1,0 +1,64 @@
+//! What the server looks at when it reports on itself, beside what the service works with.
+
+mod clocks;
+mod database;
+mod jwks_endpoints;
+mod memory;
+mod redis;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_core::UnixTime;
+use countersign_core::ports::Clock as _;
+use countersign_server::api::Finding;
+use countersign_server::self_report::SelfCheck;
+use countersign_store::replay::RedisProbe;
+use countersign_store::{ClockWatch, LiveDirectory, RemoteJwks};
+use countersign_system::SystemClock;
+
+use crate::config::{DatabaseLocation, GuardChoice, Settings};
+use crate::databases::Databases;
+
+/// What the checks look at.
+pub(super) struct Surroundings<'a> {
+    pub(super) databases: &'a Databases,
+    pub(super) directory: &'a LiveDirectory,
+    pub(super) jwks: &'a Arc<RemoteJwks>,
+    pub(super) clocks: &'a Arc<ClockWatch>,
+    pub(super) redis: Option<&'a Arc<RedisProbe>>,
+}
+
+/// All of them.
+pub(super) fn of(settings: &Settings, around: &Surroundings<'_>) -> Vec<Arc<dyn SelfCheck>> {
+    let most_connections = match &settings.database {
+        DatabaseLocation::Postgres(_, limits) => Some(limits.connections),
+        DatabaseLocation::DataDirectory | DatabaseLocation::File(_) => None,
+    };
+    let mut checks: Vec<Arc<dyn SelfCheck>> = vec![
+        Arc::new(database::DatabaseCheck {
+            database: around.databases.main.clone(),
+            has_guard: matches!(settings.replay.guard, GuardChoice::Database),
+            most_connections,
+        }),
+        Arc::new(clocks::Clocks(Arc::clone(around.clocks))),
+        Arc::new(memory::Memory(around.directory.clone())),
+        Arc::new(memory::ApiKeys(around.directory.clone())),
+        Arc::new(jwks_endpoints::JwksEndpoints(Arc::clone(around.jwks))),
+    ];
+    checks.extend(around.redis.map(|redis| Arc::new(redis::Redis(Arc::clone(redis))) as _));
+    checks
+}
+
+/// Says that a guard has signed requests wait, if it does.
+fn waiting(until: Option<UnixTime>) -> Option<Finding> {
+    let left = until?.saturating_duration_since(SystemClock.now());
+    (left > Duration::ZERO).then(|| {
+        let found = format!(
+            "signed requests get 503 for another {} s: tokens may have been accepted and forgotten",
+            left.as_secs() + 1
+        );
+        let advice = "wait: it is so at a first contact and after a failover";
+        Finding::warn("replay guard waits", found, advice)
+    })
+}
