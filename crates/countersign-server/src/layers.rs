@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::metrics::Place;
-use crate::request_context::{self, RequestContexts};
+use crate::request_context::{self, RequestContext, RequestContexts};
 
 /// How much may go on at one time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,12 +123,15 @@ impl Gate {
         request: Request,
         next: impl FnOnce(Request) -> F,
     ) -> Response {
+        let context = RequestContext::find(request.extensions()).cloned();
         let Ok(_permit) = self.permits.try_acquire() else {
-            tracing::warn!("too many requests at once, this one is turned away");
+            let request_id = context.as_ref().map(RequestContext::id);
+            tracing::warn!(request_id, "too many requests at once, this one is turned away");
             return (self.last_resort)(Failure::Overloaded);
         };
         tokio::time::timeout(self.timeout, next(request)).await.unwrap_or_else(|_| {
-            tracing::error!(limit = ?self.timeout, "a request took too long");
+            let request_id = context.as_ref().map(RequestContext::id);
+            tracing::error!(request_id, limit = ?self.timeout, "a request took too long");
             (self.last_resort)(Failure::TimedOut)
         })
     }

@@ -80,6 +80,7 @@ mod request_keys;
 pub mod self_report;
 mod service;
 mod token_service;
+mod traces;
 mod unread_body;
 
 use countersign_core::SignedRequestPolicy;
@@ -104,6 +105,8 @@ pub use token_service::{
     Session, SigningKeyKind, SigningKeysCheck, TokenError, TokenPorts, TokenService, TokenSettings,
     change_encryption_key, hashing_secret,
 };
+
+pub use traces::TRACES;
 
 /// The one challenge of a policy: its scheme word (RFC 9110 section 11.6.1).
 fn challenge(policy: &SignedRequestPolicy) -> HeaderValue {

@@ -53,6 +53,11 @@ pub(crate) fn hand_on(from: &Response, to: &mut http::Extensions) {
     }
 }
 
+/// The reason of the refusal that travels with an answer.
+pub(crate) fn reason(response: &Response) -> Option<Reason> {
+    response.extensions().get::<Refused>().map(|refused| refused.refusal.reason)
+}
+
 impl RecentRefusals {
     /// None yet.
     pub fn new(clock: Arc<dyn Clock>) -> Self {

@@ -15,6 +15,7 @@ use tracing::Instrument as _;
 use crate::metrics::{Place, Traffic};
 use crate::peer::{PeerAddress, TrustedProxies};
 use crate::refusals::RecentRefusals;
+use crate::traces::TracedRequest;
 
 /// The header that carries a request's id, both ways.
 pub static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -86,20 +87,23 @@ impl RequestContexts {
         });
         conceal_credentials(request.headers_mut());
         let context = self.of(&request);
+        let traced = TracedRequest::begin(&context, &request, route);
         let span = tracing::debug_span!(
             "request",
             id = context.id(),
             method = %request.method(),
             route,
             client = context.client.map(tracing::field::display),
+            trace_id = traced.trace_id().map(tracing::field::display),
         );
         let (id, client) = (context.id.clone(), context.client);
         request.extensions_mut().insert(context);
-        let mut response = if span.is_disabled() {
+        let mut response = if span.is_disabled() && traced.span().is_disabled() {
             next(request).await
         } else {
-            next(request).instrument(span).await
+            next(request).instrument(span).instrument(traced.span().clone()).await
         };
+        traced.end(&response, place.is_some());
         if let Some(refusals) = &self.refusals {
             refusals.note(&mut response, id.to_str().unwrap_or(""), client);
         }

@@ -40,5 +40,5 @@ pub use sql::{
     Company, Connections, Database, Durability, ForeignAccount, ForeignApiKey, ForeignDatabase,
     ForeignEndpoint, ForeignError, ForeignPublicKey, ForeignRefreshToken, Inspection, OpenError,
     PostgresLimits, PostgresServer, PostgresTrail, PostgresUrl, PostgresUrlError, Presence,
-    PresenceError, SqlRefreshTokens, SqlStore, SqliteFile,
+    PresenceError, SqlRefreshTokens, SqlStore, SqliteFile, TRACES,
 };

@@ -46,6 +46,7 @@ pub use foreign::{
 pub use inspection::Inspection;
 pub use postgres::{PostgresLimits, PostgresServer, PostgresUrl, PostgresUrlError};
 pub use presence::{Company, Presence, PresenceError};
+pub use query::TRACES;
 pub use refresh_tokens::SqlRefreshTokens;
 pub use shared_trail::PostgresTrail;
 pub use sqlite::{Durability, SqliteFile};

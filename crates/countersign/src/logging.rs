@@ -8,9 +8,14 @@ use tracing_subscriber::fmt::time::SystemTime;
 use tracing_subscriber::prelude::*;
 
 use crate::config::{LogFormat, LogLevel};
+use crate::traces::Traces;
 
-/// Sends events, and the places of panics, to stderr from now on.
-pub(crate) fn start(format: LogFormat, level: LogLevel) {
+/// Where the spans of requests are made that lines are from.
+const REQUESTS: &str = "countersign_server::request_context";
+
+/// Sends events, and the places of panics, to stderr from now on; with traces, spans to where
+/// those go.
+pub(crate) fn start(format: LogFormat, level: LogLevel, traces: Option<&Traces>) {
     let ours = filter(level);
     // What libraries say below a warning is about themselves, and the HTTP
     // libraries would show whole headers at their most verbose.
@@ -19,11 +24,18 @@ pub(crate) fn start(format: LogFormat, level: LogLevel) {
         ["countersign", "countersign_core", "countersign_server", "countersign_store"]
             .map(|target| (target, ours)),
     );
+    let targets = targets.with_targets(
+        [countersign_server::TRACES, countersign_store::TRACES, crate::traces::TRACES]
+            .map(|target| (target, LevelFilter::OFF)),
+    );
+    // Whoever reads a line looks for its trace.
+    let requests = if traces.is_some() { LevelFilter::DEBUG } else { ours };
+    let targets = targets.with_target(REQUESTS, requests);
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_timer(SystemTime)
         .with_ansi(false);
-    let registry = tracing_subscriber::registry();
+    let registry = tracing_subscriber::registry().with(traces.map(Traces::layer));
     match format {
         LogFormat::Text => registry.with(lines.with_target(false).with_filter(targets)).init(),
         LogFormat::Json => registry.with(lines.json().with_filter(targets)).init(),

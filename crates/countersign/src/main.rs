@@ -24,6 +24,7 @@ mod rules_file;
 mod service_manager;
 mod shutdown;
 mod tls;
+mod traces;
 
 use std::process::ExitCode;
 

@@ -65,7 +65,8 @@ pub(super) async fn admit(
         Err(refused) => return gatekeeper.refuse(refused),
     };
     if !may(Role::of(identity.groups()), &head) {
-        tracing::info!(account = %identity.account(), "refused: not an administrator");
+        let request_id = RequestContext::find(&head.extensions).map(RequestContext::id);
+        tracing::info!(request_id, account = %identity.account(), "refused: not an administrator");
         gatekeeper.metrics.judgements.refused(Shown::SignedRequest, Reason::NotAllowed);
         let detail = format!(
             "the account {} is not in the group `{ADMIN_GROUP}`: ask an administrator to add it",
@@ -127,7 +128,8 @@ impl Gatekeeper {
                 Err(NotAdmitted { problem, refusal: Some(refusal), over: None })
             }
             Err(AuthenticationError::Unavailable(cause)) => {
-                tracing::error!(cause, "cannot authenticate at the moment");
+                let request_id = RequestContext::find(&head.extensions).map(RequestContext::id);
+                tracing::error!(request_id, cause, "cannot authenticate at the moment");
                 judgements.unavailable(Shown::SignedRequest, None);
                 Err(Kind::Unavailable.problem("calls cannot be authenticated: try again").into())
             }

@@ -15,6 +15,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::problems::Kind;
 use crate::api::Problem;
+use crate::request_context::RequestContext;
 
 static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -80,7 +81,8 @@ pub(super) async fn check(
             next.run(request).await
         }
         Err(problem) => {
-            tracing::info!(problem = problem.code(), "refused");
+            let request_id = RequestContext::find(request.extensions()).map(RequestContext::id);
+            tracing::info!(request_id, problem = problem.code(), "refused");
             problem.into_response()
         }
     }

@@ -47,7 +47,7 @@ impl TokenRouteLimit {
         let error = TokenError::Limited(Reason::AddressOverLimit.into(), over);
         self.metrics.judgements.note(Shown::Nothing, &Err::<(), _>(error.clone()));
         let (head, body) = request.into_parts();
-        let mut response = failed(&error);
+        let mut response = failed(&error, RequestContext::find(&head.extensions));
         unread_body::settle(&head, body, &mut response).await;
         response
     }

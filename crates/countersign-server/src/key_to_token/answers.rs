@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::wire::{Nothing, Outcome};
 use crate::rate_limits;
 use crate::refusals;
+use crate::request_context::RequestContext;
 use crate::token_service::TokenError;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
@@ -47,25 +48,28 @@ pub(super) fn unavailable() -> Response {
 }
 
 /// One answer to everything that is refused, another to what cannot be said now.
-pub(super) fn failed(error: &TokenError) -> Response {
+pub(super) fn failed(error: &TokenError, context: Option<&RequestContext>) -> Response {
+    let request_id = context.map(RequestContext::id);
     match error {
-        TokenError::Refused(refusal) => refused(StatusCode::UNAUTHORIZED, refusal),
+        TokenError::Refused(refusal) => refused(StatusCode::UNAUTHORIZED, refusal, context),
         TokenError::Limited(refusal, over) => {
-            let mut response = refused(StatusCode::TOO_MANY_REQUESTS, refusal);
+            let mut response = refused(StatusCode::TOO_MANY_REQUESTS, refusal, context);
             response.headers_mut().insert(RETRY_AFTER, rate_limits::retry_after(*over));
             response
         }
         TokenError::Unavailable(cause) => {
-            tracing::error!(cause, "cannot serve tokens at the moment");
+            tracing::error!(request_id, cause, "cannot serve tokens at the moment");
             unavailable()
         }
     }
 }
 
-fn refused(status: StatusCode, refusal: &Refusal) -> Response {
+fn refused(status: StatusCode, refusal: &Refusal, context: Option<&RequestContext>) -> Response {
     tracing::info!(
         reason = refusal.reason.code(),
         claimed_account = refusal.claimed_account.as_ref().map(tracing::field::debug),
+        request_id = context.map(RequestContext::id),
+        client = context.and_then(|it| it.client).map(tracing::field::display),
         "refused"
     );
     let mut response = empty(status);

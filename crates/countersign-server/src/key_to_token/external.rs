@@ -1,6 +1,5 @@
 //! What holders of keys and tokens call.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -9,7 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get};
 use countersign_core::{Identity, Reason, header};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
-use http::{Extensions, HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode};
 
 use super::answers::{empty, failed, json_answer, result};
 use super::fields::{BadBody, Fields, members};
@@ -131,7 +130,8 @@ async fn authenticate(
     State(state): State<Arc<ExternalState>>,
     request: Request,
 ) -> Result<Response, BadBody> {
-    let from = client(request.extensions());
+    let context = RequestContext::find(request.extensions()).cloned();
+    let from = context.as_ref().and_then(|context| context.client);
     let read = |fields: &mut Fields| (fields.text("key"), fields.uuid("identifier"));
     let (key, identifier) = members(request, read).await?;
     let bought = state.tokens.authenticate(&key, identifier, from).await;
@@ -142,7 +142,7 @@ async fn authenticate(
             let pair = TokenPair { jwt: &session.jwt, refresh_token: Some(refresh_token) };
             json_answer(StatusCode::OK, &pair)
         }
-        Err(error) => failed(&error),
+        Err(error) => failed(&error, context.as_ref()),
     })
 }
 
@@ -162,14 +162,15 @@ async fn refresh(
     State(state): State<Arc<ExternalState>>,
     request: Request,
 ) -> Result<Response, BadBody> {
-    let from = client(request.extensions());
+    let context = RequestContext::find(request.extensions()).cloned();
+    let from = context.as_ref().and_then(|context| context.client);
     let read = |fields: &mut Fields| (fields.text("refresh_token"), fields.uuid("identifier"));
     let (refresh_token, identifier) = members(request, read).await?;
     let bought = state.tokens.refresh(&refresh_token, identifier, from).await;
     state.metrics.judgements.note(Shown::RefreshToken, &bought);
     Ok(match bought {
         Ok(jwt) => json_answer(StatusCode::OK, &TokenPair { jwt: &jwt, refresh_token: None }),
-        Err(error) => failed(&error),
+        Err(error) => failed(&error, context.as_ref()),
     })
 }
 
@@ -189,12 +190,13 @@ async fn validate(
     State(state): State<Arc<ExternalState>>,
     request: Request,
 ) -> Result<Response, BadBody> {
+    let context = RequestContext::find(request.extensions()).cloned();
     let jwt = members(request, |fields| fields.text("jwt")).await?;
     let judged = state.tokens.validate(&jwt).await;
     state.metrics.judgements.note(Shown::AccessToken, &judged);
     Ok(match judged {
         Ok(_) => result(StatusCode::OK, true),
-        Err(error) => failed(&error),
+        Err(error) => failed(&error, context.as_ref()),
     })
 }
 
@@ -221,6 +223,7 @@ pub(crate) async fn validate_request(
     request: Request,
 ) -> Response {
     let (head, body) = request.into_parts();
+    let context = RequestContext::find(&head.extensions);
     let judged = match header::token(&head.headers, BEARER) {
         Ok(token) => Ok(state.tokens.validate(&token).await),
         // Too long to be a token, but an attempt at one.
@@ -232,12 +235,13 @@ pub(crate) async fn validate_request(
             state.metrics.judgements.note(Shown::AccessToken, &judged);
             match judged {
                 Ok(identity) => state.allowed(&identity),
-                Err(error) => challenged(failed(&error)),
+                Err(error) => challenged(failed(&error, context)),
             }
         }
         // It is 403 because the configurations of those who use this route go by it.
         Err(reason) => {
-            tracing::info!(reason = reason.code(), "refused");
+            let request_id = context.map(RequestContext::id);
+            tracing::info!(reason = reason.code(), request_id, "refused");
             state.metrics.judgements.refused(Shown::Nothing, reason);
             let mut response = empty(StatusCode::FORBIDDEN);
             refusals::attach(&mut response, reason.into(), None);
@@ -297,8 +301,4 @@ async fn show_keys(State(tokens): State<Arc<TokenService>>) -> Response {
 )]
 async fn show_well_known_keys(tokens: State<Arc<TokenService>>) -> Response {
     show_keys(tokens).await
-}
-
-fn client(extensions: &Extensions) -> Option<IpAddr> {
-    RequestContext::find(extensions).and_then(|context| context.client)
 }

@@ -58,7 +58,8 @@ async fn register_key(
     State(state): State<RegistrationState>,
     request: Request,
 ) -> Result<Response, BadBody> {
-    let client = RequestContext::find(request.extensions()).and_then(|context| context.client);
+    let context = RequestContext::find(request.extensions()).cloned();
+    let client = context.as_ref().and_then(|context| context.client);
     let read = |fields: &mut Fields| (key(fields), fields.uuid("identifier"));
     let (key, identifier) = members(request, read).await?;
     let key = key.ok_or(BadBody::Malformed)?;
@@ -66,10 +67,11 @@ async fn register_key(
     Ok(match state.tokens.register(&act, &key, AccountId(identifier)).await {
         Ok(_) => result(StatusCode::CREATED, true),
         Err(error @ StoreError::NotRegistrable) => {
-            tracing::info!(%identifier, %error, "not registered");
+            let request_id = context.as_ref().map(RequestContext::id);
+            tracing::info!(request_id, %identifier, %error, "not registered");
             empty(StatusCode::CONFLICT)
         }
-        Err(error) => failed(&TokenError::Unavailable(error.to_string())),
+        Err(error) => failed(&TokenError::Unavailable(error.to_string()), context.as_ref()),
     })
 }
 
@@ -88,10 +90,11 @@ async fn is_key_registered(
     State(state): State<RegistrationState>,
     request: Request,
 ) -> Result<Response, BadBody> {
+    let context = RequestContext::find(request.extensions()).cloned();
     let key = members(request, key).await?.ok_or(BadBody::Malformed)?;
     Ok(match state.tokens.is_registered(&key).await {
         Ok(registered) => result(StatusCode::OK, registered),
-        Err(error) => failed(&TokenError::Unavailable(error.to_string())),
+        Err(error) => failed(&TokenError::Unavailable(error.to_string()), context.as_ref()),
     })
 }
 

@@ -1,6 +1,5 @@
 //! What a database says of itself, for operators.
 
-use countersign_core::UnixTime;
 use countersign_core::ports::StoreError;
 
 use super::database::Database;
@@ -15,7 +14,6 @@ const SETTINGS: ByDialect = ByDialect {
     postgres: "SELECT name, setting FROM pg_catalog.pg_settings \
                WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit') ORDER BY name",
 };
-const EPOCH: &str = "SELECT since + tolerance FROM countersign_nonce_epoch";
 
 /// What was found in a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,9 +24,6 @@ pub struct Inspection {
     pub expected_schema: i64,
     /// What it does to make a commit last: names and values of its settings.
     pub durability: Vec<(String, String)>,
-    /// Until when the replay guard in it lets signed requests wait, as tokens may have been
-    /// accepted and forgotten before; `None` if none has been there.
-    pub guard_waits_until: Option<UnixTime>,
 }
 
 impl Database {
@@ -42,12 +37,7 @@ impl Database {
             let (schema, expected_schema) = migrations::version(&mut reading).await?;
             let settings = reading.choose(&SETTINGS);
             let durability = query(settings).all(&mut reading).await?;
-            let waits_until: Option<(i64,)> = match self {
-                Self::Sqlite(_) => None,
-                Self::Postgres(_) => query(EPOCH).optional(&mut reading).await?,
-            };
-            let guard_waits_until = waits_until.map(|(until,)| UnixTime::from_micros(until));
-            Ok(Inspection { schema, expected_schema, durability, guard_waits_until })
+            Ok(Inspection { schema, expected_schema, durability })
         };
         inspect.await.map_err(unavailable)
     }

@@ -20,6 +20,7 @@ use clap::Args;
 use countersign_server::Service;
 use countersign_store::{RegistryStore as _, SqlStore};
 use countersign_system::{SystemRandom, random_account_id};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::assemble::Assembled;
@@ -33,6 +34,7 @@ use crate::listener::Listener;
 use crate::logging;
 use crate::service_manager;
 use crate::shutdown::StopSignals;
+use crate::traces::Traces;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -63,17 +65,23 @@ pub(crate) struct ServeArgs {
 
 pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
     let settings = config::settings(args.options, args.config.as_deref())?;
-    logging::start(settings.log_format, settings.log_level);
-    let directory = DataDirectory::open(&settings.data_dir)?;
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("countersign")
         .enable_all()
         .build()
-        .map_err(Failure::refused)?
-        .block_on(serve(settings, directory))
+        .map_err(Failure::refused)?;
+    let traces = settings.otlp.as_ref().map(|to| Traces::start(to, runtime.handle().clone()));
+    let traces = traces.transpose()?;
+    logging::start(settings.log_format, settings.log_level, traces.as_ref());
+    let directory = DataDirectory::open(&settings.data_dir)?;
+    runtime.block_on(serve(settings, directory, traces))
 }
 
-async fn serve(settings: Settings, directory: DataDirectory) -> Result<(), Failure> {
+async fn serve(
+    settings: Settings,
+    directory: DataDirectory,
+    traces: Option<Traces>,
+) -> Result<(), Failure> {
     let mut signals = StopSignals::watch()?;
     // Before anything is written: a port that is taken changes nothing.
     let listeners = Listeners::bind(&settings).await?;
@@ -107,7 +115,10 @@ async fn serve(settings: Settings, directory: DataDirectory) -> Result<(), Failu
     server_file.write(&directory.paths.server_file())?;
     announcement::say(&server_file, &directory.paths, &admin, settings.log_format);
     service_manager::ready();
-    run_until_stopped(&settings, listeners, &assembled.service, &mut signals).await;
+    let deadline = run_until_stopped(&settings, listeners, &assembled.service, &mut signals).await;
+    if let Some(traces) = traces {
+        traces.stop(deadline.saturating_duration_since(Instant::now())).await;
+    }
 
     // Whoever looks for a server finds none. The lock is held until the last
     // line is written.
@@ -120,20 +131,22 @@ async fn serve(settings: Settings, directory: DataDirectory) -> Result<(), Failu
 }
 
 /// Serves until a signal comes and load balancers have noticed, then lets requests under way
-/// finish, but not for longer than the drain timeout or until a second signal.
+/// finish, but not for longer than the drain timeout or until a second signal. Says when that
+/// timeout is over.
 async fn run_until_stopped(
     settings: &Settings,
     listeners: Listeners,
     service: &Service,
     signals: &mut StopSignals,
-) {
+) -> Instant {
     let stop = CancellationToken::new();
     let mut serving = std::pin::pin!(listeners.serve(service, settings.limits, &stop));
     let signal = tokio::select! {
         signal = signals.next() => signal,
         // They end only when they are told to.
-        _ = &mut serving => return,
+        _ = &mut serving => return Instant::now() + settings.limits.drain_timeout,
     };
+    let deadline = Instant::now() + settings.limits.drain_delay + settings.limits.drain_timeout;
     tracing::info!(signal, "stopping: requests under way may finish");
     service_manager::stopping();
     service.readiness().drain();
@@ -143,6 +156,10 @@ async fn run_until_stopped(
             0 => tracing::info!("stopped"),
             connections => tracing::warn!(connections, "stopped: these took too long"),
         },
-        signal = signals.next() => tracing::warn!(signal, "stopped without waiting"),
+        signal = signals.next() => {
+            tracing::warn!(signal, "stopped without waiting");
+            return Instant::now();
+        }
     }
+    deadline
 }

@@ -301,6 +301,10 @@ pub(crate) struct ServeOptions {
     #[arg(env = "COUNTERSIGN_DANGEROUS_ALLOW_INSECURE_JWKS", help_heading = "Keys")]
     pub(crate) dangerous_allow_insecure_jwks: Option<bool>,
 
+    /// The OpenTelemetry collector that traces are sent to, for example http://127.0.0.1:4318 (OTLP over HTTP). [default: what OTEL_EXPORTER_OTLP_ENDPOINT says; else there are none]
+    #[arg(long, value_name = "URL", env = "COUNTERSIGN_OTLP_ENDPOINT", help_heading = "Logs")]
+    pub(crate) otlp_endpoint: Option<String>,
+
     /// How log lines look, on stderr. [default: text]
     #[arg(long, value_enum, env = "COUNTERSIGN_LOG_FORMAT", help_heading = "Logs")]
     pub(crate) log_format: Option<LogFormat>,
@@ -393,6 +397,7 @@ impl ServeOptions {
             dangerous_allow_insecure_jwks: self
                 .dangerous_allow_insecure_jwks
                 .or(other.dangerous_allow_insecure_jwks),
+            otlp_endpoint: self.otlp_endpoint.or(other.otlp_endpoint),
             log_format: self.log_format.or(other.log_format),
             log_level: self.log_level.or(other.log_level),
         }

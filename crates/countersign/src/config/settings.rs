@@ -20,6 +20,7 @@ use ipnet::IpNet;
 
 use super::compat::Original;
 use super::options::ServeOptions;
+use super::otlp::OtlpEndpoint;
 use super::rate_limits::RateLimits;
 use super::replay::ReplaySettings;
 use super::values::{LogFormat, LogLevel, Registration, Span, Synchronous};
@@ -75,6 +76,8 @@ pub(crate) struct Settings {
     pub(crate) request_keys: Vec<PathBuf>,
     pub(crate) bootstrap_admin_public_key: Option<String>,
     pub(crate) dangerous_allow_insecure_jwks: bool,
+    /// Where traces are sent, if they are.
+    pub(crate) otlp: Option<OtlpEndpoint>,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: LogLevel,
 }
@@ -249,6 +252,9 @@ impl Settings {
             request_keys: options.request_keys.unwrap_or_default(),
             bootstrap_admin_public_key: options.bootstrap_admin_public_key,
             dangerous_allow_insecure_jwks: options.dangerous_allow_insecure_jwks.unwrap_or(false),
+            otlp: OtlpEndpoint::resolve(options.otlp_endpoint.as_deref(), &|name| {
+                std::env::var(name).ok()
+            })?,
             log_format: options.log_format.unwrap_or(LogFormat::Text),
             log_level: options.log_level.unwrap_or(LogLevel::Info),
         };

@@ -33,3 +33,4 @@ mod support;
 mod terminal;
 mod tls;
 mod tokens;
+mod traces;

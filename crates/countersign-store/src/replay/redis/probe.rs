@@ -7,7 +7,6 @@ use countersign_core::{Clock, UnixTime};
 use redis::aio::MultiplexedConnection;
 use tokio::sync::Mutex;
 
-use super::epoch::{Epoch, Namespace};
 use super::masters::{Dialer, Master};
 use super::session::RedisError;
 use super::survey::survey;
@@ -20,7 +19,6 @@ use crate::replay::limits::SharedLimits;
 pub struct RedisProbe {
     topology: Topology,
     dialer: Dialer,
-    namespace: Namespace,
     durability: RedisDurability,
     masters: Mutex<Option<Vec<Master>>>,
 }
@@ -31,7 +29,6 @@ impl RedisProbe {
         Self {
             dialer: Dialer::new(None, server.root_certificate, limits),
             topology: server.url.0,
-            namespace: server.namespace,
             durability: server.durability,
             masters: Mutex::default(),
         }
@@ -42,24 +39,13 @@ impl RedisProbe {
         self.durability
     }
 
-    /// Whether Redis does, and until when signed requests wait: as long as tokens may have
-    /// been accepted and forgotten before.
+    /// Whether Redis does.
     ///
     /// # Errors
     /// [`RedisError`] says what it is that will not do.
-    pub async fn look(&self) -> Result<Option<UnixTime>, RedisError> {
-        let key = self.namespace.epoch_key();
-        self.with_masters(async |masters| {
-            survey(masters.iter(), self.durability).await?;
-            let keeper = masters.iter().find(|master| master.takes(key.as_bytes()));
-            let Some(keeper) = keeper else { return Ok(None) };
-            let mut connection = keeper.connection.clone();
-            let text: Option<String> =
-                redis::cmd("GET").arg(&key).query_async(&mut connection).await?;
-            let epoch = text.as_deref().and_then(Epoch::read);
-            Ok(epoch.map(|epoch| epoch.since + epoch.tolerance))
-        })
-        .await
+    pub async fn look(&self) -> Result<(), RedisError> {
+        self.with_masters(async |masters| survey(masters.iter(), self.durability).await.map(drop))
+            .await
     }
 
     /// Of a cluster, the difference to the master that is furthest away.

@@ -25,6 +25,7 @@ use crate::config::Settings;
 use crate::databases::Databases;
 use crate::failure::Failure;
 use crate::key_file;
+use crate::traces::TracedGuard;
 
 /// A service, and what must be written down when it ends.
 pub(super) struct Assembled {
@@ -48,6 +49,10 @@ impl Assembled {
         let guard = replay_guard::open(settings, &databases, &instance_id).await?;
         let guard = match &presence {
             Some(presence) => Arc::new(InPlace { guard, presence: Arc::clone(presence) }) as _,
+            None => guard,
+        };
+        let guard = match settings.otlp {
+            Some(_) => Arc::new(TracedGuard(guard)),
             None => guard,
         };
         let rate_limits = rate_limits::open(settings, &instance_id).await?;

@@ -7,17 +7,12 @@ mod memory;
 mod redis;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use countersign_core::UnixTime;
-use countersign_core::ports::Clock as _;
-use countersign_server::api::Finding;
 use countersign_server::self_report::SelfCheck;
 use countersign_store::replay::RedisProbe;
 use countersign_store::{ClockWatch, LiveDirectory, RemoteJwks};
-use countersign_system::SystemClock;
 
-use crate::config::{DatabaseLocation, GuardChoice, Settings};
+use crate::config::{DatabaseLocation, Settings};
 use crate::databases::Databases;
 
 /// What the checks look at.
@@ -38,7 +33,6 @@ pub(super) fn of(settings: &Settings, around: &Surroundings<'_>) -> Vec<Arc<dyn 
     let mut checks: Vec<Arc<dyn SelfCheck>> = vec![
         Arc::new(database::DatabaseCheck {
             database: around.databases.main.clone(),
-            has_guard: matches!(settings.replay.guard, GuardChoice::Database),
             most_connections,
         }),
         Arc::new(clocks::Clocks(Arc::clone(around.clocks))),
@@ -48,17 +42,4 @@ pub(super) fn of(settings: &Settings, around: &Surroundings<'_>) -> Vec<Arc<dyn 
     ];
     checks.extend(around.redis.map(|redis| Arc::new(redis::Redis(Arc::clone(redis))) as _));
     checks
-}
-
-/// Says that a guard has signed requests wait, if it does.
-fn waiting(until: Option<UnixTime>) -> Option<Finding> {
-    let left = until?.saturating_duration_since(SystemClock.now());
-    (left > Duration::ZERO).then(|| {
-        let found = format!(
-            "signed requests get 503 for another {} s: tokens may have been accepted and forgotten",
-            left.as_secs() + 1
-        );
-        let advice = "wait: it is so at a first contact and after a failover";
-        Finding::warn("replay guard waits", found, advice)
-    })
 }

@@ -5,12 +5,8 @@ use countersign_server::api::Finding;
 use countersign_server::self_report::SelfCheck;
 use countersign_store::{Connections, Database, Inspection};
 
-use super::waiting;
-
 pub(super) struct DatabaseCheck {
     pub(super) database: Database,
-    /// Whether it is the memory of the replay guard.
-    pub(super) has_guard: bool,
     /// `None` where nobody set it.
     pub(super) most_connections: Option<u32>,
 }
@@ -35,8 +31,7 @@ impl SelfCheck for DatabaseCheck {
             Database::Sqlite(_) => of_sqlite(&inspection),
             Database::Postgres(_) => of_postgres(&inspection),
         };
-        let waits = waiting(inspection.guard_waits_until.filter(|_| self.has_guard));
-        [schema(&inspection), durability, connections].into_iter().chain(waits).collect()
+        vec![schema(&inspection), durability, connections]
     }
 }
 
@@ -112,7 +107,7 @@ mod tests {
     fn found(schema: i64, settings: &[(&str, &str)]) -> Inspection {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let durability = settings.iter().map(owned).collect();
-        Inspection { schema, expected_schema: 5, durability, guard_waits_until: None }
+        Inspection { schema, expected_schema: 5, durability }
     }
 
     #[test]
