@@ -1,6 +1,8 @@
 //! Servers whose clocks are not in step: they notice, and until it is too much they accept
 //! nothing twice.
 
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;

@@ -35,8 +35,8 @@ impl SelfCheck for PublicKeys {
         if accounts.is_empty() {
             return vec![Finding::ok(check, "no account's public key expires within 14 days")];
         }
-        let names = accounts.iter().map(|account| account.name.as_str());
-        let named: Vec<_> = names.take(MAX_NAMED).collect();
+        let some = accounts.iter().take(MAX_NAMED);
+        let named: Vec<_> = some.map(|account| account.name.as_str()).collect();
         let more = if accounts.len() > MAX_NAMED { " and more" } else { "" };
         let found = format!("public keys expire within 14 days: of {}{more}", named.join(", "));
         let advice = "register their next ones: `countersign key add`, or `key expire --never`";

@@ -1,7 +1,5 @@
 //! `countersign doctor`: what is wrong with an installation, and what to do about it.
 
-#![expect(clippy::doc_markdown, reason = "the doc comments of options are help texts")]
-
 mod data;
 mod finding;
 mod gateway;

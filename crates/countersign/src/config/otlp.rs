@@ -6,7 +6,7 @@ use crate::failure::Failure;
 
 /// What OpenTelemetry's conventions for OTLP over HTTP put behind a collector's URL.
 const TRACES_PATH: &str = "/v1/traces";
-/// What spans are of, unless OTEL_SERVICE_NAME or OTEL_RESOURCE_ATTRIBUTES say it.
+/// What spans are of, unless `OTEL_SERVICE_NAME` or `OTEL_RESOURCE_ATTRIBUTES` say it.
 const SERVICE_NAME: &str = "countersign";
 
 /// A collector.

@@ -4,18 +4,19 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as AnyValue;
 use opentelemetry_proto::tonic::common::v1::{AnyValue as Any, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
+use tokio::time::Instant;
 
 use crate::support::{Sandbox, Server, wait_for};
 
-const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
-const PARENT: &str = "00f067aa0ba902b7";
+const TRACE: u128 = 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736;
+const PARENT: u64 = 0x00f0_67aa_0ba9_02b7;
 /// Sends spans soon.
 const SOON: (&str, &str) = ("OTEL_BSP_SCHEDULE_DELAY", "100");
 
@@ -111,16 +112,12 @@ fn text(attributes: &[KeyValue], key: &str) -> String {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// Asks as a caller that is traced itself.
 fn ask(server: &Server, authorization: &str) -> u16 {
     let request = reqwest::Client::new()
         .get(server.public("/forward-auth?password=secret-word"))
         .header("authorization", authorization)
-        .header("traceparent", format!("00-{TRACE}-{PARENT}-01"));
+        .header("traceparent", format!("00-{TRACE:032x}-{PARENT:016x}-01"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(request.send()).unwrap().status().as_u16()
 }
@@ -147,10 +144,10 @@ fn a_request_is_a_span_of_its_callers_trace_and_tells_no_secret() {
     let log = server.stop();
 
     let spans = collector.spans();
-    let traced: Vec<_> = spans.iter().filter(|span| hex(&span.trace_id) == TRACE).collect();
-    let requests: Vec<_> =
-        traced.iter().filter(|span| hex(&span.parent_span_id) == PARENT).collect();
-    let [allowed, refused] = requests[..] else { panic!("{traced:?}") };
+    let of_caller = spans.iter().filter(|span| span.trace_id == TRACE.to_be_bytes());
+    let below: Vec<_> =
+        of_caller.clone().filter(|span| span.parent_span_id == PARENT.to_be_bytes()).collect();
+    let [allowed, refused] = below[..] else { panic!("{spans:?}") };
     for (span, outcome, status) in [(allowed, "allowed", "200"), (refused, "refused", "401")] {
         assert_eq!((&*span.name, span.kind), ("GET /forward-auth", 2), "SPAN_KIND_SERVER");
         let attribute = |key| text(&span.attributes, key);
@@ -161,9 +158,10 @@ fn a_request_is_a_span_of_its_callers_trace_and_tells_no_secret() {
         assert!(span.events.is_empty(), "{span:?}");
     }
     assert_eq!(text(&refused.attributes, "countersign.reason"), "replayed");
-    let spent: Vec<_> = traced.iter().filter(|span| span.name == "replay_guard.spend").collect();
-    assert_eq!(spent[0].parent_span_id, allowed.span_id);
-    assert_eq!(text(&spent[0].attributes, "countersign.outcome"), "accepted");
+    let mut guarded = of_caller.filter(|span| span.name == "replay_guard.spend");
+    let spend = guarded.next().expect("a use");
+    assert_eq!(spend.parent_span_id, allowed.span_id);
+    assert_eq!(text(&spend.attributes, "countersign.outcome"), "accepted");
     // Administrative acts are written down, and those statements are in their traces.
     let statement = spans.iter().find(|span| span.name == "database").expect("a statement");
     assert!(text(&statement.attributes, "db.query.text").contains("$1"), "{statement:?}");
@@ -180,7 +178,7 @@ fn a_request_is_a_span_of_its_callers_trace_and_tells_no_secret() {
         assert!(!sent.contains(secret), "{secret}");
     }
     let line = log.lines().find(|line| line.contains("replayed")).unwrap();
-    assert!(line.contains(&format!("\"trace_id\":\"{TRACE}\"")), "{line}");
+    assert!(line.contains(&format!("\"trace_id\":\"{TRACE:032x}\"")), "{line}");
 }
 
 #[test]
@@ -200,7 +198,7 @@ fn without_a_collector_nothing_is_sent_and_nobody_sends() {
     let server = sandbox.serve_with(&[], &[SOON]);
     assert_eq!(ask(&server, "JWT nonsense"), 401);
     assert!(!sends_traces(&server));
-    assert!(!server.stop().contains(TRACE));
+    assert!(!server.stop().contains(&format!("{TRACE:032x}")));
     let off = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*collector.url), ("OTEL_SDK_DISABLED", "true")];
     let server = sandbox.serve_with(&[], &off);
     assert_eq!(ask(&server, "JWT nonsense"), 401);

@@ -1,6 +1,7 @@
 //! What is in memory: how old it is, and whose API keys end soon.
 
 use async_trait::async_trait;
+use countersign_core::AccountName;
 use countersign_core::ports::Clock as _;
 use countersign_server::api::Finding;
 use countersign_server::self_report::{EXPIRES_SOON, MAX_NAMED, SelfCheck};
@@ -51,13 +52,13 @@ impl SelfCheck for ApiKeys {
 
     async fn look(&self) -> Vec<Finding> {
         let (check, now) = (self.name(), SystemClock.now());
-        let mut names = self.0.api_keys_that_expire((now, now + EXPIRES_SOON), MAX_NAMED + 1);
-        if names.is_empty() {
+        let mut ending = self.0.api_keys_that_expire((now, now + EXPIRES_SOON), MAX_NAMED + 1);
+        if ending.is_empty() {
             return vec![Finding::ok(check, "no account's API key expires within 14 days")];
         }
-        let more = if names.len() > MAX_NAMED { " and more" } else { "" };
-        names.truncate(MAX_NAMED);
-        let named: Vec<_> = names.iter().map(|name| name.as_str()).collect();
+        let more = if ending.len() > MAX_NAMED { " and more" } else { "" };
+        ending.truncate(MAX_NAMED);
+        let named: Vec<_> = ending.iter().map(AccountName::as_str).collect();
         let found = format!("API keys expire within 14 days: of {}{more}", named.join(", "));
         let advice = "make their next ones: `countersign api-key create`, or `api-key expire`";
         vec![Finding::warn(check, found, advice)]
