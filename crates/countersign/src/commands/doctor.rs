@@ -33,7 +33,7 @@ const PACKAGED_SETTINGS: &str = "/etc/countersign/countersign.toml";
 #[derive(Args, Debug)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct DoctorArgs {
-    /// The server's settings file (TOML). [default: /etc/countersign/countersign.toml, if it is there]
+    /// The server's settings file (TOML). [default: /etc/countersign/countersign.toml, if it and the data are on this machine]
     #[arg(long, value_name = "FILE", env = "COUNTERSIGN_CONFIG")]
     config: Option<PathBuf>,
     #[command(flatten)]
@@ -45,12 +45,13 @@ pub(crate) struct DoctorArgs {
 pub(crate) fn run(args: &DoctorArgs, output: Output) -> Result<(), Failure> {
     let diagnosis = block_on(async {
         let mut diagnosis = Diagnosis::default();
-        if let Some(paths) = args.operator.data_on_this_machine()? {
-            data::look(&paths, &mut diagnosis);
+        let data = args.operator.data_on_this_machine()?;
+        if let Some(paths) = &data {
+            data::look(paths, &mut diagnosis);
         }
         let packaged = Path::new(PACKAGED_SETTINGS);
-        let settings = args.config.as_deref().or(packaged.exists().then_some(packaged));
-        if let Some(file) = settings {
+        let packaged = (data.is_some() && packaged.exists()).then_some(packaged);
+        if let Some(file) = args.config.as_deref().or(packaged) {
             settings_file::look(file, &mut diagnosis);
         }
         server::look(&args.operator, &mut diagnosis).await;
