@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use countersign_torture::{Flaw, Simulation, simulate};
 
 /// How many runs the promises are tried in.
-const RUNS: u64 = 48;
+const RUNS: u64 = 40;
 /// In how many runs at most a broken guard is found.
 const FOUND_IN: u64 = 24;
 

@@ -54,6 +54,11 @@ pub(super) fn draw(plan: &Simulation) -> Vec<Scheduled> {
         let lasts = if random.once_in(3) { 50..200 } else { 200..3_000 };
         let span = Duration::from_millis(lasts.start + random.below(lasts.end - lasts.start));
         let until = from + span;
+        if plan.only_losses {
+            // It is back before what it forgot has expired.
+            let until = from + span / 10;
+            return Scheduled { fault: Fault::KillEngine(Loss::Everything), from, until };
+        }
         let fault = if from > network_until && !random.once_in(3) {
             network_until = until;
             network(&random)
