@@ -11,13 +11,14 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use countersign_core::Clock as _;
 use countersign_core::ports::NONCE_RETENTION_MARGIN;
 use futures_util::{SinkExt as _, StreamExt as _};
 use redis::ValueCodec;
 use tokio_util::codec::Framed;
 use turmoil::net::{TcpListener, TcpStream};
 
-use super::clock::elapsed;
+use super::clock::{HostClock, elapsed};
 use super::host::REDIS;
 use super::plan::Flaw;
 use super::random::Seeded;
@@ -68,7 +69,7 @@ impl Engine {
         match loss {
             // As if nothing had happened: the epoch stands there as it was.
             _ if self.flaw == Flaw::ForgetsSilently => {
-                memory.keys.retain(|key, _| key.ends_with(b":epoch"));
+                memory.keys.retain(|key, _| is_mark(key));
             }
             Loss::Nothing => {}
             Loss::TheLast(span) => memory.keys.retain(|_, entry| entry.written + span < now),
@@ -83,7 +84,8 @@ impl Engine {
         loop {
             let (stream, _) = listener.accept().await?;
             // A client that goes away is no failure.
-            tokio::spawn(self.clone().converse(stream));
+            // A local task: those end in their order when the host does.
+            tokio::task::spawn_local(self.clone().converse(stream));
         }
     }
 
@@ -111,6 +113,15 @@ impl Memory {
             [b"INFO", b"replication"] => Answer::Text(self.replication(flaw)),
             [b"CONFIG", b"GET", name] => setting(name),
             [b"GET", key] => self.find(key),
+            [b"MGET", ref keys @ ..] => {
+                Answer::All(keys.iter().map(|key| self.find(key)).collect())
+            }
+            [b"TIME"] => time(),
+            // The only script: it keeps the latest time, and time goes forward here.
+            [b"EVAL", _, b"1", key] => {
+                self.write(key, now().to_string().as_bytes(), None);
+                Answer::Nothing
+            }
             [b"SET", key, value] => {
                 self.write(key, value, None);
                 Answer::Ok
@@ -155,9 +166,24 @@ fn setting(name: &[u8]) -> Answer {
         b"appendfsync" => b"always",
         b"no-appendfsync-on-rewrite" => b"no",
         b"maxmemory-policy" => b"noeviction",
-        _ => return Answer::Texts(Vec::new()),
+        _ => return Answer::All(Vec::new()),
     };
-    Answer::Texts(vec![name.to_vec(), value.to_vec()])
+    Answer::All([name, value].map(|text| Answer::Text(text.to_vec())).into())
+}
+
+/// This host's clock, in microseconds since 1970.
+fn now() -> i64 {
+    HostClock::off_by(0).now().as_micros()
+}
+
+fn time() -> Answer {
+    let parts = [now() / 1_000_000, now() % 1_000_000];
+    Answer::All(parts.map(|part| Answer::Text(part.to_string().into_bytes())).into())
+}
+
+/// Whether a key is none of a use, but tells what its master has been through.
+fn is_mark(key: &[u8]) -> bool {
+    key.ends_with(b"}")
 }
 
 fn lifetime(millis: &[u8], flaw: Flaw) -> Option<Duration> {

@@ -85,9 +85,10 @@ fn host(random: &Seeded) -> Fault {
 
 fn network(random: &Seeded) -> Fault {
     let replica = Host::Replica(random.index(REPLICAS));
-    let other = match random.index(2) {
-        0 => Host::Engine,
-        _ => Host::Caller(if random.once_in(2) { 0 } else { 1 }),
+    let other = match random.index(3) {
+        0 => Host::Caller(0),
+        1 => Host::Caller(1),
+        _ => Host::Engine,
     };
     match random.below(6) {
         0 => Fault::Partition(replica, other),

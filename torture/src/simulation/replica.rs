@@ -1,6 +1,5 @@
 //! A server on a simulated host.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -45,7 +44,8 @@ impl Replica {
         let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, HTTP)).await?;
         loop {
             let (stream, peer) = listener.accept().await?;
-            tokio::spawn(converse(stream, peer, public.clone()));
+            // A local task: those end in their order when the host does.
+            tokio::task::spawn_local(converse(stream, peer, public.clone()));
         }
     }
 
@@ -55,6 +55,7 @@ impl Replica {
             directory: Arc::new(accounts.clone()),
             guard: self.guard().await?,
             store: Arc::new(accounts),
+            visits: Arc::clone(&self.store) as _,
             tokens: None,
             clock: Arc::clone(&self.clock) as _,
             random: Arc::clone(&self.random) as _,
@@ -90,7 +91,7 @@ async fn converse(stream: TcpStream, peer: SocketAddr, public: PublicService) {
         async move {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(PeerAddress(peer));
-            Ok::<_, Infallible>(public.call(request).await?)
+            public.call(request).await
         }
     });
     // A caller that goes away is no failure.

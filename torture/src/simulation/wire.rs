@@ -7,7 +7,7 @@ pub(super) enum Answer {
     Ok,
     Nothing,
     Text(Vec<u8>),
-    Texts(Vec<Vec<u8>>),
+    All(Vec<Answer>),
     Error(&'static str),
 }
 
@@ -17,9 +17,9 @@ impl Answer {
             Self::Ok => b"+OK\r\n".to_vec(),
             Self::Nothing => b"$-1\r\n".to_vec(),
             Self::Text(text) => bulk(text),
-            Self::Texts(texts) => {
-                let mut bytes = format!("*{}\r\n", texts.len()).into_bytes();
-                texts.iter().for_each(|text| bytes.extend(bulk(text)));
+            Self::All(answers) => {
+                let mut bytes = format!("*{}\r\n", answers.len()).into_bytes();
+                bytes.extend(answers.iter().flat_map(Self::encoded));
                 bytes
             }
             Self::Error(error) => format!("-ERR {error}\r\n").into_bytes(),

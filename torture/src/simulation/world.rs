@@ -60,7 +60,7 @@ impl Hosts {
     fn start(
         sim: &mut Sim<'_>,
         plan: &Simulation,
-        (book, probes): (&Book, &Probes),
+        (book, probing): (&Book, &Probes),
     ) -> Result<Self> {
         let store = Arc::new(MemoryStore::default());
         let callers = register(&store, plan.seed)?;
@@ -71,7 +71,7 @@ impl Hosts {
         for number in 0..REPLICAS {
             let random = Seeded::of(plan.seed, &Host::Replica(number).name());
             let replica = Replica {
-                clock: Arc::new(HostClock::off_by(random.within(CLOCK_ERROR))),
+                clock: Arc::new(HostClock::off_by(random.within(plan.clock_error()))),
                 random: Arc::new(random),
                 store: Arc::clone(&store),
                 flaw: plan.flaw,
@@ -86,7 +86,7 @@ impl Hosts {
             let sending = caller.clone().send_all(load, book.clone());
             sim.client(Host::Caller(number).name(), sending);
         }
-        sim.client(Host::Prober.name(), probes.clone().ask_all(prober.clone()));
+        sim.client(Host::Prober.name(), probing.clone().ask_all(prober.clone()));
         Ok(Self { engine, replicas })
     }
 
