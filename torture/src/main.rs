@@ -48,8 +48,8 @@ struct Simulations {
 #[derive(Args)]
 struct Revocations {
     /// How many revocations, one after the other.
-    #[arg(long, default_value_t = 200)]
-    revocations: usize,
+    #[arg(long = "revocations", default_value_t = 200)]
+    count: usize,
     /// What stands in the way of the news; one run for each.
     #[arg(long, value_enum, default_values = ["none", "cut-listeners"])]
     trouble: Vec<Trouble>,
@@ -90,10 +90,10 @@ fn simulate_all(Simulations { first, runs, events }: &Simulations) -> Result<boo
 }
 
 /// Whether every replica obeyed within the bound, whatever the trouble.
-async fn revoke_all(Revocations { revocations, trouble, seed }: &Revocations) -> Result<bool> {
+async fn revoke_all(Revocations { count, trouble, seed }: &Revocations) -> Result<bool> {
     let mut holds = true;
     for &trouble in trouble {
-        let plan = RevocationPlan { trouble, revocations: *revocations, seed: *seed };
+        let plan = RevocationPlan { trouble, revocations: *count, seed: *seed };
         println!("{plan:?}");
         let measured = revocation(&plan).await?;
         println!("{measured}");
