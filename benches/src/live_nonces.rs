@@ -35,6 +35,8 @@ const AT_REST: Duration = Duration::from_secs(5);
 /// After that nothing expires any more that was not forgotten.
 const PATIENCE: Duration = Duration::from_mins(10);
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+/// So many are counted one by one to see whether they are gone.
+const FEW: usize = 100_000;
 
 /// Which guard holds them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,7 +140,7 @@ struct Filled {
     guard: Arc<dyn ReplayGuard>,
     engine: Option<Engine>,
     clock: Arc<Opening<Running>>,
-    tolerance: Duration,
+    plan: Plan,
     /// The next number to make a nonce of.
     numbers: Arc<AtomicUsize>,
     empty: [u64; 3],
@@ -163,7 +165,7 @@ impl Filled {
             guard,
             engine,
             clock,
-            tolerance: plan.tolerance,
+            plan,
             numbers,
             empty: [0; 3],
             took: Duration::ZERO,
@@ -196,7 +198,7 @@ impl Filled {
 
     fn caller(&self) -> Caller {
         let (guard, clock) = (Arc::clone(&self.guard), Arc::clone(&self.clock));
-        Caller { guard, clock, tolerance: self.tolerance }
+        Caller { guard, clock, tolerance: self.plan.tolerance }
     }
 
     /// Asks at an even pace for a while; how long each request waited.
@@ -228,8 +230,9 @@ impl Filled {
 
     async fn held_about(&self) -> anyhow::Result<u64> {
         match &self.engine {
-            Some(engine) => engine.held_about().await,
-            None => self.held().await,
+            // Counting one by one would keep the engine busy.
+            Some(engine) if self.plan.nonces > FEW => engine.held_about().await,
+            _ => self.held().await,
         }
     }
 

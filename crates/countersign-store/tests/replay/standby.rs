@@ -11,9 +11,9 @@ use sqlx::{Connection as _, Executor as _, PgConnection};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::outages::{is_unavailable, until};
+use crate::outages::{REACH, is_unavailable, until};
 use crate::postgres::{LIVE, settled, spent, start, until_connected};
-use crate::support::{TOLERANCE, account, spend};
+use crate::support::{account, spend};
 
 /// Host and port in a URL.
 fn address(url: &str) -> &str {
@@ -86,7 +86,7 @@ async fn what_a_promoted_standby_never_heard_of_is_not_accepted_again() {
         let outcome = spent(&another, &clock, number).await;
         assert!(is_unavailable(&outcome), "{number}: {outcome:?}");
     }
-    clock.advance(TOLERANCE + Duration::from_micros(1));
+    clock.advance(REACH + Duration::from_micros(1));
     let outcome = another.spend(spend(&account("a"), 2, before)).await;
     assert!(is_unavailable(&outcome), "{outcome:?}");
     assert_eq!(spent(&another, &clock, 4).await, Ok(()));
