@@ -96,13 +96,13 @@ async fn a_standby_follows_and_takes_over() -> Result<()> {
 
     let mut reading = PgConnection::connect(&standby.url()?).await?;
     let arrived = "SELECT (to_regclass('kept') IS NOT NULL)::text";
-    let arrives = async {
+    let following = async {
         while asks(&mut reading, arrived).await? != "true" {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         anyhow::Ok(())
     };
-    tokio::time::timeout(Duration::from_mins(1), arrives).await??;
+    tokio::time::timeout(Duration::from_mins(1), following).await??;
     assert!(reading.execute("CREATE TABLE another ()").await.is_err());
     primary.kill()?;
     reading.execute("SELECT pg_promote()").await?;

@@ -160,6 +160,7 @@ impl Settings {
     pub(super) fn resolve(options: ServeOptions, original: Original) -> Result<Self, Failure> {
         let names = IdentityHeaders::default();
         let capacity = count("replay_capacity", options.replay_capacity, 1 << 24)?;
+        let limits = Limits::resolve(&options)?;
         let rate_limits = RateLimits::resolve(&options)?;
         let replay = ReplaySettings::resolve(&options, capacity, rate_limits)?;
         let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -239,14 +240,7 @@ impl Settings {
             encryption_key_file: options.encryption_key_file,
             replay,
             synchronous: options.synchronous.unwrap_or(Synchronous::Normal),
-            limits: Limits {
-                header_bytes: header_bytes(options.max_header_bytes.unwrap_or(32_768))?,
-                request_timeout: span("request_timeout", options.request_timeout, 10)?,
-                header_timeout: span("header_timeout", options.header_timeout, 75)?,
-                connections: count("max_connections", options.max_connections, 4096)?,
-                drain_delay: options.drain_delay.map_or(Duration::ZERO, |span| span.0),
-                drain_timeout: options.drain_timeout.map_or(Duration::from_secs(30), |span| span.0),
-            },
+            limits,
             rate_limits,
             rules: options.rules_file.as_deref().map(rules_file::read).transpose()?.map(Arc::new),
             request_keys: options.request_keys.unwrap_or_default(),
@@ -266,6 +260,19 @@ impl Settings {
     /// Which URLs accounts may publish their keys at.
     pub(crate) fn jwks_rules(&self) -> JwksRules {
         JwksRules { dangerous_allow_insecure: self.dangerous_allow_insecure_jwks }
+    }
+}
+
+impl Limits {
+    fn resolve(options: &ServeOptions) -> Result<Self, Failure> {
+        Ok(Self {
+            header_bytes: header_bytes(options.max_header_bytes.unwrap_or(32_768))?,
+            request_timeout: span("request_timeout", options.request_timeout, 10)?,
+            header_timeout: span("header_timeout", options.header_timeout, 75)?,
+            connections: count("max_connections", options.max_connections, 4096)?,
+            drain_delay: options.drain_delay.map_or(Duration::ZERO, |span| span.0),
+            drain_timeout: options.drain_timeout.map_or(Duration::from_secs(30), |span| span.0),
+        })
     }
 }
 
