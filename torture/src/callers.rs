@@ -18,8 +18,6 @@ use crate::plan::{Plan, TOLERANCE};
 
 /// How many accounts there are: few enough that each has many uses at a time.
 const ACCOUNTS: usize = 10;
-/// How many tokens are made a second.
-const PACE: u32 = 500;
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -57,7 +55,7 @@ impl Callers {
         let mut under_way = JoinSet::new();
         let start = Instant::now();
         for number in 0..plan.tokens {
-            sleep_until(start + Duration::from_secs(1) / PACE * number).await;
+            sleep_until(start + Duration::from_secs(1) / plan.engine.pace() * number).await;
             let token = ledger.open();
             let sender = Sender {
                 installation: Arc::clone(installation),

@@ -59,6 +59,15 @@ impl Engine {
         }
     }
 
+    /// How many tokens are made a second. Behind a Redis that was started again nothing is
+    /// accepted for a quarter of a minute, which would be most of a shorter run.
+    pub(crate) fn pace(self) -> u32 {
+        match self {
+            Self::Memory | Self::Sqlite | Self::Postgres => 500,
+            Self::Redis => 200,
+        }
+    }
+
     /// Whether it is a server of its own.
     pub(crate) fn is_a_server(self) -> bool {
         matches!(self, Self::Postgres | Self::Redis)
