@@ -116,8 +116,8 @@ impl Engine {
             }
             Self::Redis(server, _) => {
                 let keys = server.command("DBSIZE")?;
-                // One says which epoch it is.
-                Ok(number(&keys, ":")?.saturating_sub(1))
+                // Two say which epoch it is, and what time it was.
+                Ok(number(&keys, ":")?.saturating_sub(2))
             }
         }
     }

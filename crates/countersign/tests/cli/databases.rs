@@ -81,11 +81,10 @@ fn a_running_server_hears_of_what_another_program_changes_in_its_database() {
     let (sandbox, other) = (Sandbox::new(), Sandbox::new());
     let database = block_on(countersign_testbed::fresh_database()).unwrap();
     let variables = [("COUNTERSIGN_DATABASE_URL", database.url())];
-    let server = sandbox.serve_with(&[], &variables);
-    let writer = other.serve_with(
-        &["--encryption-key-file", &sandbox.path("data/encryption.key").display().to_string()],
-        &variables,
-    );
+    let shared = "--replay-guard=database";
+    let server = sandbox.serve_with(&[shared], &variables);
+    let key = sandbox.path("data/encryption.key").display().to_string();
+    let writer = other.serve_with(&[shared, "--encryption-key-file", &key], &variables);
     let body = json!({ "key": "a key", "identifier": ID });
     assert_eq!(Server::post(&writer.internal("/register_key"), &body).0, 201);
     wait_for("the other's key to be taken", || {
