@@ -41,10 +41,6 @@ pub enum Trouble {
     None,
     /// The connections on which replicas listen are cut all the time.
     CutListeners,
-    /// One replica hears nothing of what others do, and trusts what it knows: it was told that
-    /// it is the only one, and has lost the database. The bound is broken then, and this has
-    /// to find it.
-    DeafReplica,
 }
 
 /// A run.
@@ -63,7 +59,7 @@ pub struct RevocationPlan {
 /// # Errors
 /// If the installation cannot be started, or does not accept what it must.
 pub async fn revocation(plan: &RevocationPlan) -> Result<Propagation> {
-    let mut replicas = Replicas::start(plan.trouble).await?;
+    let replicas = Replicas::start().await?;
     let administrator = Administrator::of(replicas.first()).await?;
     let mut random = ChaCha8Rng::seed_from_u64(plan.seed);
     let mut victims = Vec::with_capacity(plan.revocations);

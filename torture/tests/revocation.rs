@@ -1,5 +1,7 @@
-//! No replica accepts what was revoked more than a second before; and a replica that does not
-//! follow the others is found.
+//! No replica accepts what was revoked more than a second before; and the acceptances that
+//! there are before are found.
+
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use countersign_torture::revocation::{Propagation, RevocationPlan, Trouble, revocation};
@@ -27,12 +29,7 @@ async fn and_also_when_its_listening_connection_is_cut_all_the_time() -> Result<
     let measured = measured(Trouble::CutListeners, 2).await?;
     ensure!(measured.late().is_empty() && measured.load.refused == 0, "{measured}");
     ensure!(measured.cuts > 20, "{measured}");
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_replica_that_hears_nothing_is_found() -> Result<()> {
-    let measured = measured(Trouble::DeafReplica, 3).await?;
-    ensure!(!measured.late().is_empty(), "{measured}");
+    // They only look four times a second then, which a bound of nothing would not forgive.
+    ensure!(measured.later_than(Duration::ZERO).len() > 10, "{measured}");
     Ok(())
 }

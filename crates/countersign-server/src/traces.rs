@@ -105,6 +105,7 @@ impl TracedRequest {
 fn outcome(status: StatusCode, is_refused: bool) -> &'static str {
     match status {
         StatusCode::SERVICE_UNAVAILABLE => "unavailable",
+        StatusCode::TOO_MANY_REQUESTS => "limited",
         status if status.is_success() && !is_refused => "allowed",
         _ => "refused",
     }

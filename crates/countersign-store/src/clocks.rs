@@ -130,7 +130,10 @@ impl ClockWatch {
     pub fn trouble(&self) -> Option<String> {
         let apart = self.watched.iter().filter_map(|watched| {
             let known = watched.known();
-            let (_, difference) = known.last.filter(|_| known.is_apart)?;
+            let (at, difference) = known.last.filter(|_| known.is_apart)?;
+            if at.elapsed() >= FRESH {
+                return None;
+            }
             Some(said(watched.reference.name(), difference))
         });
         let apart: Vec<_> = apart.collect();

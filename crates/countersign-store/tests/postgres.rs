@@ -193,8 +193,19 @@ async fn a_server_that_was_down_is_used_again_when_it_is_back() {
     assert_eq!(store.audit(&AuditFilter::default(), page).await.expect("an answer").len(), 1);
 }
 
+/// How long a place that others had is not taken up.
+const WINDOW: Duration = Duration::from_millis(500);
+
+/// How many have asked for a place and not got it.
+async fn other_waits(connection: &mut PgConnection) -> i64 {
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+        AND state = 'idle in transaction' AND query LIKE '%advisory%' \
+        AND pid NOT IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory')";
+    sqlx::query_scalar(waiting).fetch_one(connection).await.expect("a number")
+}
+
 async fn take(url: &str, company: Company) -> Result<Presence, PresenceError> {
-    Presence::take(open(url).await.expect("a server"), company, Duration::ZERO).await
+    Presence::take(open(url).await.expect("a server"), company, (Duration::ZERO, WINDOW)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -209,7 +220,7 @@ async fn a_server_is_alone_on_its_database_or_among_its_kind() {
     let patient = Presence::take(
         open(database.url()).await.expect("a server"),
         Company::Others,
-        Duration::from_mins(1),
+        (Duration::from_mins(1), WINDOW),
     );
     let first = patient.await.expect("a place");
     let second = take(database.url(), Company::Others).await.expect("a place");
@@ -226,13 +237,15 @@ async fn a_place_that_was_lost_is_taken_again_or_known_to_be_taken() {
     let database = fresh_database().await.expect("a database");
     let mut connection = PgConnection::connect(database.url()).await.expect("a connection");
     let alone = take(database.url(), Company::Nobody).await.expect("a place");
+    let server = open(database.url()).await.expect("a server");
+    let patience = (Duration::from_mins(1), WINDOW);
+    let other = tokio::spawn(Presence::take(server, Company::Nobody, patience));
+    // Quicker than the one that looks once a second, as it is connected.
+    while other_waits(&mut connection).await == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     sqlx::query(CUT).execute(&mut connection).await.expect("a cut");
-    let patient = async || {
-        let server = open(database.url()).await.expect("a server");
-        Presence::take(server, Company::Nobody, Duration::from_mins(1)).await.expect("a place")
-    };
-    // Quicker than the one that looks once a second.
-    let other = patient().await;
+    let other = other.await.expect("it goes on").expect("a place");
     let until = async |wanted| {
         while alone.is_taken() != wanted {
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -36,16 +36,17 @@ impl Acceptances {
     pub(super) fn none(what: Revocation) -> Self {
         Self { what, sent: Duration::ZERO, received: Duration::ZERO }
     }
-
-    fn is_late(&self) -> bool {
-        self.sent > BOUND
-    }
 }
 
 impl Propagation {
     /// Those where a request was accepted that had been sent after the bound.
     pub fn late(&self) -> Vec<Acceptances> {
-        self.acceptances.iter().copied().filter(Acceptances::is_late).collect()
+        self.later_than(BOUND)
+    }
+
+    /// The same with another bound.
+    pub fn later_than(&self, bound: Duration) -> Vec<Acceptances> {
+        self.acceptances.iter().copied().filter(|last| last.sent > bound).collect()
     }
 
     fn summary(&self, name: &str, of: fn(&Acceptances) -> Duration) -> String {

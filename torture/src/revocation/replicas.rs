@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use countersign_testbed::{Durability, Postgres};
-use interop::{Behaviour, Countersign, Proxy};
+use interop::Countersign;
 use sqlx::{Connection as _, PgConnection};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -18,44 +18,30 @@ const REPLICAS: usize = 3;
 /// end before it accepts any.
 const TOLERANCE: &str = "--tolerance=5s";
 const BETWEEN_CUTS: Duration = Duration::from_millis(20);
-/// The discard port: nobody listens there.
-const NOWHERE: &str = "127.0.0.1:9";
 
 /// The servers.
 pub(super) struct Replicas {
     servers: Vec<Countersign>,
-    /// Between the last of them and the database, if it is to be deaf.
-    ear: Option<Proxy>,
     // Ends after those that use it.
     postgres: Postgres,
 }
 
 impl Replicas {
-    pub(super) async fn start(trouble: Trouble) -> Result<Self> {
+    pub(super) async fn start() -> Result<Self> {
         let postgres = Postgres::of_its_own(Durability::Relaxed)?;
         let database = postgres.fresh_database().await?;
-        let mut options = vec![TOLERANCE.to_owned()];
-        let (mut servers, mut ear) = (Vec::<Countersign>::new(), None);
+        let mut options = vec![TOLERANCE.to_owned(), "--replay-guard=database".to_owned()];
+        let mut servers = Vec::<Countersign>::new();
         for number in 0..REPLICAS {
-            let (mut url, mut guard) = (database.url().to_owned(), "--replay-guard=database");
-            if trouble == Trouble::DeafReplica && number == REPLICAS - 1 {
-                let address = address(&url)?.to_owned();
-                let proxy = Proxy::start(&address, Behaviour::Honest).await?;
-                url = url.replace(&address, proxy.address());
-                ear = Some(proxy);
-                // Which says that it is alone.
-                guard = "--replay-guard=memory";
-            }
-            let mut words: Vec<_> = options.iter().map(String::as_str).collect();
-            words.push(guard);
-            let server = Countersign::start_on_postgres(&url, &words).await?;
+            let words: Vec<_> = options.iter().map(String::as_str).collect();
+            let server = Countersign::start_on_postgres(database.url(), &words).await?;
             if number == 0 {
                 let key = server.encryption_key();
                 options.push(format!("--encryption-key-file={}", key.display()));
             }
             servers.push(server);
         }
-        Ok(Self { servers, ear, postgres })
+        Ok(Self { servers, postgres })
     }
 
     /// The one that is administrated.
@@ -69,16 +55,10 @@ impl Replicas {
     }
 
     /// Begins to make trouble, until that is ended.
-    pub(super) async fn make_trouble(&mut self, trouble: Trouble) -> Result<Troubled> {
+    pub(super) async fn make_trouble(&self, trouble: Trouble) -> Result<Troubled> {
         let cuts = Arc::new(AtomicUsize::new(0));
         let cutting = match trouble {
             Trouble::None => None,
-            Trouble::DeafReplica => {
-                let ear = self.ear.as_ref().context("a replica that can be made deaf")?;
-                ear.aim_at(NOWHERE);
-                ear.cut();
-                None
-            }
             Trouble::CutListeners => {
                 let connection = PgConnection::connect(&self.postgres.url()?).await?;
                 Some(tokio::spawn(cut_listeners(connection, Arc::clone(&cuts))))
@@ -86,11 +66,6 @@ impl Replicas {
         };
         Ok(Troubled { cuts, cutting })
     }
-}
-
-fn address(url: &str) -> Result<&str> {
-    let after = url.rsplit_once('@').context("a user in the URL")?.1;
-    after.split('/').next().context("a host in the URL")
 }
 
 /// Trouble that is being made.

@@ -26,6 +26,15 @@ impl SelfCheck for SigningKeys {
 
     async fn look(&self) -> Vec<Finding> {
         let (check, now) = (self.name(), self.clock.now());
+        let unusable = self.tokens.ring().unusable_keys();
+        if unusable > 0 {
+            let found = format!(
+                "{unusable} in the database cannot be opened or read, and no server starts with them"
+            );
+            let advice =
+                "the log names them: bring back the encryption key that they are sealed under";
+            return vec![Finding::fail(check, found, advice)];
+        }
         let advice = "`countersign signing-key rotate`";
         let (ring, _) = self.tokens.ring().current();
         let since = ring.active().and_then(|key| Some((key, key.activated_at?)));

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use countersign_core::ports::{OverLimit, RateLimiter, RateSubject};
-use governor::clock::Clock;
+use governor::clock::{Clock, Reference as _};
+use quick_cache::sync::Cache;
 use redis::Script;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::limit::RateLimit;
-use super::memory::MemoryRateLimiter;
+use super::memory::{MAX_SUBJECTS, MemoryRateLimiter};
 use crate::replay::redis::{Connections, Dialing};
 use crate::replay::{RedisError, RedisServer, SharedLimits};
 
@@ -128,16 +129,26 @@ async fn keep_connected(dialing: Dialing, present: watch::Sender<Option<Arc<Conn
 }
 
 /// Counts in Redis, in one round trip, and in this process while Redis is away.
+///
+/// Whoever is over the limit is turned away in this process until it is over: a flood of what is
+/// refused anyway must not reach the Redis that others depend on.
 pub struct RedisRateLimiter<C: Clock> {
     counts: Arc<RedisCounts>,
     limit: RateLimit,
     own: MemoryRateLimiter<C>,
+    /// Until when a subject is over the limit, as Redis said.
+    over: Cache<RateSubject, C::Instant>,
+    clock: C,
 }
 
 impl<C: Clock> RedisRateLimiter<C> {
     /// A limiter of its own over connections that others use too.
-    pub fn new(counts: Arc<RedisCounts>, limit: RateLimit, clock: C) -> Self {
-        Self { counts, limit, own: MemoryRateLimiter::new(limit, clock) }
+    pub fn new(counts: Arc<RedisCounts>, limit: RateLimit, clock: C) -> Self
+    where
+        C: Clone,
+    {
+        let own = MemoryRateLimiter::new(limit, clock.clone());
+        Self { counts, limit, own, over: Cache::new(MAX_SUBJECTS), clock }
     }
 }
 
@@ -148,9 +159,18 @@ where
     C::Instant: Send + Sync,
 {
     async fn count(&self, subject: RateSubject) -> Result<(), OverLimit> {
-        match self.counts.count(subject, &self.limit).await {
-            Some(counted) => counted,
-            None => self.own.count_now(subject),
+        let now = self.clock.now();
+        if let Some(until) = self.over.get(&subject)
+            && until > now
+        {
+            return Err(OverLimit { retry_after: until.duration_since(now).into() });
         }
+        let Some(counted) = self.counts.count(subject, &self.limit).await else {
+            return self.own.count_now(subject);
+        };
+        if let Err(over) = &counted {
+            self.over.insert(subject, now + over.retry_after.into());
+        }
+        counted
     }
 }

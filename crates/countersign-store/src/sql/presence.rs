@@ -63,22 +63,26 @@ impl Presence {
     /// Takes a place, in the current runtime, and waits up to `patience` for one that others
     /// are about to leave.
     ///
+    /// Whoever had it before may have accepted tokens that this server knows nothing of. Where
+    /// somebody did, the place is only taken up after `window`, in which all of them expire.
+    ///
     /// # Errors
     /// [`PresenceError`].
     pub async fn take(
         server: PostgresServer,
         company: Company,
-        patience: Duration,
+        (patience, window): (Duration, Duration),
     ) -> Result<Self, PresenceError> {
-        let connection = first(&server, company, patience).await?;
+        let connection = first(&server, company, (patience, window)).await?;
         let is_taken = Arc::new(AtomicBool::new(false));
         let stop = CancellationToken::new();
-        let keeping = keep((server, company), connection, Arc::clone(&is_taken));
+        let keeping = keep((server, company, window), connection, Arc::clone(&is_taken));
         tokio::spawn(stop.clone().run_until_cancelled_owned(keeping));
         Ok(Self { is_taken, _task: stop.drop_guard() })
     }
 
-    /// Whether others took the place while this server had lost its connection.
+    /// Whether others took the place while this server had lost its connection, and what they
+    /// accepted may still be good.
     pub fn is_taken(&self) -> bool {
         self.is_taken.load(Ordering::Relaxed)
     }
@@ -87,7 +91,7 @@ impl Presence {
 async fn first(
     server: &PostgresServer,
     company: Company,
-    patience: Duration,
+    (patience, window): (Duration, Duration),
 ) -> Result<PgConnection, PresenceError> {
     let mut connection = connect(server).await?;
     let until = Instant::now() + patience;
@@ -98,6 +102,8 @@ async fn first(
     while Instant::now() < until {
         sleep(BETWEEN_TRIES).await;
         if lock(&mut connection, company).await? {
+            tracing::info!(?window, "it has ended: waiting for what it accepted to expire");
+            sleep(window).await;
             return Ok(connection);
         }
     }
@@ -106,7 +112,7 @@ async fn first(
 
 /// Looks at the connection, and takes the place again after it was lost.
 async fn keep(
-    (server, company): (PostgresServer, Company),
+    (server, company, window): (PostgresServer, Company, Duration),
     mut connection: PgConnection,
     is_taken: Arc<AtomicBool>,
 ) {
@@ -115,8 +121,13 @@ async fn keep(
             sleep(BETWEEN_LOOKS).await;
         }
         tracing::warn!("the connection that keeps this server's place at the database is lost");
+        // It may only be slow, and would hold the place against the next one.
+        drop(connection);
         connection = again(&server, company, &is_taken).await;
-        is_taken.store(false, Ordering::Relaxed);
+        if is_taken.load(Ordering::Relaxed) {
+            sleep(window).await;
+            is_taken.store(false, Ordering::Relaxed);
+        }
         tracing::info!("this server has its place at the database again");
     }
 }
@@ -124,7 +135,6 @@ async fn keep(
 async fn again(server: &PostgresServer, company: Company, is_taken: &AtomicBool) -> PgConnection {
     loop {
         sleep(BETWEEN_LOOKS).await;
-        // Who cannot be reached has not taken it either.
         let Ok(mut connection) = connect(server).await else { continue };
         match lock(&mut connection, company).await {
             Ok(true) => return connection,

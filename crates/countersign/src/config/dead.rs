@@ -10,11 +10,14 @@ pub(super) fn find(options: &ServeOptions) -> Vec<(&'static str, &'static str)> 
     let is_postgres = url.starts_with("postgres");
     // It may be in the environment, where a password belongs.
     let may_be_postgres = is_postgres || options.database_url.is_none();
-    let is_redis = guard == ReplayGuardKind::Redis;
+    let is_limited =
+        options.rate_limit_per_address.is_some() || options.rate_limit_per_credential.is_some();
+    // Rate limits are counted there, if there is one.
+    let is_redis = guard == ReplayGuardKind::Redis || is_limited;
     let may_be_shared = is_redis || guard == ReplayGuardKind::Database && may_be_postgres;
     let leaves_loopback = options.internal_listen.is_some_and(|at| !at.ip().is_loopback());
 
-    let (redis, postgres) = ("replay_guard is not redis", "the database is not PostgreSQL");
+    let (redis, postgres) = ("nothing is kept in Redis", "the database is not PostgreSQL");
     let internal = "internal_listen is a loopback address";
     let settings = [
         ("redis_namespace", options.redis_namespace.is_some() && !is_redis, redis),
@@ -68,6 +71,7 @@ mod tests {
         assert_eq!(dead(""), none);
         assert_eq!(dead("redis_namespace = \"a\""), ["redis_namespace"]);
         assert_eq!(dead("redis_namespace = \"a\"\nreplay_guard = \"redis\""), none);
+        assert_eq!(dead("redis_namespace = \"a\"\nrate_limit_per_address = \"1/s\""), none);
         assert_eq!(dead("replay_timeout = \"1s\""), ["replay_timeout"]);
         assert_eq!(dead("replay_timeout = \"1s\"\nreplay_guard = \"database\""), none);
         let on_sqlite = "database_url = \"sqlite://a\"\ndatabase_connections = 3";

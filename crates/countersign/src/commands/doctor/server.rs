@@ -26,7 +26,9 @@ pub(super) async fn look(operator: &OperatorArgs, diagnosis: &mut Diagnosis) {
         }
     };
     let said = ready.text.trim();
-    if ready.status.is_success() {
+    if ready.status.is_success() && said != "ready" {
+        diagnosis.warn("server", said, "the log has what is wrong with it");
+    } else if ready.status.is_success() {
         diagnosis.ok("server", "it takes requests; its database and its replay guard answer");
     } else {
         let found = format!("it takes no requests ({}): {said}", ready.status);

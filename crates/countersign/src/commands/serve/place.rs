@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use countersign_core::ports::{GuardError, ReplayGuard, Spend};
+use countersign_core::ports::{GuardError, NONCE_RETENTION_MARGIN, ReplayGuard, Spend};
 use countersign_store::{Company, Database, Presence, PresenceError};
 
 use crate::config::Settings;
 use crate::failure::Failure;
 
-/// How much longer than it may let requests finish a server is waited for.
+/// How much longer than it may go on after a signal to stop a server is waited for.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Takes it. A file is locked by whoever opens it, and needs none.
@@ -27,8 +27,14 @@ pub(super) async fn take(
     let is_shared = settings.replay.guard.is_shared(database);
     let company = if is_shared { Company::Others } else { Company::Nobody };
     // One that is being replaced by this one is still at it.
-    let patience = settings.limits.drain_timeout + GRACE;
-    match Presence::take(server.clone(), company, patience).await {
+    let patience = settings.limits.drain_delay + settings.limits.drain_timeout + GRACE;
+    // What was accepted at its very end may be of a time as far ahead. Servers that share their
+    // memory know of it.
+    let window = match company {
+        Company::Others => Duration::ZERO,
+        Company::Nobody => 2 * settings.tolerance + NONCE_RETENTION_MARGIN,
+    };
+    match Presence::take(server.clone(), company, (patience, window)).await {
         Ok(presence) => Ok(Some(Arc::new(presence))),
         Err(PresenceError::Taken) if is_shared => Err(Failure::usage(
             "replay_guard: another server on this database remembers used tokens by itself, so \
