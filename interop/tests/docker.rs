@@ -105,6 +105,10 @@ fn every_container_is_locked_up(docker: &Docker, deploy: &Path) -> Result<()> {
 fn it_goes_on_after_a_restart(docker: &Docker, deploy: &Path) -> Result<()> {
     let anew = "docker compose down && docker compose up --detach --wait";
     docker.shell(deploy, anew)?;
+    // Redis was started again, too, and nobody can say what it has forgotten.
+    let accepted = "until docker compose exec countersign countersign account list > /dev/null 2>&1; \
+        do sleep 1; done";
+    docker.shell(deploy, accepted)?;
     let call = commands(WITH_COMPOSE)?;
     let said = docker.shell(deploy, call.last().context("the call")?)?;
     ensure!(said.ends_with("\nhello robot\n"), "{said}");

@@ -110,14 +110,30 @@ async fn concurrent_requests_do_not_slip_through() {
 async fn what_is_counted_comes_back_and_is_forgotten_by_redis_s_own_clock() {
     let directory = tempfile::tempdir().unwrap();
     let redis = Redis::start(directory.path(), &[]).unwrap();
-    let limiter = server(&redis, "a", limit(2, Duration::from_secs(1), 1)).await;
-    // The clock of this process stands still.
+    let clock = FakeRelativeClock::default();
+    let counts = RedisCounts::start(at(&redis, "a"), SharedLimits::default()).await.unwrap();
+    let limit = limit(2, Duration::from_secs(1), 1);
+    let limiter = RedisRateLimiter::new(Arc::new(counts), limit, clock.clone());
     let mut waited = 0;
     while limiter.count(account(1)).await.is_ok() {
         assert!(waited < 1000, "never over the limit");
         waited += 1;
     }
-    until("one more to pass", async || limiter.count(account(1)).await.is_ok()).await;
+    // Whoever is over it is turned away without Redis, until this process thinks that it asks in
+    // vain no more.
+    let asked = || redis.command("INFO commandstats").unwrap();
+    let calls = |said: String| {
+        let evals = said.lines().find(|line| line.starts_with("cmdstat_evalsha:"));
+        evals.and_then(|line| line.split(',').next().map(str::to_owned)).unwrap()
+    };
+    let before = calls(asked());
+    assert_eq!(passing(&limiter, 50).await, 0);
+    assert_eq!(calls(asked()), before);
+    let passes = async || {
+        clock.advance(Duration::from_secs(1));
+        limiter.count(account(1)).await.is_ok()
+    };
+    until("one more to pass", passes).await;
     let left = || redis.command("KEYS countersign:a:limit:*").unwrap();
     until("nothing to be left", async || left().trim() == "*0").await;
 }
