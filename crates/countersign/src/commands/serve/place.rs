@@ -1,5 +1,5 @@
-//! A server's place at a PostgreSQL database: no two whose guards do not know of each other
-//! are there at a time.
+//! A server's place at a PostgreSQL database: alone there if its guard is its own. Two kinds of
+//! shared guard are not told apart.
 
 use std::sync::Arc;
 use std::time::Duration;
