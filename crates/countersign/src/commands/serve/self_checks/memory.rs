@@ -37,6 +37,11 @@ impl SelfCheck for Memory {
                 let age = age.as_millis();
                 Finding::ok(check, format_args!("all {accounts} are in memory, as of {age} ms ago"))
             }
+            None if !self.0.is_believed() => Finding::warn(
+                check,
+                "what others change is not heard of yet: the database is asked for each request",
+                "see what is said of the database",
+            ),
             None => Finding::ok(check, format_args!("all {accounts} are in memory")),
         }]
     }
