@@ -129,20 +129,29 @@ async fn at_rest(server: &Server) -> anyhow::Result<u64> {
 /// # Errors
 /// Those of the work, and if this program cannot be moved.
 pub fn on_the_load_core<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    beside_the_engine(async {
+        // The load never sleeps: waking it would be charged to the server,
+        // and the more so the slower the server is.
+        let restless = tokio::spawn(async {
+            loop {
+                tokio::task::yield_now().await;
+            }
+        });
+        let outcome = work.await;
+        restless.abort();
+        outcome
+    })
+}
+
+/// Does so, but the load sleeps while it waits: an engine on the same core is not kept from
+/// working, so that the clock says what server and engine need. CPU times say less.
+///
+/// # Errors
+/// As [`on_the_load_core`].
+pub fn beside_the_engine<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     move_to_cores(LOAD_CORE)?;
     let outcome =
-        tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-            // The load never sleeps: waking it would be charged to the server,
-            // and the more so the slower the server is.
-            let restless = tokio::spawn(async {
-                loop {
-                    tokio::task::yield_now().await;
-                }
-            });
-            let outcome = work.await;
-            restless.abort();
-            outcome
-        });
+        tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work);
     move_to_cores(BOTH_CORES)?;
     outcome
 }
@@ -180,15 +189,20 @@ impl Shares {
 
     /// The two cores slow each other, so the CPU time decides.
     pub fn rows(self, name: &str, value: f64) -> Vec<Row> {
-        let row = |what, ratios, limit| Row {
-            name: format!("{name}: {what}"),
-            ratios: Ratios::new(ratios),
-            limit,
-            value,
-        };
+        let by_cpu = Self::row(format!("{name}: by CPU time"), self.cpu_per_request, value);
+        let by_clock = Self::row(format!("{name}: by requests/s"), self.requests_per_second, value);
+        vec![by_cpu, Row { limit: Limit::Shown, ..by_clock }]
+    }
+
+    /// The CPU time of these pairs and the clock of others, which decide both.
+    pub fn rows_with_clock_of(self, others: Self, name: &str, value: f64) -> Vec<Row> {
         vec![
-            row("by CPU time", self.cpu_per_request, Limit::AtLeast),
-            row("by requests/s", self.requests_per_second, Limit::Shown),
+            Self::row(format!("{name}: by CPU time"), self.cpu_per_request, value),
+            Self::row(format!("{name}: by requests/s"), others.requests_per_second, value),
         ]
+    }
+
+    fn row(name: String, ratios: Vec<f64>, value: f64) -> Row {
+        Row { name, ratios: Ratios::new(ratios), limit: Limit::AtLeast, value }
     }
 }

@@ -14,7 +14,9 @@ use countersign_benches::measured::{self, Guard, Setup};
 use countersign_benches::pairs::PAIRS;
 use countersign_benches::process::{BOTH_CORES, LOAD_CORE, SERVER_CORE, Server, move_to_cores};
 use countersign_benches::report::{Limit, Row, print};
-use countersign_benches::shares::{Costs, Half, Shares, at_once, on_the_load_core};
+use countersign_benches::shares::{
+    Costs, Half, Shares, at_once, beside_the_engine, on_the_load_core,
+};
 use countersign_benches::tokens::{Counter, authorization, ed25519};
 
 /// Requests to one server in one round.
@@ -37,7 +39,8 @@ fn main() -> anyhow::Result<ExitCode> {
     let wanted = std::env::args().nth(1).unwrap_or_default();
     println!(
         "{PAIRS} rounds of {REQUESTS} Ed25519 requests from {CALLERS} callers, {ACCOUNTS} accounts; \
-         a server has core {SERVER_CORE} and one worker, the load and the engine core {LOAD_CORE}"
+         a server has core {SERVER_CORE} and one worker, the load and the engine core {LOAD_CORE}; \
+         the load asks on while it waits where CPU time is measured, and sleeps where the clock is"
     );
     let mut holds = true;
     for kind in [Kind::Postgres, Kind::Redis] {
@@ -60,6 +63,8 @@ struct Servers {
 struct Measured {
     of_memory: Shares,
     of_durable: Shares,
+    pace_of_memory: Shares,
+    pace_of_durable: Shares,
     as_many_callers_each: Costs,
     as_many_callers_in_all: Costs,
     per_request: [Vec<f64>; 3],
@@ -88,39 +93,15 @@ fn measure(kind: Kind) -> anyhow::Result<bool> {
         durable: start(&Guard::Durable)?,
         shared: [start(&shared)?, start(&shared)?],
     };
-    let batches = Batches::new(&random);
-    let mut batches = batches.0.into_iter();
-    let (measured, work) = on_the_load_core(async {
-        let measured = compare(&servers, &mut batches).await?;
-        Ok((measured, count(&engine, &servers, &mut batches).await?))
-    })?;
-    Ok(measured.print(kind, &work))
-}
-
-/// All ways, by turns.
-async fn compare(
-    servers: &Servers,
-    batches: &mut impl Iterator<Item = Requests>,
-) -> anyhow::Result<Measured> {
     let mut measured = Measured::default();
-    // The first round warms all up.
-    for round in 0..=PAIRS {
-        let memory = one(&servers.memory, batches).await?;
-        let durable = one(&servers.durable, batches).await?;
-        let ours = one(&servers.shared[0], batches).await?;
-        let each = both(&servers.shared, batches, CALLERS).await?;
-        let in_all = both(&servers.shared, batches, CALLERS / 2).await?;
-        if round > 0 {
-            measured.of_memory.add(&memory, &ours);
-            measured.of_durable.add(&durable, &ours);
-            measured.as_many_callers_each.add_for_each(&ours, &each, 2.0);
-            measured.as_many_callers_in_all.add_for_each(&ours, &in_all, 2.0);
-            for (all, half) in measured.per_request.iter_mut().zip([&memory, &durable, &ours]) {
-                all.push(micros_per_request(half));
-            }
-        }
-    }
-    Ok(measured)
+    let mut batches = Batches::new(&random, 7 * (PAIRS + 1) + 5 * COUNTED).0.into_iter();
+    let work = on_the_load_core(async {
+        measured.compare_costs(&servers, &mut batches).await?;
+        count(&engine, &servers, &mut batches).await
+    })?;
+    let mut batches = Batches::new(&random, 3 * (PAIRS + 1)).0.into_iter();
+    beside_the_engine(measured.compare_paces(&servers, &mut batches))?;
+    Ok(measured.print(kind, &work))
 }
 
 async fn one(
@@ -169,25 +150,72 @@ async fn count(
 }
 
 impl Measured {
+    /// What requests cost each way, by turns.
+    async fn compare_costs(
+        &mut self,
+        servers: &Servers,
+        batches: &mut impl Iterator<Item = Requests>,
+    ) -> anyhow::Result<()> {
+        // The first round warms all up.
+        for round in 0..=PAIRS {
+            let memory = one(&servers.memory, batches).await?;
+            let durable = one(&servers.durable, batches).await?;
+            let ours = one(&servers.shared[0], batches).await?;
+            let each = both(&servers.shared, batches, CALLERS).await?;
+            let in_all = both(&servers.shared, batches, CALLERS / 2).await?;
+            if round > 0 {
+                self.of_memory.add(&memory, &ours);
+                self.of_durable.add(&durable, &ours);
+                self.as_many_callers_each.add_for_each(&ours, &each, 2.0);
+                self.as_many_callers_in_all.add_for_each(&ours, &in_all, 2.0);
+                for (all, half) in self.per_request.iter_mut().zip([&memory, &durable, &ours]) {
+                    all.push(micros_per_request(half));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How many requests a second one server serves each way, by turns.
+    async fn compare_paces(
+        &mut self,
+        servers: &Servers,
+        batches: &mut impl Iterator<Item = Requests>,
+    ) -> anyhow::Result<()> {
+        for round in 0..=PAIRS {
+            let memory = one(&servers.memory, batches).await?;
+            let durable = one(&servers.durable, batches).await?;
+            let ours = one(&servers.shared[0], batches).await?;
+            if round > 0 {
+                self.pace_of_memory.add(&memory, &ours);
+                self.pace_of_durable.add(&durable, &ours);
+            }
+        }
+        Ok(())
+    }
+
     fn print(self, kind: Kind, work: &[Work; 4]) -> bool {
-        let Self { of_memory, of_durable, as_many_callers_each, as_many_callers_in_all, .. } = self;
-        let rows = [
-            of_memory.rows(&format!("{kind:?}, share of what the guard `memory` serves"), SHARE),
-            of_durable.rows(&format!("{kind:?}, share of what the guard `durable` serves"), SHARE),
+        let shares = [
+            ("memory", self.of_memory, self.pace_of_memory),
+            ("durable", self.of_durable, self.pace_of_durable),
         ];
+        let shares = shares.map(|(guard, costs, paces)| {
+            let name = format!("{kind:?}, share of what the guard `{guard}` serves");
+            costs.rows_with_clock_of(paces, &name, SHARE)
+        });
         let costs = [
-            as_many_callers_each.row(
+            self.as_many_callers_each.row(
                 format!("{kind:?}, two servers with {CALLERS} callers each: CPU time per request"),
                 Limit::AtMost,
                 TWO,
             ),
-            as_many_callers_in_all.row(
+            self.as_many_callers_in_all.row(
                 format!("{kind:?}, two servers with {} callers each", CALLERS / 2),
                 Limit::Shown,
                 TWO,
             ),
         ];
-        let rows: Vec<Row> = rows.into_iter().flatten().chain(costs).collect();
+        let rows: Vec<Row> = shares.into_iter().flatten().chain(costs).collect();
         let holds = print("A shared guard (1 = as much)", &rows);
         println!("\nMicroseconds of CPU per request, median");
         for (name, mut all) in ["memory", "durable", "shared"].iter().zip(self.per_request) {
@@ -220,8 +248,7 @@ fn print_work(name: &str, before: Work, after: Work, requests: usize) {
 struct Batches(Vec<Requests>);
 
 impl Batches {
-    fn new(random: &Counter) -> Self {
-        let count = 7 * (PAIRS + 1) + 5 * COUNTED;
+    fn new(random: &Counter, count: usize) -> Self {
         let batch = |seed: usize| -> Requests {
             let one = |index: usize| {
                 let account = (seed * REQUESTS + index) % ACCOUNTS;
