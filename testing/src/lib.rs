@@ -35,6 +35,6 @@ mod user;
 
 #[cfg(feature = "databases")]
 pub use database::{Database, fresh_database};
-pub use postgres::{Durability, Postgres};
+pub use postgres::{Durability, Postgres, Snapshot};
 pub use redis::Redis;
 pub use template::Template;

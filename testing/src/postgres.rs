@@ -51,6 +51,10 @@ pub struct Postgres {
     port: u16,
 }
 
+/// A cluster's files as they once were; they go with this value.
+#[derive(Debug)]
+pub struct Snapshot(Place);
+
 impl Postgres {
     /// Starts a cluster that nobody shares, with what `cargo xtask` tells in
     /// environment variables.
@@ -89,6 +93,30 @@ impl Postgres {
         user::give(&place.data())?;
         let (template, durability, port) = (self.template.clone(), self.durability, 0);
         Self { server: None, place, template, durability, port }.start_at_a_free_port()
+    }
+
+    /// Copies its files as they are now, which stops it for a moment.
+    ///
+    /// # Errors
+    /// If it was not running, or does not start again.
+    pub fn snapshot(&mut self) -> Result<Snapshot> {
+        self.stop()?;
+        let place = Place::new(&self.template.clusters())?;
+        copy(&self.place.data(), &place.data())?;
+        self.start_again()?;
+        Ok(Snapshot(place))
+    }
+
+    /// Puts its files back to what they were, as after a restore of the disk.
+    ///
+    /// # Errors
+    /// If it was not running, or does not start again.
+    pub fn put_back(&mut self, Snapshot(then): &Snapshot) -> Result<()> {
+        self.kill()?;
+        fs::remove_dir_all(self.place.data())?;
+        copy(&then.data(), &self.place.data())?;
+        user::give(&self.place.data())?;
+        self.start_again()
     }
 
     fn start_at_a_free_port(mut self) -> Result<Self> {

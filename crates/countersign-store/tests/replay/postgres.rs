@@ -208,6 +208,43 @@ async fn a_dump_that_was_restored_is_not_what_it_was() {
     assert_eq!(spent(&guard, &clock, 3).await, Err(GuardError::Replayed));
 }
 
+/// Whoever puts the volume back to a snapshot changes neither the timeline nor a row.
+#[tokio::test]
+async fn a_snapshot_that_was_put_back_is_found_out_by_whoever_saw_more() {
+    let mut postgres = Postgres::of_its_own(Durability::Relaxed).unwrap();
+    let database = postgres.fresh_database().await.unwrap();
+    let (guard, clock) = settled(database.url()).await;
+    let snapshot = postgres.snapshot().unwrap();
+    until_connected(&guard).await;
+    for number in 1..=3 {
+        assert_eq!(spent(&guard, &clock, number).await, Ok(()));
+    }
+    postgres.put_back(&snapshot).unwrap();
+    assert!(is_unavailable(&spent(&guard, &clock, 4).await));
+    until_connected(&guard).await;
+    let another = start(database.url(), &clock).await.unwrap();
+    for number in 1..=3 {
+        assert!(is_unavailable(&spent(&another, &clock, number).await), "{number}");
+    }
+    clock.advance(REACH + Duration::from_micros(1));
+    assert_eq!(spent(&another, &clock, 5).await, Ok(()));
+    assert_eq!(spent(&guard, &clock, 5).await, Err(GuardError::Replayed));
+}
+
+#[tokio::test]
+async fn a_bucket_whose_row_is_gone_begins_anew() {
+    let database = fresh_database().await.unwrap();
+    let (guard, clock) = settled(database.url()).await;
+    assert_eq!(spent(&guard, &clock, 1).await, Ok(()));
+    let mut connection = connect(&database).await;
+    connection.execute("DELETE FROM countersign_nonce_buckets").await.unwrap();
+    drop(guard);
+    let guard = start(database.url(), &clock).await.unwrap();
+    assert!(is_unavailable(&spent(&guard, &clock, 1).await));
+    clock.advance(REACH + Duration::from_micros(1));
+    assert_eq!(spent(&guard, &clock, 2).await, Ok(()));
+}
+
 /// A pooler hands out connections that others have set differently.
 #[tokio::test]
 async fn no_batch_is_written_without_waiting_for_the_disk() {
@@ -260,6 +297,34 @@ async fn a_server_whose_clock_is_wrong_takes_nothing_until_it_is_right() {
     until_connected(&guard).await;
     clock.set(engine.now() + 2 * limit);
     until("noticed", async || guard.check().await.is_err()).await;
+}
+
+/// Neither while its clock is wrong nor when a token that it judged by that clock is entered
+/// after the clock was set right.
+#[tokio::test]
+async fn a_server_whose_clock_was_wrong_takes_no_bucket_from_others() {
+    let database = fresh_database().await.unwrap();
+    let (engine, limit) = (SystemClock, Duration::from_mins(1));
+    let clock = Arc::new(ManualClock::at(engine.now()));
+    let right = start_within(limit, database.url(), &clock).await.unwrap();
+    // Past what may have been forgotten.
+    clock.advance(REACH + Duration::from_secs(5));
+    let wrong = Arc::new(ManualClock::at(clock.now()));
+    let server = start_within(limit, database.url(), &wrong).await.unwrap();
+    until_connected(&server).await;
+    for bucket in 0..8 {
+        let later = clock.now() + Duration::from_hours(1) + bucket * Duration::from_secs(15);
+        wrong.set(later);
+        assert!(spent(&server, &wrong, 1).await.is_err());
+        wrong.set(clock.now());
+        until_connected(&server).await;
+    }
+    let furthest: i64 = sqlx::query_scalar("SELECT max(starts_at) FROM countersign_nonce_buckets")
+        .fetch_one(&mut connect(&database).await)
+        .await
+        .unwrap();
+    assert!(UnixTime::from_micros(furthest) < clock.now(), "{furthest}");
+    assert_eq!(spent(&right, &clock, 2).await, Ok(()));
 }
 
 #[tokio::test]

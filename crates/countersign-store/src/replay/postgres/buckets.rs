@@ -1,12 +1,14 @@
 //! Entering many uses into one bucket.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use countersign_core::UnixTime;
+use sqlx::postgres::PgRow;
 use sqlx::{Connection as _, PgConnection, Row as _};
 
 use super::epoch::Bucket;
-use super::session::{Session, identity, now, place};
+use super::session::{Opener, Present, Session, identity, now, place, reached};
 use super::writer::Waiting;
 
 /// The statements for one of the tables.
@@ -31,14 +33,15 @@ macro_rules! statements {
                 "WITH asked AS MATERIALIZED (SELECT CASE current_setting('synchronous_commit') \
                 WHEN 'off' THEN set_config('synchronous_commit', 'on', true) ELSE '' END AS wait, \
                 EXISTS (SELECT 1 FROM countersign_nonce_epoch AS present \
-                WHERE number = $2 AND identity = $6 AND identity = ", identity!(), ") AS known), \
+                WHERE number = $2 AND identity = $6 AND identity = ", identity!(), ") \
+                AND ", reached!(), " >= $7 AS known, ", reached!(), " AS reached), \
                 fit AS MATERIALIZED (SELECT 1 FROM countersign_nonce_buckets WHERE bucket = $1 \
                 AND epoch = $2 AND starts_at = $3 \
                 AND (SELECT known AND wait IS NOT NULL FROM asked) FOR SHARE), \
                 entered AS (INSERT INTO ", $table, " (key, attempt) \
                 SELECT key, attempt FROM unnest($4::bytea[], $5::bytea[]) AS uses (key, attempt) \
                 WHERE EXISTS (SELECT 1 FROM fit) ON CONFLICT DO NOTHING RETURNING key) \
-                SELECT known, EXISTS (SELECT 1 FROM fit) AS fits, \
+                SELECT known, reached, EXISTS (SELECT 1 FROM fit) AS fits, \
                 ARRAY(SELECT key FROM entered) AS entered, ", now!(), " AS now FROM asked"
             ),
             own: concat!(
@@ -60,66 +63,114 @@ const TURN: &str = "UPDATE countersign_nonce_buckets SET starts_at = $3 \
     WHERE bucket = $1 AND epoch = $2 AND starts_at < $3";
 const STATE: &str = "SELECT epoch, starts_at FROM countersign_nonce_buckets WHERE bucket = $1";
 
+/// The longest that emptying a bucket may take, row by row at the worst.
+const TURNING: Duration = Duration::from_secs(60);
+
 /// What became of some uses.
 pub(super) enum Outcome {
-    /// These keys were entered by these attempts, the others by others before, at this time
-    /// of the database's.
-    Entered(HashSet<Vec<u8>>, UnixTime),
-    /// The bucket is already for later times.
-    Dropped,
+    /// These keys were entered by these attempts, the others by others before.
+    Entered(HashSet<Vec<u8>>),
+    /// The bucket is already for later times, or would be for times that have not come.
+    Outside,
     /// Another epoch has begun, or must.
     Stale,
+}
+
+/// Why nobody knows what became of some uses.
+#[derive(Debug)]
+pub(super) enum Doubt {
+    /// The database says so.
+    Database(sqlx::Error),
+    /// It does not answer.
+    Late(Duration),
+    /// Its clock and this server's do not agree.
+    Clock(String),
+}
+
+impl From<sqlx::Error> for Doubt {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
 }
 
 /// Enters uses, which all fall into this bucket, and empties it if its turn has come.
 /// `again` says that they may have been entered over a connection that broke.
 pub(super) async fn enter(
-    Session { connection, epoch, identity }: &mut Session,
+    opener: &Opener,
+    session: &mut Session,
     bucket: Bucket,
     uses: &mut [&Waiting],
     again: bool,
-) -> Result<Outcome, sqlx::Error> {
+) -> Result<Outcome, Doubt> {
     // In one order everywhere, so that no two statements wait for each other.
     uses.sort_by_key(|waiting| *waiting.key.as_bytes());
     let keys: Vec<&[u8]> = uses.iter().map(|waiting| &waiting.key.as_bytes()[..]).collect();
     let attempts: Vec<&[u8]> = uses.iter().map(|waiting| &waiting.attempt.0[..]).collect();
-    let (statements, epoch) = (&STATEMENTS[bucket.number], epoch.number);
-    let number = i16::try_from(bucket.number).unwrap_or(i16::MAX);
+    let (statements, epoch) = (&STATEMENTS[bucket.number], session.present.epoch);
+    let limit = opener.limits.answer;
     loop {
-        let row = sqlx::query(statements.enter)
-            .bind(number)
-            .bind(epoch)
-            .bind(bucket.starts_at)
-            .bind(&keys)
-            .bind(&attempts)
-            .bind(&*identity)
-            .fetch_one(&mut *connection)
-            .await?;
+        let asked = opener.now();
+        let row =
+            in_time(limit, enter_once(session, statements, bucket, (&keys, &attempts))).await?;
         if !row.try_get::<bool, _>("known")? {
             return Ok(Outcome::Stale);
         }
+        session.present.reached = row.try_get("reached")?;
+        let now = UnixTime::from_micros(row.try_get("now")?);
+        opener.judge_clock(asked, now).map_err(Doubt::Clock)?;
+        let Session { connection, .. } = &mut *session;
         if row.try_get::<bool, _>("fits")? {
-            let now = UnixTime::from_micros(row.try_get("now")?);
             let entered: Vec<Vec<u8>> = row.try_get("entered")?;
             let mut entered: HashSet<_> = entered.into_iter().collect();
             if again && entered.len() < uses.len() {
                 // Whoever was in their way has committed by now.
                 let own =
                     sqlx::query_scalar::<_, Vec<u8>>(statements.own).bind(&keys).bind(&attempts);
-                entered.extend(own.fetch_all(&mut *connection).await?);
+                entered.extend(in_time(limit, own.fetch_all(connection)).await?);
             }
-            return Ok(Outcome::Entered(entered, now));
+            return Ok(Outcome::Entered(entered));
         }
-        turn(connection, statements, (number, epoch, bucket.starts_at)).await?;
-        let (found_epoch, starts_at): (i64, i64) =
-            sqlx::query_as(STATE).bind(number).fetch_one(&mut *connection).await?;
-        if found_epoch != epoch {
+        // A clock that was wrong when the tokens were judged must not take the bucket from
+        // those that others use.
+        if UnixTime::from_micros(bucket.starts_at) > opener.latest(&epoch, now) {
+            return Ok(Outcome::Outside);
+        }
+        let (found, starts_at) =
+            in_time(TURNING, turn(connection, statements, (bucket, epoch.number))).await?;
+        if found != epoch.number {
             return Ok(Outcome::Stale);
         }
         if starts_at > bucket.starts_at {
-            return Ok(Outcome::Dropped);
+            return Ok(Outcome::Outside);
         }
     }
+}
+
+/// Enters them if the bucket is for their time.
+async fn enter_once(
+    session: &mut Session,
+    statements: &Statements,
+    bucket: Bucket,
+    (keys, attempts): (&[&[u8]], &[&[u8]]),
+) -> Result<PgRow, sqlx::Error> {
+    let Session { connection, present: Present { epoch, identity, reached } } = session;
+    let enter = sqlx::query(statements.enter)
+        .bind(bucket.sql_number())
+        .bind(epoch.number)
+        .bind(bucket.starts_at)
+        .bind(keys)
+        .bind(attempts)
+        .bind(&*identity)
+        .bind(*reached);
+    enter.fetch_one(connection).await
+}
+
+async fn in_time<T>(
+    limit: Duration,
+    answer: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, Doubt> {
+    let answer = tokio::time::timeout(limit, answer).await;
+    Ok(answer.map_err(|_| Doubt::Late(limit))??)
 }
 
 /// How long a lock on a whole table is waited for: those who enter uses wait behind it.
@@ -132,11 +183,14 @@ const NOT_LOCKED: &str = "55P03";
 /// comes first, as it does for those who enter uses. Whoever reads the table for long, a
 /// backup for example, does not let it be locked: then its rows are deleted, which needs no
 /// more than the bucket's row, as nobody enters a use without that.
+///
+/// The epoch and the time that it is for afterwards.
 async fn turn(
     connection: &mut PgConnection,
     statements: &Statements,
-    (number, epoch, starts_at): (i16, i64, i64),
-) -> Result<(), sqlx::Error> {
+    (bucket, epoch): (Bucket, i64),
+) -> Result<(i64, i64), sqlx::Error> {
+    let number = bucket.sql_number();
     let mut transaction = connection.begin().await?;
     sqlx::query(LOCK_BRIEFLY).execute(&mut *transaction).await?;
     let mut locking = transaction.begin().await?;
@@ -152,9 +206,11 @@ async fn turn(
         Err(error) => return Err(error),
     };
     sqlx::query(LOCK_PATIENTLY).execute(&mut *transaction).await?;
-    let turned = sqlx::query(TURN).bind(number).bind(epoch).bind(starts_at);
+    let turned = sqlx::query(TURN).bind(number).bind(epoch).bind(bucket.starts_at);
     if turned.execute(&mut *transaction).await?.rows_affected() > 0 {
         sqlx::query(empty).execute(&mut *transaction).await?;
     }
-    transaction.commit().await
+    let state = sqlx::query_as(STATE).bind(number).fetch_one(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(state)
 }

@@ -51,6 +51,14 @@ impl Epoch {
     }
 }
 
+impl Bucket {
+    /// Its number in the database.
+    pub(super) fn sql_number(self) -> i16 {
+        // Unwrap safety: from 0 to 7.
+        i16::try_from(self.number).expect("a small number")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

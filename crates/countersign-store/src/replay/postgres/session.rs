@@ -33,13 +33,22 @@ macro_rules! now {
         "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
     };
 }
-pub(super) use {identity, now, place};
+/// How far the cluster's log has reached the disk. It never goes back, but where the
+/// cluster's files were put back to what they once were.
+macro_rules! reached {
+    () => {
+        "(pg_current_wal_flush_lsn() - '0/0')::bigint"
+    };
+}
+pub(super) use {identity, now, place, reached};
 
 const NOW: &str = concat!("SELECT ", now!());
 const LOOK: &str = concat!(
     "SELECT identity = ",
     identity!(),
-    ", ",
+    " AND ",
+    reached!(),
+    " >= $1, ",
     now!(),
     " FROM countersign_nonce_epoch AS present"
 );
@@ -58,15 +67,25 @@ const CHANGE: &str = concat!(
     tolerance = greatest(present.tolerance, EXCLUDED.tolerance) \
     WHERE present.identity <> ",
     identity!(),
-    " OR present.tolerance < EXCLUDED.tolerance"
+    " OR present.tolerance < EXCLUDED.tolerance OR $2 OR ",
+    reached!(),
+    " < $3"
 );
 const SHUT: &str = "UPDATE countersign_nonce_buckets SET epoch = present.number, starts_at = $1 \
     FROM countersign_nonce_epoch AS present WHERE epoch < present.number";
 /// By whichever clock is ahead, so that what was accepted by the clock of an engine that is
-/// gone lies behind it, too.
-const BEGIN: &str =
-    concat!("UPDATE countersign_nonce_epoch SET since = greatest($1, ", now!(), ")");
-const PRESENT: &str = "SELECT number, since, tolerance, identity FROM countersign_nonce_epoch";
+/// gone lies behind it, too. A standby that was promoted knows the time of the last commit
+/// that it was sent; that may be missing, and then counts for nothing.
+const BEGIN: &str = concat!(
+    "UPDATE countersign_nonce_epoch SET since = greatest($1, ",
+    now!(),
+    ", (extract(epoch FROM pg_last_xact_replay_timestamp()) * 1000000)::bigint)"
+);
+const PRESENT: &str = concat!(
+    "SELECT number, since, tolerance, identity, ",
+    reached!(),
+    " AS reached FROM countersign_nonce_epoch"
+);
 
 /// Before every time of a token.
 const NEVER: i64 = i64::MIN;
@@ -97,8 +116,16 @@ pub(super) struct Opener {
 /// A connection, and since when the database behind it has remembered every use.
 pub(super) struct Session {
     pub(super) connection: PgConnection,
+    pub(super) present: Present,
+}
+
+/// What a database says of itself.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Present {
     pub(super) epoch: Epoch,
     pub(super) identity: String,
+    /// The furthest that its log was seen to have reached.
+    pub(super) reached: i64,
 }
 
 impl Opener {
@@ -111,16 +138,17 @@ impl Opener {
         Self { server, tolerance, limits, clock }
     }
 
-    /// Connects, sees to it that commits last, and joins or begins an epoch.
-    pub(super) async fn open(&self) -> Result<Session, OpenError> {
+    /// Connects, sees to it that commits last, and joins or begins an epoch. `reached` is
+    /// what the session before has seen.
+    pub(super) async fn open(&self, reached: i64) -> Result<Session, OpenError> {
         let limit = self.limits.connect;
-        let opened = tokio::time::timeout(limit, self.connect()).await;
+        let opened = tokio::time::timeout(limit, self.connect(reached)).await;
         opened.unwrap_or_else(|_| {
             Err(OpenError::Unusable(format!("the database did not answer within {limit:?}")))
         })
     }
 
-    async fn connect(&self) -> Result<Session, OpenError> {
+    async fn connect(&self, reached: i64) -> Result<Session, OpenError> {
         let mut connection = self.server.connect().await?;
         let mode: String =
             sqlx::query_scalar("SHOW synchronous_commit").fetch_one(&mut connection).await?;
@@ -138,8 +166,8 @@ impl Opener {
         let asked = self.clock.now();
         let engine: i64 = sqlx::query_scalar(NOW).fetch_one(&mut connection).await?;
         self.judge_clock(asked, UnixTime::from_micros(engine)).map_err(OpenError::Unusable)?;
-        let (epoch, identity) = self.join(&mut connection).await?;
-        Ok(Session { connection, epoch, identity })
+        let present = self.join(&mut connection, reached).await?;
+        Ok(Session { connection, present })
     }
 
     /// Whether this server's clock and the database's, which was asked at `asked`, agree.
@@ -150,15 +178,18 @@ impl Opener {
     /// Whether a session is still what it was when it was opened, else why not.
     pub(super) async fn look(&self, session: &mut Session) -> Result<(), String> {
         let asked = self.clock.now();
+        let Session { connection, present: known } = session;
         let look = async {
-            let row: (bool, i64) = sqlx::query_as(LOOK).fetch_one(&mut session.connection).await?;
-            Ok((row, present(&mut session.connection).await?))
+            let look = sqlx::query_as(LOOK).bind(known.reached);
+            let row: (bool, i64) = look.fetch_one(&mut *connection).await?;
+            Ok((row, present(connection).await?))
         };
         let answer: Result<_, sqlx::Error> = look.await;
-        let ((is_known, now), (epoch, identity)) = answer.map_err(|error| error.to_string())?;
-        if !is_known || identity != session.identity || epoch != session.epoch {
+        let ((is_known, now), found) = answer.map_err(|error| error.to_string())?;
+        if !is_known || (found.epoch, &found.identity) != (known.epoch, &known.identity) {
             return Err("it has become another".to_owned());
         }
+        known.reached = found.reached;
         self.judge_clock(asked, UnixTime::from_micros(now))
     }
 
@@ -166,12 +197,23 @@ impl Opener {
         self.clock.now()
     }
 
+    /// The latest time that a token may have here, by the engine's clock.
+    pub(super) fn latest(&self, epoch: &Epoch, engine: UnixTime) -> UnixTime {
+        engine + epoch.tolerance.saturating_add(self.limits.skew)
+    }
+
     /// The present epoch, or a new one if this database may have forgotten uses.
-    async fn join(&self, connection: &mut PgConnection) -> Result<(Epoch, String), sqlx::Error> {
+    async fn join(
+        &self,
+        connection: &mut PgConnection,
+        reached: i64,
+    ) -> Result<Present, sqlx::Error> {
         let tolerance = i64::try_from(self.tolerance.as_micros()).unwrap_or(i64::MAX);
         let mut transaction = connection.begin().await?;
-        sqlx::query(BUCKETS).bind(NEVER).execute(&mut *transaction).await?;
-        let change = sqlx::query(CHANGE).bind(tolerance);
+        // Whoever removed a bucket's row may have removed more.
+        let buckets = sqlx::query(BUCKETS).bind(NEVER).execute(&mut *transaction).await?;
+        let was_damaged = buckets.rows_affected() > 0;
+        let change = sqlx::query(CHANGE).bind(tolerance).bind(was_damaged).bind(reached);
         if change.execute(&mut *transaction).await?.rows_affected() > 0 {
             // From here on nobody enters anything under the epoch before.
             sqlx::query(SHUT).bind(NEVER).execute(&mut *transaction).await?;
@@ -184,7 +226,7 @@ impl Opener {
     }
 }
 
-async fn present(connection: &mut PgConnection) -> Result<(Epoch, String), sqlx::Error> {
+async fn present(connection: &mut PgConnection) -> Result<Present, sqlx::Error> {
     let row = sqlx::query(PRESENT).fetch_one(connection).await?;
     let tolerance: i64 = row.try_get("tolerance")?;
     let epoch = Epoch {
@@ -192,5 +234,5 @@ async fn present(connection: &mut PgConnection) -> Result<(Epoch, String), sqlx:
         since: UnixTime::from_micros(row.try_get("since")?),
         tolerance: Duration::from_micros(tolerance.unsigned_abs()),
     };
-    Ok((epoch, row.try_get("identity")?))
+    Ok(Present { epoch, identity: row.try_get("identity")?, reached: row.try_get("reached")? })
 }

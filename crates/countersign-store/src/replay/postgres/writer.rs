@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 
 use super::UnfitDatabase;
-use super::buckets::{self, Outcome};
+use super::buckets::{self, Doubt, Outcome};
 use super::epoch::{Bucket, Epoch};
 use super::session::{OpenError, Opener, Session};
 use crate::gather::gather;
@@ -35,6 +35,8 @@ pub(super) struct Waiting {
 pub(super) struct Writer {
     opener: Opener,
     session: Option<Session>,
+    /// How far the log of the database had reached when the last session ended.
+    reached: i64,
     epoch: watch::Sender<Result<Epoch, String>>,
 }
 
@@ -46,17 +48,28 @@ enum Unfinished {
     Full,
 }
 
+impl From<Doubt> for Unfinished {
+    fn from(doubt: Doubt) -> Self {
+        match doubt {
+            Doubt::Database(error) if is_disk_full(&error) => Self::Full,
+            Doubt::Database(error) => Self::InDoubt(error.to_string()),
+            Doubt::Late(limit) => Self::InDoubt(format!("no answer within {limit:?}")),
+            Doubt::Clock(reason) => Self::InDoubt(reason),
+        }
+    }
+}
+
 impl Writer {
     /// Opens the first session.
     pub(super) async fn start(
         opener: Opener,
     ) -> Result<(Self, watch::Receiver<Result<Epoch, String>>), UnfitDatabase> {
-        let first = opener.open().await;
+        let first = opener.open(0).await;
         if let Err(OpenError::Unfit(reason)) = first {
             return Err(UnfitDatabase(reason));
         }
         let (epoch, present) = watch::channel(Err(String::new()));
-        let mut writer = Self { opener, session: None, epoch };
+        let mut writer = Self { opener, session: None, reached: 0, epoch };
         writer.take(first);
         Ok((writer, present))
     }
@@ -89,7 +102,7 @@ impl Writer {
                 return;
             }
             if self.session.is_none() {
-                let opened = self.opener.open().await;
+                let opened = self.opener.open(self.reached).await;
                 self.take(opened);
             }
             match self.enter(batch, again).await {
@@ -111,24 +124,16 @@ impl Writer {
             let reason = self.epoch.borrow().as_ref().err().cloned();
             return Err(Unfinished::InDoubt(reason.unwrap_or_default()));
         };
-        let limit = self.opener.limits.answer;
-        let epoch = session.epoch;
+        let epoch = session.present.epoch;
         let mut by_bucket: BTreeMap<Bucket, Vec<Waiting>> = BTreeMap::new();
         for waiting in batch.drain(..) {
             by_bucket.entry(epoch.bucket(waiting.time)).or_default().push(waiting);
         }
         while let Some((bucket, uses)) = by_bucket.pop_first() {
             let mut refs: Vec<&Waiting> = uses.iter().collect();
-            let asked = self.opener.now();
-            let entering = buckets::enter(session, bucket, &mut refs, again);
-            let outcome = tokio::time::timeout(limit, entering).await;
-            let failure = match outcome {
-                Ok(Ok(Outcome::Entered(entered, engine))) => {
-                    if let Err(reason) = self.opener.judge_clock(asked, engine) {
-                        batch.extend(uses);
-                        batch.extend(by_bucket.into_values().flatten());
-                        return Err(Unfinished::InDoubt(reason));
-                    }
+            let entering = buckets::enter(&self.opener, session, bucket, &mut refs, again);
+            let unfinished = match entering.await {
+                Ok(Outcome::Entered(entered)) => {
                     for waiting in uses {
                         let is_own = entered.contains(&waiting.key.as_bytes()[..]);
                         let outcome = if is_own { Ok(epoch) } else { Err(GuardError::Replayed) };
@@ -136,18 +141,16 @@ impl Writer {
                     }
                     continue;
                 }
-                Ok(Ok(Outcome::Dropped)) => {
+                Ok(Outcome::Outside) => {
                     answer(&mut { uses }, &Err(GuardError::OutsideWindow));
                     continue;
                 }
-                Ok(Ok(Outcome::Stale)) => Unfinished::InDoubt("another epoch has begun".to_owned()),
-                Ok(Err(error)) if is_disk_full(&error) => Unfinished::Full,
-                Ok(Err(error)) => Unfinished::InDoubt(error.to_string()),
-                Err(_) => Unfinished::InDoubt(format!("no answer within {limit:?}")),
+                Ok(Outcome::Stale) => Unfinished::InDoubt("another epoch has begun".to_owned()),
+                Err(doubt) => doubt.into(),
             };
             batch.extend(uses);
             batch.extend(by_bucket.into_values().flatten());
-            return Err(failure);
+            return Err(unfinished);
         }
         Ok(())
     }
@@ -155,7 +158,7 @@ impl Writer {
     /// Sees whether the session is still good, or opens one.
     async fn look(&mut self) {
         let Some(session) = &mut self.session else {
-            let opened = self.opener.open().await;
+            let opened = self.opener.open(self.reached).await;
             return self.take(opened);
         };
         let limit = self.opener.limits.answer;
@@ -165,12 +168,13 @@ impl Writer {
             Err(_) => format!("no answer within {limit:?}"),
         };
         self.lose(reason);
-        let opened = self.opener.open().await;
+        let opened = self.opener.open(self.reached).await;
         self.take(opened);
     }
 
     fn lose(&mut self, reason: String) {
-        if self.session.take().is_some() {
+        if let Some(session) = self.session.take() {
+            self.reached = session.present.reached;
             tracing::warn!(reason, "the connection for spent nonces is over; opening another");
             drop(self.epoch.send_replace(Err(reason)));
         }
@@ -179,7 +183,7 @@ impl Writer {
     fn take(&mut self, opened: Result<Session, OpenError>) {
         match opened {
             Ok(session) => {
-                drop(self.epoch.send_replace(Ok(session.epoch)));
+                drop(self.epoch.send_replace(Ok(session.present.epoch)));
                 self.session = Some(session);
             }
             Err(OpenError::Unfit(reason) | OpenError::Unusable(reason)) => {
