@@ -45,7 +45,7 @@ mod wheel;
 pub use breaker::{BreakerLimits, CircuitBreaker};
 pub use durable::{DurableReplayGuard, OpenError};
 pub use journal::{JournalBatch, JournalError, NonceJournal, RecordedUse, Recovered};
-pub use limits::{JournalLimits, ReplayLimits, SharedLimits};
+pub use limits::{JournalLimits, ReplayLimits, SharedLimits, SharedTolerance};
 #[cfg(feature = "sql")]
 pub use postgres::{PostgresReplayGuard, UnfitDatabase};
 #[cfg(feature = "redis")]

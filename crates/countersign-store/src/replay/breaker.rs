@@ -31,9 +31,9 @@ impl Default for BreakerLimits {
 /// While a guard's storage is out of reach, each use would wait for as long as the guard
 /// lets it, and hold what its request holds. After a few failures in a row uses are refused
 /// at once, with the last failure's reason; then one at a time is let through, and the first
-/// that the guard answers lets in the others. Only
-/// [`GuardError::Unavailable`] is a failure: a replay is an answer, and a token that the guard
-/// cannot know says nothing of how its storage does.
+/// that the guard accepts lets in the others. Only
+/// [`GuardError::Unavailable`] is a failure. A refusal is neither: a guard knows replays that it
+/// has seen itself, and tokens that it cannot know, without a word to its storage.
 pub struct CircuitBreaker {
     guard: Arc<dyn ReplayGuard>,
     breaker: Mutex<Breaker>,
@@ -88,12 +88,13 @@ impl Asked<'_> {
                     tracing::error!(reason, "the replay guard does not answer and is left alone");
                 }
             }
-            Err(GuardError::MayHaveBeenUsed(_)) if self.pass == Pass::Normal => {}
-            _ => {
+            Ok(()) => {
                 if breaker.succeeded() {
                     tracing::info!("the replay guard answers again");
                 }
             }
+            // The guard may have known without its storage.
+            Err(_) => breaker.abandoned(self.pass),
         }
     }
 }

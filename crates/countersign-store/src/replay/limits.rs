@@ -74,6 +74,57 @@ impl Default for JournalLimits {
     }
 }
 
+/// The widest tolerance that uses come with at a server that shares its guard with others.
+///
+/// All of them remember each use for the tolerance that their memory was told, so none may
+/// accept tokens for longer than that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SharedTolerance {
+    /// At most that of the others. A memory without one is told this.
+    Agreed(Duration),
+    /// The memory is told this one instead of what it was told before, once, and begins anew.
+    /// Servers with a wider one have nothing accepted from then on.
+    Changed(Duration),
+}
+
+impl From<Duration> for SharedTolerance {
+    fn from(tolerance: Duration) -> Self {
+        Self::Agreed(tolerance)
+    }
+}
+
+#[cfg(any(feature = "redis", feature = "sql"))]
+impl SharedTolerance {
+    pub(super) fn width(self) -> Duration {
+        match self {
+            Self::Agreed(width) | Self::Changed(width) => width,
+        }
+    }
+
+    /// The same, once the memory was told.
+    pub(super) fn agreed(self) -> Self {
+        Self::Agreed(self.width())
+    }
+
+    /// Whether the memory must be told, having been told `present`.
+    pub(super) fn changes(self, present: Duration) -> bool {
+        matches!(self, Self::Changed(width) if width != present)
+    }
+
+    /// Refuses a memory that forgets too early.
+    pub(super) fn judge(self, present: Duration) -> Result<(), String> {
+        let width = self.width();
+        if width <= present {
+            return Ok(());
+        }
+        Err(format!(
+            "this server's tolerance is {width:?}, and the servers that share the replay guard \
+             remember uses for one of {present:?}: give all of them the same, or start one with \
+             `change_tolerance`"
+        ))
+    }
+}
+
 /// How a guard whose memory several servers share waits for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SharedLimits {

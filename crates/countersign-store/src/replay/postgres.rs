@@ -11,7 +11,6 @@ mod session;
 mod writer;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use countersign_core::ports::{GuardError, ReplayGuard, Spend};
@@ -21,7 +20,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use self::epoch::Epoch;
 use self::session::Opener;
 use self::writer::{Waiting, Writer};
-use super::limits::{ReplayLimits, SharedLimits};
+use super::limits::{ReplayLimits, SharedLimits, SharedTolerance};
 use super::shared::{Attempt, Register, SharedGuard};
 use crate::sql::PostgresServer;
 
@@ -51,20 +50,20 @@ pub struct PostgresReplayGuard(SharedGuard<Queue>);
 
 impl PostgresReplayGuard {
     /// Connects, and starts the task that writes, in the current runtime. It ends when the
-    /// guard is dropped. `tolerance` is the widest that uses come with.
+    /// guard is dropped.
     ///
     /// # Errors
-    /// [`UnfitDatabase`]. If the database cannot be reached the guard starts all the same,
+    /// [`UnfitDatabase`], also if the others remember for too short a tolerance. If the database cannot be reached the guard starts all the same,
     /// and has nothing accepted until it can.
     pub async fn start(
-        (server, tolerance): (PostgresServer, Duration),
+        (server, tolerance): (PostgresServer, impl Into<SharedTolerance>),
         limits: (ReplayLimits, SharedLimits),
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Self, UnfitDatabase> {
-        let opener = Opener::new(server, tolerance, limits.1, Arc::clone(&clock));
+        let opener = Opener::new(server, limits.1, Arc::clone(&clock));
         let (line, waiting) = mpsc::channel(limits.1.waiting.max(1));
-        let (writer, epoch) = Writer::start(opener).await?;
+        let (writer, epoch) = Writer::start(opener, tolerance.into()).await?;
         tokio::spawn(writer.run(waiting));
         let queue = Queue { line, epoch, clock: Arc::clone(&clock) };
         Ok(Self(SharedGuard::new(queue, limits, clock, random)))

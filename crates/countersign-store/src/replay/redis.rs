@@ -21,7 +21,6 @@ mod survey;
 mod url;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use countersign_core::ports::{GuardError, ReplayGuard, Spend};
@@ -29,7 +28,7 @@ use countersign_core::{Clock, Random};
 
 use self::link::Link;
 use self::register::RedisRegister;
-use super::limits::{ReplayLimits, SharedLimits};
+use super::limits::{ReplayLimits, SharedLimits, SharedTolerance};
 use super::shared::SharedGuard;
 
 #[cfg(feature = "rate-limits")]
@@ -89,19 +88,17 @@ impl RedisReplayGuard {
     /// Connects, and starts the task that keeps connected, in the current runtime. It ends
     /// when the guard is dropped.
     ///
-    /// `tolerance` is the widest that uses come with: what is remembered for longer by one
-    /// server is so by all.
-    ///
     /// # Errors
-    /// [`RedisError`] if Redis answers and will not do. If it cannot be reached the guard
+    /// [`RedisError`] if Redis answers and will not do, also if the other servers remember for
+    /// too short a tolerance. If it cannot be reached the guard
     /// starts all the same, and has nothing accepted until it can.
     pub async fn start(
-        (server, tolerance): (RedisServer, Duration),
+        (server, tolerance): (RedisServer, impl Into<SharedTolerance>),
         limits: (ReplayLimits, SharedLimits),
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Self, RedisError> {
-        Self::connect(None, (server, tolerance), limits, (clock, random)).await
+        Self::connect(None, (server, tolerance.into()), limits, (clock, random)).await
     }
 
     /// The same over another network than the operating system's.
@@ -110,16 +107,16 @@ impl RedisReplayGuard {
     /// As [`start`](Self::start).
     pub async fn start_over(
         network: Arc<dyn RedisNetwork>,
-        redis: (RedisServer, Duration),
+        (server, tolerance): (RedisServer, impl Into<SharedTolerance>),
         limits: (ReplayLimits, SharedLimits),
         surroundings: (Arc<dyn Clock>, Arc<dyn Random>),
     ) -> Result<Self, RedisError> {
-        Self::connect(Some(network), redis, limits, surroundings).await
+        Self::connect(Some(network), (server, tolerance.into()), limits, surroundings).await
     }
 
     async fn connect(
         network: Option<Arc<dyn RedisNetwork>>,
-        (server, tolerance): (RedisServer, Duration),
+        (server, tolerance): (RedisServer, SharedTolerance),
         limits: (ReplayLimits, SharedLimits),
         (clock, random): (Arc<dyn Clock>, Arc<dyn Random>),
     ) -> Result<Self, RedisError> {

@@ -84,8 +84,26 @@ async fn an_outage_is_asked_about_once_in_a_while() {
     }
 }
 
+/// Whoever sends one token again and again would else keep everybody waiting for a storage
+/// that is gone.
 #[tokio::test(start_paused = true)]
-async fn a_refusal_is_an_answer() {
+async fn refusals_do_not_speak_for_the_storage() {
+    let (told, circuit) = circuit(None);
+    for answer in [gone(), GuardError::Replayed, gone(), GuardError::Replayed, gone()] {
+        told.answer.send_replace(Some(Err(answer)));
+        assert!(spent(&circuit).await.is_err());
+    }
+    assert_eq!(circuit.check().await, Err(gone()));
+    tokio::time::advance(LIMITS.pause).await;
+    told.answer.send_replace(Some(Err(GuardError::Replayed)));
+    assert_eq!(spent(&circuit).await, Err(GuardError::Replayed));
+    told.answer.send_replace(Some(Err(gone())));
+    assert_eq!(spent(&circuit).await, Err(gone()));
+    assert_eq!(circuit.check().await, Err(gone()), "one failure is enough");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_no_failure() {
     for refusal in
         [GuardError::Replayed, GuardError::OutsideWindow, GuardError::Full, GuardError::ShareUsedUp]
     {

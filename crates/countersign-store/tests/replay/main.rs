@@ -13,4 +13,5 @@ mod redis;
 mod sql_journal;
 mod standby;
 mod support;
+mod tolerances;
 mod wheel;

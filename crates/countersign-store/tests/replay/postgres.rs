@@ -7,7 +7,9 @@ use std::time::Duration;
 use countersign_core::ports::{GuardError, ReplayGuard as _};
 use countersign_core::{Clock as _, UnixTime};
 use countersign_store::replay::conformance::{self, Candidate};
-use countersign_store::replay::{PostgresReplayGuard, ReplayLimits, SharedLimits, UnfitDatabase};
+use countersign_store::replay::{
+    PostgresReplayGuard, ReplayLimits, SharedLimits, SharedTolerance, UnfitDatabase,
+};
 use countersign_store::{PostgresLimits, PostgresServer, PostgresUrl};
 use countersign_system::{SystemClock, SystemRandom};
 use countersign_testbed::{Database, Durability, Postgres, fresh_database};
@@ -46,9 +48,18 @@ async fn start_within(
     url: &str,
     clock: &Arc<ManualClock>,
 ) -> Result<Arc<PostgresReplayGuard>, UnfitDatabase> {
+    start_with((TOLERANCE.into(), skew), url, clock).await
+}
+
+/// A guard that remembers for this tolerance.
+pub(crate) async fn start_with(
+    (tolerance, skew): (SharedTolerance, Duration),
+    url: &str,
+    clock: &Arc<ManualClock>,
+) -> Result<Arc<PostgresReplayGuard>, UnfitDatabase> {
     let limits = SharedLimits { skew, ..SharedLimits::default() };
     let limits = (ReplayLimits::default(), limits);
-    let database = (open(url).await, TOLERANCE);
+    let database = (open(url).await, tolerance);
     let guard = PostgresReplayGuard::start(
         database,
         limits,

@@ -15,6 +15,7 @@ use std::time::Duration;
 use countersign_core::ports::{GuardError, ReplayGuard};
 use countersign_store::replay::{
     RedisDurability, RedisError, RedisReplayGuard, RedisServer, ReplayLimits, SharedLimits,
+    SharedTolerance,
 };
 use countersign_system::SystemRandom;
 
@@ -25,7 +26,7 @@ use crate::support::{ManualClock, NOON, TOLERANCE, account, spend};
 const ANSWER: Duration = Duration::from_secs(1);
 
 /// A Redis at this URL, in the namespace `tests`.
-fn at(url: &str) -> RedisServer {
+pub(crate) fn at(url: &str) -> RedisServer {
     RedisServer {
         url: url.parse().unwrap(),
         namespace: "tests".parse().unwrap(),
@@ -49,10 +50,19 @@ async fn start_within(
     server: RedisServer,
     clock: &Arc<ManualClock>,
 ) -> Result<Arc<RedisReplayGuard>, RedisError> {
+    start_with((TOLERANCE.into(), skew), server, clock).await
+}
+
+/// A guard that remembers for this tolerance.
+pub(crate) async fn start_with(
+    (tolerance, skew): (SharedTolerance, Duration),
+    server: RedisServer,
+    clock: &Arc<ManualClock>,
+) -> Result<Arc<RedisReplayGuard>, RedisError> {
     let limits = SharedLimits { answer: ANSWER, skew, ..SharedLimits::default() };
     let limits = (ReplayLimits::default(), limits);
     let clock = Arc::clone(clock);
-    let guard = RedisReplayGuard::start((server, TOLERANCE), limits, clock, Arc::new(SystemRandom));
+    let guard = RedisReplayGuard::start((server, tolerance), limits, clock, Arc::new(SystemRandom));
     guard.await.map(Arc::new)
 }
 

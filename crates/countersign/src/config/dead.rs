@@ -33,6 +33,11 @@ pub(super) fn find(options: &ServeOptions) -> Vec<(&'static str, &'static str)> 
             "the replay guard is in this process",
         ),
         (
+            "change_tolerance",
+            options.change_tolerance == Some(true) && !may_be_shared,
+            "the replay guard is in this process",
+        ),
+        (
             "database_connections",
             options.database_connections.is_some() && !may_be_postgres,
             postgres,

@@ -211,6 +211,11 @@ pub(crate) struct ServeOptions {
     #[arg(long, value_name = "SPAN", env = "COUNTERSIGN_REPLAY_TIMEOUT", help_heading = "Storage")]
     pub(crate) replay_timeout: Option<Span>,
 
+    /// Tell a shared replay guard --tolerance, once at the start, where the servers had another before: signed requests wait.
+    #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
+    #[arg(env = "COUNTERSIGN_CHANGE_TOLERANCE", help_heading = "Storage")]
+    pub(crate) change_tolerance: Option<bool>,
+
     /// The Redis of --replay-guard redis: redis://user:password@host/0, redis+cluster://host,host or redis+sentinel://host,host/name; rediss with TLS.
     #[arg(long, value_name = "URL", hide_env_values = true, help_heading = "Storage")]
     #[arg(env = "COUNTERSIGN_REDIS_URL")]
@@ -366,6 +371,7 @@ impl ServeOptions {
             replay_guard: self.replay_guard.or(other.replay_guard),
             replay_capacity: self.replay_capacity.or(other.replay_capacity),
             replay_timeout: self.replay_timeout.or(other.replay_timeout),
+            change_tolerance: self.change_tolerance.or(other.change_tolerance),
             redis_url: self.redis_url.or(other.redis_url),
             redis_url_file: self.redis_url_file.or(other.redis_url_file),
             redis_namespace: self.redis_namespace.or(other.redis_namespace),

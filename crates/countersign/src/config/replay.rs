@@ -21,6 +21,8 @@ pub(crate) struct ReplaySettings {
     pub(crate) capacity: usize,
     /// The longest that a guard outside of this process may take to answer.
     pub(crate) timeout: Duration,
+    /// Whether all servers are to have this one's tolerance from now on.
+    pub(crate) changes_tolerance: bool,
 }
 
 /// A replay guard, with what it needs.
@@ -83,7 +85,8 @@ impl ReplaySettings {
                 Span(timeout)
             )));
         }
-        Ok(Self { guard, redis, capacity, timeout })
+        let changes_tolerance = options.change_tolerance.unwrap_or(false);
+        Ok(Self { guard, redis, capacity, timeout, changes_tolerance })
     }
 }
 

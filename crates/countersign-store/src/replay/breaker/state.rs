@@ -80,7 +80,7 @@ impl Breaker {
         opened
     }
 
-    /// Nobody waited for the answer.
+    /// Nobody waited for the answer, or it says nothing of the guard's storage.
     pub(super) fn abandoned(&mut self, pass: Pass) {
         if let (State::Open { probing, .. }, Pass::Probe) = (&mut self.state, pass) {
             *probing = false;

@@ -7,7 +7,7 @@ use countersign_core::{Clock, UnixTime};
 use sqlx::{Connection as _, PgConnection, Row as _};
 
 use super::epoch::Epoch;
-use crate::replay::limits::SharedLimits;
+use crate::replay::limits::{SharedLimits, SharedTolerance};
 use crate::replay::skew;
 use crate::sql::PostgresServer;
 
@@ -57,27 +57,33 @@ const UNLOGGED: &str = "SELECT relname::text FROM pg_catalog.pg_class WHERE relp
     FROM generate_series(0, 7) AS number)";
 const BUCKETS: &str = "INSERT INTO countersign_nonce_buckets (bucket, epoch, starts_at) \
     SELECT number, 0, $1 FROM generate_series(0, 7) AS number ON CONFLICT DO NOTHING";
+/// Begins an epoch where one must begin. Until the next statement `since` is the tolerance by
+/// which tokens were accepted before.
 const CHANGE: &str = concat!(
     "INSERT INTO countersign_nonce_epoch AS present \
     (sole, number, identity, since, tolerance) VALUES (TRUE, 1, ",
     place!(),
     " || '/' || \
-    pg_current_xact_id()::xid, 0, $1) \
+    pg_current_xact_id()::xid, $1, $1) \
     ON CONFLICT (sole) DO UPDATE SET number = present.number + 1, identity = EXCLUDED.identity, \
-    tolerance = greatest(present.tolerance, EXCLUDED.tolerance) \
+    since = present.tolerance, \
+    tolerance = CASE WHEN $4 THEN EXCLUDED.tolerance ELSE present.tolerance END \
     WHERE present.identity <> ",
     identity!(),
-    " OR present.tolerance < EXCLUDED.tolerance OR $2 OR ",
+    " OR $2 OR ",
     reached!(),
-    " < $3"
+    " < $3 OR $4 AND present.tolerance <> EXCLUDED.tolerance"
 );
 const SHUT: &str = "UPDATE countersign_nonce_buckets SET epoch = present.number, starts_at = $1 \
     FROM countersign_nonce_epoch AS present WHERE epoch < present.number";
 /// By whichever clock is ahead, so that what was accepted by the clock of an engine that is
 /// gone lies behind it, too. A standby that was promoted knows the time of the last commit
 /// that it was sent; that may be missing, and then counts for nothing.
+///
+/// What was accepted before reaches as far ahead as the tolerance was then, and not as it is
+/// now, which is what will be added to `since`.
 const BEGIN: &str = concat!(
-    "UPDATE countersign_nonce_epoch SET since = greatest($1, ",
+    "UPDATE countersign_nonce_epoch SET since = since - tolerance + greatest($1, ",
     now!(),
     ", (extract(epoch FROM pg_last_xact_replay_timestamp()) * 1000000)::bigint)"
 );
@@ -108,9 +114,16 @@ impl From<sqlx::Error> for OpenError {
 /// Opens sessions.
 pub(super) struct Opener {
     server: PostgresServer,
-    tolerance: Duration,
     pub(super) limits: SharedLimits,
     clock: Arc<dyn Clock>,
+}
+
+/// What a session goes on from.
+#[derive(Clone, Copy)]
+pub(super) struct Before {
+    pub(super) tolerance: SharedTolerance,
+    /// How far the database's log was seen to have reached.
+    pub(super) reached: i64,
 }
 
 /// A connection, and since when the database behind it has remembered every use.
@@ -129,26 +142,20 @@ pub(super) struct Present {
 }
 
 impl Opener {
-    pub(super) fn new(
-        server: PostgresServer,
-        tolerance: Duration,
-        limits: SharedLimits,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self { server, tolerance, limits, clock }
+    pub(super) fn new(server: PostgresServer, limits: SharedLimits, clock: Arc<dyn Clock>) -> Self {
+        Self { server, limits, clock }
     }
 
-    /// Connects, sees to it that commits last, and joins or begins an epoch. `reached` is
-    /// what the session before has seen.
-    pub(super) async fn open(&self, reached: i64) -> Result<Session, OpenError> {
+    /// Connects, sees to it that commits last, and joins or begins an epoch.
+    pub(super) async fn open(&self, before: Before) -> Result<Session, OpenError> {
         let limit = self.limits.connect;
-        let opened = tokio::time::timeout(limit, self.connect(reached)).await;
+        let opened = tokio::time::timeout(limit, self.connect(before)).await;
         opened.unwrap_or_else(|_| {
             Err(OpenError::Unusable(format!("the database did not answer within {limit:?}")))
         })
     }
 
-    async fn connect(&self, reached: i64) -> Result<Session, OpenError> {
+    async fn connect(&self, before: Before) -> Result<Session, OpenError> {
         let mut connection = self.server.connect().await?;
         let mode: String =
             sqlx::query_scalar("SHOW synchronous_commit").fetch_one(&mut connection).await?;
@@ -166,7 +173,8 @@ impl Opener {
         let asked = self.clock.now();
         let engine: i64 = sqlx::query_scalar(NOW).fetch_one(&mut connection).await?;
         self.judge_clock(asked, UnixTime::from_micros(engine)).map_err(OpenError::Unusable)?;
-        let present = self.join(&mut connection, reached).await?;
+        let present = self.join(&mut connection, before).await?;
+        before.tolerance.judge(present.epoch.tolerance).map_err(OpenError::Unfit)?;
         Ok(Session { connection, present })
     }
 
@@ -206,14 +214,16 @@ impl Opener {
     async fn join(
         &self,
         connection: &mut PgConnection,
-        reached: i64,
+        Before { tolerance, reached }: Before,
     ) -> Result<Present, sqlx::Error> {
-        let tolerance = i64::try_from(self.tolerance.as_micros()).unwrap_or(i64::MAX);
+        let changes = matches!(tolerance, SharedTolerance::Changed(_));
+        let tolerance = i64::try_from(tolerance.width().as_micros()).unwrap_or(i64::MAX);
         let mut transaction = connection.begin().await?;
         // Whoever removed a bucket's row may have removed more.
         let buckets = sqlx::query(BUCKETS).bind(NEVER).execute(&mut *transaction).await?;
         let was_damaged = buckets.rows_affected() > 0;
-        let change = sqlx::query(CHANGE).bind(tolerance).bind(was_damaged).bind(reached);
+        let change =
+            sqlx::query(CHANGE).bind(tolerance).bind(was_damaged).bind(reached).bind(changes);
         if change.execute(&mut *transaction).await?.rows_affected() > 0 {
             // From here on nobody enters anything under the epoch before.
             sqlx::query(SHUT).bind(NEVER).execute(&mut *transaction).await?;

@@ -11,8 +11,9 @@ use tokio::time::MissedTickBehavior;
 use super::UnfitDatabase;
 use super::buckets::{self, Doubt, Outcome};
 use super::epoch::{Bucket, Epoch};
-use super::session::{OpenError, Opener, Session};
+use super::session::{Before, OpenError, Opener, Session};
 use crate::gather::gather;
+use crate::replay::limits::SharedTolerance;
 use crate::replay::shared::Attempt;
 
 /// The most uses entered with one statement.
@@ -35,8 +36,7 @@ pub(super) struct Waiting {
 pub(super) struct Writer {
     opener: Opener,
     session: Option<Session>,
-    /// How far the log of the database had reached when the last session ended.
-    reached: i64,
+    before: Before,
     epoch: watch::Sender<Result<Epoch, String>>,
 }
 
@@ -63,13 +63,15 @@ impl Writer {
     /// Opens the first session.
     pub(super) async fn start(
         opener: Opener,
+        tolerance: SharedTolerance,
     ) -> Result<(Self, watch::Receiver<Result<Epoch, String>>), UnfitDatabase> {
-        let first = opener.open(0).await;
+        let before = Before { tolerance, reached: 0 };
+        let first = opener.open(before).await;
         if let Err(OpenError::Unfit(reason)) = first {
             return Err(UnfitDatabase(reason));
         }
         let (epoch, present) = watch::channel(Err(String::new()));
-        let mut writer = Self { opener, session: None, reached: 0, epoch };
+        let mut writer = Self { opener, session: None, before, epoch };
         writer.take(first);
         Ok((writer, present))
     }
@@ -102,7 +104,7 @@ impl Writer {
                 return;
             }
             if self.session.is_none() {
-                let opened = self.opener.open(self.reached).await;
+                let opened = self.opener.open(self.before).await;
                 self.take(opened);
             }
             match self.enter(batch, again).await {
@@ -158,7 +160,7 @@ impl Writer {
     /// Sees whether the session is still good, or opens one.
     async fn look(&mut self) {
         let Some(session) = &mut self.session else {
-            let opened = self.opener.open(self.reached).await;
+            let opened = self.opener.open(self.before).await;
             return self.take(opened);
         };
         let limit = self.opener.limits.answer;
@@ -168,13 +170,13 @@ impl Writer {
             Err(_) => format!("no answer within {limit:?}"),
         };
         self.lose(reason);
-        let opened = self.opener.open(self.reached).await;
+        let opened = self.opener.open(self.before).await;
         self.take(opened);
     }
 
     fn lose(&mut self, reason: String) {
         if let Some(session) = self.session.take() {
-            self.reached = session.present.reached;
+            self.before.reached = session.present.reached;
             tracing::warn!(reason, "the connection for spent nonces is over; opening another");
             drop(self.epoch.send_replace(Err(reason)));
         }
@@ -184,6 +186,7 @@ impl Writer {
         match opened {
             Ok(session) => {
                 drop(self.epoch.send_replace(Ok(session.present.epoch)));
+                self.before.tolerance = self.before.tolerance.agreed();
                 self.session = Some(session);
             }
             Err(OpenError::Unfit(reason) | OpenError::Unusable(reason)) => {

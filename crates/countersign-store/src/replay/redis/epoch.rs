@@ -10,6 +10,7 @@ use countersign_core::ports::RateSubject;
 use countersign_core::ports::ReplayKey;
 
 use super::survey::Identity;
+use crate::replay::limits::SharedTolerance;
 
 /// The longest namespace.
 const MAX_BYTES: usize = 64;
@@ -60,31 +61,69 @@ impl Namespace {
 pub(super) struct Epoch {
     pub(super) identity: Identity,
     pub(super) since: UnixTime,
-    /// The widest tolerance of any server. Uses are remembered for it by all.
+    /// No server has a wider one. Uses are remembered for it by all.
     pub(super) tolerance: Duration,
+}
+
+/// What the masters have of an epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// All of them the same, and nothing speaks against it.
+    Whole(Epoch),
+    /// One of them has forgotten something; the widest that any of them has.
+    InDoubt(Epoch),
+    /// None of them has one.
+    Nothing,
+}
+
+impl Written {
+    /// What these are, one of each master.
+    pub(super) fn of(epochs: Vec<Option<Epoch>>, is_in_doubt: bool) -> Self {
+        let are_same = epochs.windows(2).all(|two| two[0] == two[1]);
+        let widest = epochs.into_iter().flatten().max_by_key(|epoch| epoch.tolerance);
+        match widest {
+            Some(epoch) if are_same && !is_in_doubt => Self::Whole(epoch),
+            Some(epoch) => Self::InDoubt(epoch),
+            None => Self::Nothing,
+        }
+    }
+}
+
+/// What an epoch begins with at this time: what was accepted before reaches as far ahead as
+/// the tolerance was then, and not as it is now, which is what will be added.
+fn since(then: Duration, now_is: Duration, now: UnixTime) -> UnixTime {
+    now + then - now_is
 }
 
 impl Epoch {
     /// The epoch that holds from now on, and whether it must be written.
     ///
-    /// A server that did not itself see `before` (the identity of its last session) change
-    /// may rely on what others wrote.
+    /// A server that did not itself see `before`, the epoch of its last session, end may rely
+    /// on what others wrote.
     pub(super) fn next(
-        written: Option<Self>,
+        written: Written,
         identity: Identity,
-        before: Option<&Identity>,
-        (tolerance, now): (Duration, UnixTime),
+        before: Option<&Self>,
+        (tolerance, now): (SharedTolerance, UnixTime),
     ) -> (Self, bool) {
-        let unchanged = before.is_none_or(|before| *before == identity);
         match written {
-            Some(written) if written.identity == identity && written.tolerance >= tolerance => {
-                let since = if unchanged { written.since } else { written.since.max(now) };
+            Written::Whole(written)
+                if written.identity == identity && !tolerance.changes(written.tolerance) =>
+            {
+                let ended = before.filter(|before| before.identity != identity);
+                let since = ended.map(|before| since(before.tolerance, written.tolerance, now));
+                let since = since.map_or(written.since, |since| since.max(written.since));
                 (Self { since, ..written }, false)
             }
-            written => {
-                let others = written.map_or(Duration::ZERO, |written| written.tolerance);
-                (Self { identity, since: now, tolerance: tolerance.max(others) }, true)
+            Written::Whole(written) | Written::InDoubt(written) => {
+                let width = match tolerance {
+                    SharedTolerance::Agreed(_) => written.tolerance,
+                    SharedTolerance::Changed(width) => width,
+                };
+                let since = since(written.tolerance, width, now);
+                (Self { identity, since, tolerance: width }, true)
             }
+            Written::Nothing => (Self { identity, since: now, tolerance: tolerance.width() }, true),
         }
     }
 
@@ -126,22 +165,53 @@ mod tests {
     fn an_epoch_goes_on_for_as_long_as_nothing_can_be_lost() {
         let wide = TOLERANCE * 3;
         for (written, before, since, writes, tolerance) in [
-            (Some(written("a b", TOLERANCE)), None, EARLIER, false, TOLERANCE),
-            (Some(written("a b", wide)), Some("a b"), EARLIER, false, wide),
-            // Empty, of another, changed since we looked, with a narrower tolerance.
-            (None, None, NOW, true, TOLERANCE),
-            (None, Some("a b"), NOW, true, TOLERANCE),
-            (Some(written("c", wide)), Some("a b"), NOW, true, wide),
-            (Some(written("a b", TOLERANCE)), Some("c"), NOW, false, TOLERANCE),
-            (Some(written("a b", TOLERANCE / 2)), Some("a b"), NOW, true, TOLERANCE),
+            (Written::Whole(written("a b", TOLERANCE)), None, EARLIER, false, TOLERANCE),
+            (Written::Whole(written("a b", wide)), Some("a b"), EARLIER, false, wide),
+            // Empty, of another, in doubt, changed since we looked.
+            (Written::Nothing, None, NOW, true, TOLERANCE),
+            (Written::Nothing, Some("a b"), NOW, true, TOLERANCE),
+            (Written::Whole(written("c", wide)), Some("a b"), NOW, true, wide),
+            (Written::InDoubt(written("a b", wide)), Some("a b"), NOW, true, wide),
+            (Written::Whole(written("a b", TOLERANCE)), Some("c"), NOW, false, TOLERANCE),
         ] {
-            let before = before.map(identity);
+            let before = before.map(|before| self::written(before, TOLERANCE));
+            let agreed = SharedTolerance::Agreed(TOLERANCE);
             let (epoch, is_new) =
-                Epoch::next(written, identity("a b"), before.as_ref(), (TOLERANCE, NOW));
+                Epoch::next(written, identity("a b"), before.as_ref(), (agreed, NOW));
             assert_eq!((epoch.since, is_new, epoch.tolerance), (since, writes, tolerance));
             assert_eq!(epoch.identity, identity("a b"));
         }
         assert_eq!(Epoch::read("soon"), None);
+    }
+
+    /// Tokens of up to the old tolerance ahead may have been accepted, whatever the new one.
+    #[test]
+    fn what_was_accepted_by_another_tolerance_is_waited_for_by_that() {
+        for (then, now_is) in [(TOLERANCE, TOLERANCE * 3), (TOLERANCE * 3, TOLERANCE)] {
+            let written = Written::Whole(written("a b", then));
+            let changed = (SharedTolerance::Changed(now_is), NOW);
+            let (epoch, is_new) = Epoch::next(written, identity("a b"), None, changed);
+            assert!(is_new);
+            assert_eq!((epoch.since + now_is, epoch.tolerance), (NOW + then, now_is));
+        }
+        let before = written("c", TOLERANCE * 3);
+        let written = Written::Whole(written("a b", TOLERANCE));
+        let agreed = (SharedTolerance::Agreed(TOLERANCE), NOW);
+        let (epoch, _) = Epoch::next(written, identity("a b"), Some(&before), agreed);
+        assert_eq!(epoch.since + TOLERANCE, NOW + before.tolerance);
+    }
+
+    #[test]
+    fn masters_that_disagree_leave_the_widest_in_doubt() {
+        let (narrow, wide) = (written("a", TOLERANCE), written("a", TOLERANCE * 2));
+        let of = |epochs: &[Option<&Epoch>], is_in_doubt| {
+            Written::of(epochs.iter().map(|epoch| epoch.cloned()).collect(), is_in_doubt)
+        };
+        assert_eq!(of(&[Some(&wide), Some(&wide)], false), Written::Whole(wide.clone()));
+        assert_eq!(of(&[Some(&wide)], true), Written::InDoubt(wide.clone()));
+        assert_eq!(of(&[Some(&wide), None], false), Written::InDoubt(wide.clone()));
+        assert_eq!(of(&[Some(&narrow), Some(&wide)], false), Written::InDoubt(wide));
+        assert_eq!(of(&[None, None], false), Written::Nothing);
     }
 
     #[test]

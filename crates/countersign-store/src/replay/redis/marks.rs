@@ -52,6 +52,13 @@ impl Found {
         Self { epoch, latest, now }
     }
 
+    /// The latest time by the master's clock, or by that of the one it was copied from: servers
+    /// that agreed with that one accepted by it. Beyond what they may differ by, nobody did.
+    pub(super) fn latest(&self) -> UnixTime {
+        let copied = self.latest.map_or(self.now, UnixTime::from_micros);
+        copied.clamp(self.now, self.now + 2 * MAX_CLOCK_SKEW)
+    }
+
     /// Whether the master's clock was ahead and was set back.
     pub(super) fn was_set_back(&self) -> bool {
         self.latest.is_some_and(|latest| UnixTime::from_micros(latest) > self.now + MAX_CLOCK_SKEW)

@@ -13,6 +13,7 @@ use super::link::Link;
 use super::marks::{Found, is_full};
 use super::session::{RedisError, Session};
 use crate::replay::shared::{Attempt, Register};
+use crate::replay::skew::MAX_CLOCK_SKEW;
 use crate::replay::wheel::check_window;
 
 /// Uses in Redis, each under a key of its own that expires.
@@ -117,12 +118,13 @@ impl Register for RedisRegister {
     }
 }
 
-/// From now until no server can accept the token any more, whatever its tolerance.
+/// From now until no server can accept the token any more, whatever its tolerance: also by a
+/// clock of the master's that goes ahead for a while, by less than would be noticed.
 fn lifetime(session: &Session, spend: &Spend<'_>, now: UnixTime) -> Duration {
     let tolerance = spend.tolerance.max(session.epoch.tolerance);
     let until = Spend { tolerance, ..*spend }.remember_until();
     // Rounded up to the millisecond.
-    until.saturating_duration_since(now) + Duration::from_millis(1)
+    until.saturating_duration_since(now) + MAX_CLOCK_SKEW + Duration::from_millis(1)
 }
 
 fn unavailable(error: &RedisError) -> GuardError {

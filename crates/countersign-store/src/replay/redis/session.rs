@@ -8,7 +8,7 @@ use countersign_core::ports::{GuardError, NONCE_RETENTION_MARGIN, Spend};
 use countersign_core::{Clock, UnixTime};
 use tokio_util::sync::CancellationToken;
 
-use super::epoch::{Epoch, Namespace};
+use super::epoch::{Epoch, Namespace, Written};
 use super::marks::{Found, Marks, Seen};
 use super::masters::{Dialer, Master};
 use super::network::RedisNetwork;
@@ -16,7 +16,7 @@ use super::survey::survey;
 use super::url::Topology;
 use super::{RedisDurability, RedisServer};
 use crate::replay::hold;
-use crate::replay::limits::SharedLimits;
+use crate::replay::limits::{SharedLimits, SharedTolerance};
 use crate::replay::skew;
 
 /// Why Redis is not used.
@@ -55,7 +55,7 @@ pub(super) struct Opener {
     dialer: Dialer,
     namespace: Namespace,
     durability: RedisDurability,
-    tolerance: Duration,
+    tolerance: SharedTolerance,
     skew: Duration,
     clock: Arc<dyn Clock>,
 }
@@ -65,7 +65,7 @@ impl Opener {
     pub(super) fn new(
         network: Option<Arc<dyn RedisNetwork>>,
         server: RedisServer,
-        tolerance: Duration,
+        tolerance: SharedTolerance,
         limits: SharedLimits,
         clock: Arc<dyn Clock>,
     ) -> Self {
@@ -96,38 +96,40 @@ impl Opener {
             epoch: Epoch {
                 identity: identity.clone(),
                 since: self.clock.now(),
-                tolerance: self.tolerance,
+                tolerance: self.tolerance.width(),
             },
             written: String::new(),
             skew: self.skew,
             over: CancellationToken::new(),
             has_forgotten: AtomicBool::new(false),
         };
-        let (text, latest) = self.read_marks(&session, before).await?;
+        let (written, latest) = self.read_marks(&session, before).await?;
         // After everything that a forgotten use could have been accepted by, by whichever clock
         // is ahead: what was accepted by the clock of a master that is gone lies behind it, too.
         let now = self.clock.now().max(latest);
-        let before = before.map(|before| &before.epoch.identity);
-        let written = text.as_deref().and_then(Epoch::read);
-        let (epoch, is_new) = Epoch::next(written, identity, before, (self.tolerance, now));
+        // Once: two servers that change it would go on by turns.
+        let tolerance = if before.is_some() { self.tolerance.agreed() } else { self.tolerance };
+        let before = before.map(|before| &before.epoch);
+        let whole =
+            if let Written::Whole(epoch) = &written { epoch.to_string() } else { String::new() };
+        let (epoch, is_new) = Epoch::next(written, identity, before, (tolerance, now));
+        tolerance.judge(epoch.tolerance).map_err(RedisError::Unfit)?;
+        session.written = if is_new { epoch.to_string() } else { whole };
         session.epoch = epoch;
-        session.written = text.unwrap_or_default();
         if is_new {
-            session.written = session.epoch.to_string();
             session.begin().await?;
         }
         self.advance(&session).await?;
         Ok(session)
     }
 
-    /// The text of the epoch, if all masters have the same and none is in doubt, and the latest
-    /// time by any of their clocks.
+    /// What the masters have of an epoch, and the latest time by any of their clocks.
     async fn read_marks(
         &self,
         session: &Session,
         before: Option<&Session>,
-    ) -> Result<(Option<String>, UnixTime), RedisError> {
-        let mut texts = Vec::new();
+    ) -> Result<(Written, UnixTime), RedisError> {
+        let mut epochs = Vec::new();
         let mut latest = UnixTime::from_micros(i64::MIN);
         let mut is_in_doubt =
             before.is_some_and(|before| before.has_forgotten.load(Ordering::Relaxed));
@@ -136,12 +138,10 @@ impl Opener {
             let (found, _) = marks.read(&mut master.connection.clone()).await?;
             session.judge_clock(&found, (asked, self.clock.now()))?;
             is_in_doubt |= found.was_set_back();
-            latest = latest.max(found.now);
-            texts.push(found.epoch);
+            latest = latest.max(found.latest());
+            epochs.push(found.epoch.as_deref().and_then(Epoch::read));
         }
-        texts.dedup();
-        let text = if texts.len() == 1 { texts.pop().flatten() } else { None };
-        Ok((text.filter(|_| !is_in_doubt), latest))
+        Ok((Written::of(epochs, is_in_doubt), latest))
     }
 
     /// Whether a session is still what it was when it was opened.

@@ -70,8 +70,9 @@ async fn a_use_is_kept_until_no_server_can_accept_it() {
     let key = "countersign:tests:00000000000000010000000000000000";
     let answer = redis.command(&format!("PTTL {key}")).unwrap();
     let left: u64 = answer.trim_start_matches(':').trim().parse().unwrap();
-    // Tolerance and margin, and not the epoch's place beside it.
-    assert!((25_000..=30_002).contains(&left), "{left} ms");
+    // Tolerance, margin and what Redis's clock may be ahead for a while, and not the epoch's
+    // place beside it.
+    assert!((30_001..=35_002).contains(&left), "{left} ms");
     assert_eq!(redis.command("PTTL countersign:tests:epoch:{0}").unwrap().trim(), ":-1");
     // A token of a caller whose clock is ahead is good for longer.
     let ahead = clock.now() + Duration::from_secs(20);
@@ -80,5 +81,5 @@ async fn a_use_is_kept_until_no_server_can_accept_it() {
     let key = "countersign:tests:00000000000000020000000000000000";
     let answer = redis.command(&format!("PTTL {key}")).unwrap();
     let left: u64 = answer.trim_start_matches(':').trim().parse().unwrap();
-    assert!((45_000..=50_002).contains(&left), "{left} ms");
+    assert!((50_001..=55_002).contains(&left), "{left} ms");
 }

@@ -7,7 +7,7 @@ use countersign_core::ports::ReplayGuard;
 use countersign_store::replay::{
     BreakerLimits, CircuitBreaker, DurableReplayGuard, JournalLimits, PostgresReplayGuard,
     RedisDurability, RedisProbe, RedisReplayGuard, RedisServer, ReplayLimits, ReplayWheel,
-    SharedLimits, SqlJournal,
+    SharedLimits, SharedTolerance, SqlJournal,
 };
 use countersign_store::{Database, PostgresServer, SqliteFile};
 use countersign_system::{SystemClock, SystemRandom};
@@ -69,7 +69,7 @@ async fn in_postgres(
 ) -> Result<Arc<dyn ReplayGuard>, Failure> {
     let limits = (limits, shared_limits(settings));
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    let guard = PostgresReplayGuard::start((server, settings.tolerance), limits, clock, random);
+    let guard = PostgresReplayGuard::start((server, tolerance(settings)), limits, clock, random);
     let named = |error| Failure::usage(format_args!("database_url: {error}"));
     Ok(behind_a_breaker(guard.await.map_err(named)?))
 }
@@ -88,7 +88,7 @@ async fn in_redis(
     let server = redis_server(redis, instance_id)?;
     let limits = (limits, shared_limits(settings));
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    let guard = RedisReplayGuard::start((server, settings.tolerance), limits, clock, random);
+    let guard = RedisReplayGuard::start((server, tolerance(settings)), limits, clock, random);
     let named = |error| Failure::usage(format_args!("redis_url: {error}"));
     Ok(behind_a_breaker(guard.await.map_err(named)?))
 }
@@ -129,6 +129,14 @@ pub(super) fn redis_server(
 /// Requests do not wait for what does not answer.
 fn behind_a_breaker(guard: impl ReplayGuard + 'static) -> Arc<dyn ReplayGuard> {
     Arc::new(CircuitBreaker::around(Arc::new(guard), BreakerLimits::default()))
+}
+
+fn tolerance(settings: &Settings) -> SharedTolerance {
+    if settings.replay.changes_tolerance {
+        SharedTolerance::Changed(settings.tolerance)
+    } else {
+        SharedTolerance::Agreed(settings.tolerance)
+    }
 }
 
 pub(super) fn shared_limits(settings: &Settings) -> SharedLimits {
