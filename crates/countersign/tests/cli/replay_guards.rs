@@ -95,6 +95,12 @@ fn servers_on_one_postgres_accept_a_token_once() {
         assert_eq!(here.forward_auth(&token), 200);
         assert_eq!(there.forward_auth(&token), 401);
     }
+    let wide = ["serve", "--listen=127.0.0.1:0", "--internal-listen=127.0.0.1:0"];
+    let wide = [&wide[..], &["--replay-guard", "database", "--tolerance", "1h"]].concat();
+    let mut wide = Sandbox::new().command(&wide);
+    let said = crate::support::Said::of(wide.envs(with_its_key.iter().copied()));
+    assert_eq!(said.code, 2, "{}", said.stderr);
+    assert!(said.stderr.contains("remember uses for one of 2s"), "{}", said.stderr);
     let token = token();
     first.kill();
     second.kill();
