@@ -97,7 +97,8 @@ fn servers_on_one_postgres_accept_a_token_once() {
     }
     let wide = ["serve", "--listen=127.0.0.1:0", "--internal-listen=127.0.0.1:0"];
     let wide = [&wide[..], &["--replay-guard", "database", "--tolerance", "1h"]].concat();
-    let mut wide = Sandbox::new().command(&wide);
+    let third = Sandbox::new();
+    let mut wide = third.command(&wide);
     let said = crate::support::Said::of(wide.envs(with_its_key.iter().copied()));
     assert_eq!(said.code, 2, "{}", said.stderr);
     assert!(said.stderr.contains("remember uses for one of 2s"), "{}", said.stderr);
