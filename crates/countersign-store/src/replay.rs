@@ -46,6 +46,8 @@ pub use breaker::{BreakerLimits, CircuitBreaker};
 pub use durable::{DurableReplayGuard, OpenError};
 pub use journal::{JournalBatch, JournalError, NonceJournal, RecordedUse, Recovered};
 pub use limits::{JournalLimits, ReplayLimits, SharedLimits, SharedTolerance};
+#[cfg(all(test, feature = "sql"))]
+pub(crate) use postgres::statements as postgres_statements;
 #[cfg(feature = "sql")]
 pub use postgres::{PostgresReplayGuard, UnfitDatabase};
 #[cfg(feature = "redis")]

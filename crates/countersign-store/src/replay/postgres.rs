@@ -24,6 +24,12 @@ use super::limits::{ReplayLimits, SharedLimits, SharedTolerance};
 use super::shared::{Attempt, Register, SharedGuard};
 use crate::sql::PostgresServer;
 
+/// Its statements, by name, to be kept with those of the store.
+#[cfg(test)]
+pub(crate) fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {
+    session::ALL.into_iter().chain(buckets::ALL)
+}
+
 /// A database in which spent nonces could be lost.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the database will not do for spent nonces: {0}")]

@@ -709,6 +709,8 @@ mod tests {
         let newest_of = |name: std::ffi::OsString| name.to_str().unwrap().parse::<u32>().unwrap();
         let version = versions.map(newest_of).max().unwrap();
         let for_postgres = ALL_BY_DIALECT.iter().map(|(name, both)| (*name, both.postgres));
+        // Those of the replay guard stand with it.
+        let for_postgres = for_postgres.chain(crate::replay::postgres_statements());
         let for_postgres: Vec<_> = ALL.iter().copied().chain(for_postgres).collect();
         for (dialect, statements) in
             [("sqlite", for_sqlite().collect()), ("postgres", for_postgres)]

@@ -166,6 +166,32 @@ async fn earlier_versions_statements_run_on_todays_postgres_schema() {
     }
 }
 
+/// A later release that has noted it does not keep this one from starting: its servers restart
+/// in the middle of an upgrade, and come back if that is undone.
+#[tokio::test]
+async fn this_version_starts_beside_a_later_one_that_says_so() {
+    const LATER: &str = "INSERT INTO countersign_migrations (version, name, runs_beside) \
+        SELECT max(version) + 1, 'later', max(version) FROM countersign_migrations";
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("new.db");
+    let database = fresh_database().await.expect("a database");
+    let url = PostgresUrl::parse(database.url()).expect("a URL");
+    drop(SqliteFile::open(&path, Durability::default()).await.expect("a file"));
+    drop(PostgresServer::open(&url, PostgresLimits::default()).await.expect("a database"));
+    // The second step is beside the first alone.
+    for starts in [true, false] {
+        let mut connection = PgConnection::connect(database.url()).await.expect("a connection");
+        let step = sqlx::query(LATER);
+        step.execute(&mut connection).await.expect("a step");
+        let step = sqlx::query(LATER);
+        step.execute(&mut connect(&path).await).await.expect("a step");
+        let opened = PostgresServer::open(&url, PostgresLimits::default()).await;
+        assert_eq!(opened.is_ok(), starts, "{opened:?}");
+        let opened = SqliteFile::open(&path, Durability::default()).await;
+        assert_eq!(opened.is_ok(), starts, "{opened:?}");
+    }
+}
+
 #[tokio::test]
 async fn todays_sqlite_schema_refuses_no_row_of_earlier_versions() {
     let directory = tempfile::tempdir().expect("a directory");

@@ -63,6 +63,18 @@ const TURN: &str = "UPDATE countersign_nonce_buckets SET starts_at = $3 \
     WHERE bucket = $1 AND epoch = $2 AND starts_at < $3";
 const STATE: &str = "SELECT epoch, starts_at FROM countersign_nonce_buckets WHERE bucket = $1";
 
+/// Those of the first table, by name.
+#[cfg(test)]
+pub(super) const ALL: [(&str, &str); 7] = [
+    ("NONCES_ENTER", STATEMENTS[0].enter),
+    ("NONCES_OWN", STATEMENTS[0].own),
+    ("NONCES_LOCK", STATEMENTS[0].lock),
+    ("NONCES_EMPTY", STATEMENTS[0].empty),
+    ("NONCES_EMPTY_SLOWLY", STATEMENTS[0].empty_slowly),
+    ("NONCE_BUCKET_TURN", TURN),
+    ("NONCE_BUCKET_STATE", STATE),
+];
+
 /// The longest that emptying a bucket may take, row by row at the worst.
 const TURNING: Duration = Duration::from_secs(60);
 

@@ -93,6 +93,19 @@ const PRESENT: &str = concat!(
     " AS reached FROM countersign_nonce_epoch"
 );
 
+/// All of these, by name.
+#[cfg(test)]
+pub(super) const ALL: [(&str, &str); 8] = [
+    ("NONCE_NOW", NOW),
+    ("NONCE_LOOK", LOOK),
+    ("NONCE_UNLOGGED", UNLOGGED),
+    ("NONCE_BUCKETS", BUCKETS),
+    ("NONCE_EPOCH_CHANGE", CHANGE),
+    ("NONCE_EPOCH_SHUT", SHUT),
+    ("NONCE_EPOCH_BEGIN", BEGIN),
+    ("NONCE_EPOCH_PRESENT", PRESENT),
+];
+
 /// Before every time of a token.
 const NEVER: i64 = i64::MIN;
 
