@@ -29,7 +29,7 @@ pub enum Engine {
 /// What an engine has done since it was started.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Work {
-    /// Commits, or entries asked for: each is one round trip.
+    /// Commits, or how often Redis has read from a connection: what came together counts once.
     pub round_trips: u64,
     /// Bytes that were written to the log that a crash is recovered from.
     pub logged: u64,
@@ -94,7 +94,7 @@ impl Engine {
                     number(&info, "total_net_output_bytes:")?,
                 );
                 Ok(Work {
-                    round_trips: number(&info, "cmdstat_set:calls=").unwrap_or_default(),
+                    round_trips: number(&info, "total_reads_processed:")?,
                     logged: number(&info, "aof_current_size:")?,
                     network: Some(network),
                 })

@@ -224,15 +224,22 @@ impl Measured {
         }
         println!("\nPer request             round trips   bytes logged   bytes to it, from it");
         let steps = ["one server", "two, each as many", "two, as many in all"];
+        let mut trips = Vec::new();
         for ((name, pair), servers) in steps.iter().zip(work.windows(2)).zip([1, 2, 2]) {
-            print_work(name, pair[0], pair[1], servers * COUNTED * REQUESTS);
+            trips.push(print_work(name, pair[0], pair[1], servers * COUNTED * REQUESTS));
         }
-        holds
+        let are_constant = trips[1] <= TWO * trips[0];
+        let verdict = if are_constant { "holds" } else { "FAILS" };
+        println!(
+            "  two servers, each as many: at most {TWO} times the round trips of one: {verdict}"
+        );
+        holds && are_constant
     }
 }
 
+/// The round trips of each request.
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
-fn print_work(name: &str, before: Work, after: Work, requests: usize) {
+fn print_work(name: &str, before: Work, after: Work, requests: usize) -> f64 {
     let each = |before: u64, after: u64| after.saturating_sub(before) as f64 / requests as f64;
     let network = match (before.network, after.network) {
         (Some(before), Some(after)) => {
@@ -242,6 +249,7 @@ fn print_work(name: &str, before: Work, after: Work, requests: usize) {
     };
     let trips = each(before.round_trips, after.round_trips);
     println!("  {name:<22} {trips:>10.3} {:>14.0}   {network}", each(before.logged, after.logged));
+    trips
 }
 
 /// Requests signed beforehand, on every core, before the load is moved to its own.
