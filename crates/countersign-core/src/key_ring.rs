@@ -36,6 +36,18 @@ pub enum SigningKeyState {
     Gone,
 }
 
+impl SigningKeyState {
+    /// Where a key stands at `now` that signs since, signs no more since, and is gone from.
+    pub fn at(now: UnixTime, dates: [Option<UnixTime>; 3]) -> Self {
+        match dates {
+            [_, _, Some(gone)] if now >= gone => Self::Gone,
+            [_, Some(_), _] => Self::Retired,
+            [Some(_), None, _] => Self::Active,
+            [None, None, _] => Self::Published,
+        }
+    }
+}
+
 /// A key pair for access tokens.
 #[derive(Clone, Debug)]
 pub struct SigningKey {
@@ -77,12 +89,7 @@ impl SigningKey {
 
     /// Where the key stands at `now`.
     pub fn state(&self, now: UnixTime) -> SigningKeyState {
-        match (self.activated_at, self.retired_at, self.gone_at) {
-            (_, _, Some(gone)) if now >= gone => SigningKeyState::Gone,
-            (_, Some(_), _) => SigningKeyState::Retired,
-            (Some(_), None, _) => SigningKeyState::Active,
-            (None, None, _) => SigningKeyState::Published,
-        }
+        SigningKeyState::at(now, [self.activated_at, self.retired_at, self.gone_at])
     }
 }
 

@@ -32,6 +32,7 @@ pub use public_key::{
 pub use self_report::{Finding, SelfReport, Severity};
 pub use signing_key::{
     ImportSigningKey, RotateSigningKeys, SigningKey, SigningKeyState, SigningKeys,
+    UnusableSigningKey,
 };
 
 /// How many items a listing shows unless asked for another number.

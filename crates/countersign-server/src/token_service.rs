@@ -74,6 +74,7 @@ use countersign_core::{
 use http::HeaderMap;
 use uuid::Uuid;
 
+pub(crate) use live_key_ring::remedy;
 pub use live_key_ring::{
     ChangeRingError, LiveKeyRing, OpenRingError, RingSettings, RingSharing, SigningKeyKind,
     SigningKeysCheck, change_encryption_key, hashing_secret,

@@ -3,6 +3,7 @@
 
 use countersign_core::ports::{
     Account, Act, ApiKeyRecord, AuditRecord, JwksEndpoint, PublicKeyRecord, SigningKeyRecord,
+    UnreadableSigningKey,
 };
 use countersign_core::{AccountName, PublicKey, UnixTime};
 use serde_json::{Value, json};
@@ -110,15 +111,16 @@ impl Entry {
         }
     }
 
-    /// An act upon a signing key.
+    /// An act upon a signing key, damaged or not.
     pub(crate) fn signing_key(
         action: &'static str,
-        before: Option<&SigningKeyRecord>,
-        after: &SigningKeyRecord,
+        before: Option<&Result<SigningKeyRecord, UnreadableSigningKey>>,
+        after: &Result<SigningKeyRecord, UnreadableSigningKey>,
     ) -> Self {
+        let kid = after.as_ref().map_or_else(|damaged| &damaged.kid, |key| &key.kid);
         Self {
             action,
-            target: format!("signing key {}", after.kid),
+            target: format!("signing key {kid}"),
             before: before.map_or(Value::Null, signing_key_state),
             after: signing_key_state(after),
         }
@@ -218,14 +220,25 @@ fn api_key_state(key: &ApiKeyRecord) -> Value {
     })
 }
 
-fn signing_key_state(key: &SigningKeyRecord) -> Value {
+fn signing_key_state(key: &Result<SigningKeyRecord, UnreadableSigningKey>) -> Value {
+    let (kid, algorithm, published_at, later) = match key {
+        Ok(key) => {
+            let later = [key.activated_at, key.retired_at, key.gone_at];
+            (&key.kid, key.algorithm.name(), key.published_at, later)
+        }
+        Err(key) => {
+            let later = [key.activated_at, key.retired_at, key.gone_at];
+            (&key.kid, &*key.algorithm, key.published_at, later)
+        }
+    };
+    let [activated_at, retired_at, gone_at] = later.map(|at| at.map(UnixTime::as_micros));
     json!({
-        "kid": key.kid,
-        "algorithm": key.algorithm.name(),
-        "published_at": key.published_at.as_micros(),
-        "activated_at": key.activated_at.map(UnixTime::as_micros),
-        "retired_at": key.retired_at.map(UnixTime::as_micros),
-        "gone_at": key.gone_at.map(UnixTime::as_micros),
+        "kid": kid,
+        "algorithm": algorithm,
+        "published_at": published_at.as_micros(),
+        "activated_at": activated_at,
+        "retired_at": retired_at,
+        "gone_at": gone_at,
     })
 }
 

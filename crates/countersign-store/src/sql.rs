@@ -302,6 +302,10 @@ impl SigningKeyStore for SqlStore {
         signing_keys::drop(&self.database, act, kid, gone_at).await
     }
 
+    async fn discard_signing_key(&self, act: &Act, kid: &str) -> Result<bool, StoreError> {
+        signing_keys::discard(&self.database, act, kid).await
+    }
+
     async fn secret(&self, name: &str, candidate: &Sealed) -> Result<Sealed, StoreError> {
         signing_keys::secret(&self.database, name, candidate).await
     }

@@ -6,7 +6,7 @@ use super::administration::{Act, StoreError};
 use crate::algorithm::Algorithm;
 use crate::encryption::Sealed;
 use crate::key::PublicKey;
-use crate::key_ring::RotationStep;
+use crate::key_ring::{RotationStep, SigningKeyState};
 use crate::time::UnixTime;
 
 /// A signing key as stored: its private half sealed.
@@ -37,6 +37,23 @@ pub struct UnreadableSigningKey {
     pub kid: Box<str>,
     /// What is wrong with it.
     pub why: String,
+    /// The algorithm that is written there.
+    pub algorithm: Box<str>,
+    /// Since when it is in the JWKS, if it can be used.
+    pub published_at: UnixTime,
+    /// Since when it signs, or should.
+    pub activated_at: Option<UnixTime>,
+    /// Since when it signs no more.
+    pub retired_at: Option<UnixTime>,
+    /// From when on nothing that it signed is accepted.
+    pub gone_at: Option<UnixTime>,
+}
+
+impl UnreadableSigningKey {
+    /// Where the key would stand at `now`, if it were in order.
+    pub fn state(&self, now: UnixTime) -> SigningKeyState {
+        SigningKeyState::at(now, [self.activated_at, self.retired_at, self.gone_at])
+    }
 }
 
 /// A sealed secret of an installation.
@@ -106,6 +123,13 @@ pub trait SigningKeyStore: Send + Sync {
         kid: &str,
         gone_at: UnixTime,
     ) -> Result<bool, StoreError>;
+
+    /// Lets a key go at once that cannot be used, whatever it did, and forgets its private
+    /// half; whether there is such a key.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn discard_signing_key(&self, act: &Act, kid: &str) -> Result<bool, StoreError>;
 
     /// The sealed secret of that name: `candidate` at the first call, the same ever
     /// after.

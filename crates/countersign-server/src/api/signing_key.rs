@@ -1,11 +1,13 @@
 //! Signing keys on the wire.
 
+use countersign_core::ports::UnreadableSigningKey;
 use countersign_core::{SigningKey as CoreSigningKey, SigningKeyState as State};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::instant::to_timestamp;
+use crate::token_service::remedy;
 
 /// A key that access tokens are signed with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -47,6 +49,31 @@ pub enum SigningKeyState {
 pub struct SigningKeys {
     /// The keys that are in the JWKS.
     pub signing_keys: Vec<SigningKey>,
+    /// The keys that should be, and cannot be used.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unusable: Vec<UnusableSigningKey>,
+}
+
+/// A signing key in the database that is damaged, or sealed under another encryption key. It is
+/// not in the JWKS, and what it signed is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UnusableSigningKey {
+    /// What tokens call it.
+    pub kid: String,
+    /// The algorithm that is written there.
+    pub algorithm: String,
+    /// What is wrong with it.
+    pub why: String,
+    /// What to do.
+    pub advice: String,
+    /// Since when it is published.
+    pub published_at: Timestamp,
+    /// Since when it should sign.
+    pub activated_at: Option<Timestamp>,
+    /// Since when it signs no more.
+    pub retired_at: Option<Timestamp>,
+    /// From when on nothing that it signed is accepted.
+    pub gone_at: Option<Timestamp>,
 }
 
 /// The body of `POST /v1/signing-keys/rotate`.
@@ -94,6 +121,21 @@ impl From<(CoreSigningKey, State)> for SigningKey {
                 State::Gone => SigningKeyState::Gone,
             },
             public_key: key.public_key.to_spki_pem(),
+            published_at: to_timestamp(key.published_at),
+            activated_at: key.activated_at.map(to_timestamp),
+            retired_at: key.retired_at.map(to_timestamp),
+            gone_at: key.gone_at.map(to_timestamp),
+        }
+    }
+}
+
+impl From<UnreadableSigningKey> for UnusableSigningKey {
+    fn from(key: UnreadableSigningKey) -> Self {
+        Self {
+            advice: remedy(&key),
+            kid: key.kid.into(),
+            algorithm: key.algorithm.into(),
+            why: key.why,
             published_at: to_timestamp(key.published_at),
             activated_at: key.activated_at.map(to_timestamp),
             retired_at: key.retired_at.map(to_timestamp),

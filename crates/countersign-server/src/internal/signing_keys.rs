@@ -13,17 +13,20 @@ use super::problems::Kind;
 use crate::api::{ImportSigningKey, Problem, RotateSigningKeys, SigningKeys, routes};
 use crate::token_service::{ChangeRingError, OpenRingError};
 
-/// Lists the keys that are in the JWKS.
+/// Lists the keys that are in the JWKS, and those that cannot be used.
 #[utoipa::path(
     get,
     path = routes::SIGNING_KEYS,
     operation_id = "list_signing_keys",
     tag = "Signing keys",
-    responses((status = 200, description = "The keys that are in the JWKS.", body = SigningKeys))
+    responses((status = 200, description = "The keys that are in the JWKS, and those that cannot be used.", body = SigningKeys))
 )]
 pub(super) async fn list(State(tokens): State<Tokens>) -> Json<SigningKeys> {
-    let keys = tokens.service.ring().keys();
-    Json(SigningKeys { signing_keys: keys.into_iter().map(Into::into).collect() })
+    let ring = tokens.service.ring();
+    Json(SigningKeys {
+        signing_keys: ring.keys().into_iter().map(Into::into).collect(),
+        unusable: ring.unusable_keys().into_iter().map(Into::into).collect(),
+    })
 }
 
 /// Lets the standby sign.

@@ -104,7 +104,7 @@ impl Collector for AtTheMoment {
         }
         if let Some(tokens) = &self.tokens {
             let help = "Signing keys in the database that cannot be used";
-            gauges.one("signing_keys_unusable", help, tokens.ring().unusable_keys())?;
+            gauges.one("signing_keys_unusable", help, tokens.ring().unusable_keys().len())?;
         }
         let reading = self.surroundings.as_ref().map(|Surroundings(read)| read());
         let SurroundingsReading { directory, jwks, pools, clocks } = reading.unwrap_or_default();

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use countersign_core::Clock;
+use countersign_core::ports::UnreadableSigningKey;
 
 use super::{SelfCheck, days};
 use crate::api::Finding;
-use crate::token_service::TokenService;
+use crate::token_service::{TokenService, remedy};
 
 /// By which part of its lifetime a signing key may be late: it is looked after now and then.
 const LATE: u32 = 30;
@@ -27,18 +28,18 @@ impl SelfCheck for SigningKeys {
     async fn look(&self) -> Vec<Finding> {
         let (check, now) = (self.name(), self.clock.now());
         let unusable = self.tokens.ring().unusable_keys();
-        if unusable > 0 {
-            let found = format!(
-                "{unusable} in the database cannot be opened or read, and no server starts with them"
-            );
-            let advice =
-                "the log names them: bring back the encryption key that they are sealed under";
-            return vec![Finding::fail(check, found, advice)];
+        if !unusable.is_empty() {
+            let cannot_be_used = |key: &UnreadableSigningKey| {
+                let found = format!("{} cannot be used: {}", key.kid, key.why);
+                Finding::fail(check, found, remedy(key))
+            };
+            return unusable.iter().map(cannot_be_used).collect();
         }
         let advice = "`countersign signing-key rotate`";
         let (ring, _) = self.tokens.ring().current();
         let since = ring.active().and_then(|key| Some((key, key.activated_at?)));
         let Some((active, since)) = since else {
+            let advice = "`countersign signing-key rotate --now`";
             return vec![Finding::warn(check, "none signs access tokens", advice)];
         };
         let kid = &active.kid;

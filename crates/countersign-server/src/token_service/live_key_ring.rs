@@ -22,10 +22,12 @@ use countersign_core::{
 use tokio::task::spawn_blocking;
 
 pub use errors::{ChangeRingError, OpenRingError};
+use hashing_secret::has_hashing_secret;
 pub use hashing_secret::hashing_secret;
 pub use resealing::change_encryption_key;
 pub use unusable::SigningKeysCheck;
-use unusable::UnusableKeys;
+pub(crate) use unusable::remedy;
+use unusable::{UnusableKey, UnusableKeys};
 
 /// What signing keys are sealed as.
 const SIGNING_KEY: &str = "signing-key";
@@ -121,15 +123,17 @@ pub struct LiveKeyRing {
 impl LiveKeyRing {
     /// Opens the ring in the store; a store without one gets its first two keys.
     ///
+    /// A key that cannot be used is done without, so that operators can get rid of it.
+    ///
     /// # Errors
-    /// [`OpenRingError`]. A wrong encryption key is one: nothing is made anew. So is any key
-    /// that cannot be used; one that turns up later is done without.
+    /// [`OpenRingError`]. A wrong encryption key is one: nothing is made anew.
     pub async fn open(
         store: Arc<dyn SigningKeyStore>,
         encryption_key: EncryptionKey,
         settings: RingSettings,
         (clock, random): (Arc<dyn Clock>, Arc<dyn Random>),
     ) -> Result<Self, OpenRingError> {
+        let is_proved_right = has_hashing_secret(&*store).await?;
         let secret = hashing_secret(&*store, &encryption_key, &*random).await?;
         let ring = Self {
             store,
@@ -151,7 +155,9 @@ impl LiveKeyRing {
             ring.begin().await?;
             ring.reload().await?;
         }
-        if let Some(error) = ring.unusable.take_one() {
+        // Without the secret that tells, a key that cannot be opened may be in order, and
+        // the encryption key be the wrong one.
+        if !is_proved_right && let Some(error) = ring.unusable.take_one() {
             return Err(error);
         }
         ring.note_strange_keys();
@@ -244,11 +250,11 @@ impl LiveKeyRing {
             for record in &records {
                 match self.opened(record.clone()) {
                     Ok(key) => keys.push(key),
-                    Err(error) => unusable.push((kid(record).into(), error)),
+                    Err(error) => unusable.push(UnusableKey::new(record.clone(), error)),
                 }
             }
             self.current.store(Arc::new(KeyRing::new(keys)?));
-            self.unusable.are(unusable);
+            self.unusable.are(unusable, self.clock.now());
             self.generation.fetch_add(1, Ordering::Release);
             *known = records;
         }
@@ -276,7 +282,7 @@ impl LiveKeyRing {
         &self,
         record: Result<SigningKeyRecord, UnreadableSigningKey>,
     ) -> Result<SigningKey, OpenRingError> {
-        let damaged = |UnreadableSigningKey { kid, why }| OpenRingError::Damaged { kid, why };
+        let damaged = |UnreadableSigningKey { kid, why, .. }| OpenRingError::Damaged { kid, why };
         let record = record.map_err(damaged)?;
         let open = |sealed| {
             let wrong = |_: OpenError| {
@@ -300,12 +306,5 @@ impl LiveKeyRing {
             retired_at: record.retired_at,
             gone_at: record.gone_at,
         })
-    }
-}
-
-fn kid(record: &Result<SigningKeyRecord, UnreadableSigningKey>) -> &str {
-    match record {
-        Ok(key) => &key.kid,
-        Err(key) => &key.kid,
     }
 }

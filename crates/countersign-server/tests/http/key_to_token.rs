@@ -8,3 +8,4 @@ mod revocation;
 mod rotation;
 mod routes;
 mod tokens;
+mod unusable;

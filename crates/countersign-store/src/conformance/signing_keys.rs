@@ -14,6 +14,7 @@ cases!(SigningKeyStore:
     a_rotation_is_made_once,
     a_rotation_that_cannot_be_made_changes_nothing,
     a_key_that_signs_is_not_dropped,
+    a_key_that_signs_is_discarded_with_its_secret,
     a_secret_is_what_was_brought_first,
     everything_is_sealed_anew_or_nothing,
 );
@@ -122,6 +123,18 @@ async fn a_key_that_signs_is_not_dropped(store: Arc<dyn SigningKeyStore>) {
     assert!(!drop("x").await);
     assert!(drop("b").await);
     assert_eq!(ring(&*store).await[1], ("b".to_owned(), [None, Some(5), Some(5)]));
+}
+
+async fn a_key_that_signs_is_discarded_with_its_secret(store: Arc<dyn SigningKeyStore>) {
+    store.begin_ring(&act(1), &[active("a"), key("b")]).await.expect("an answer");
+    let discard = async |kid: &str| store.discard_signing_key(&act(5), kid).await.expect("it");
+    assert!(!discard("x").await);
+    assert!(discard("a").await);
+    let at = act(5).at.as_secs();
+    assert_eq!(ring(&*store).await[0], ("a".to_owned(), [Some(1), Some(at), Some(at)]));
+    let sealed = store.sealed().await.expect("an answer");
+    let names: Vec<_> = sealed.into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, [SecretName::SigningKey("b".into())]);
 }
 
 async fn a_secret_is_what_was_brought_first(store: Arc<dyn SigningKeyStore>) {

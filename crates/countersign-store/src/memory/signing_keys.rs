@@ -77,6 +77,19 @@ impl SigningKeyStore for MemoryStore {
         Ok(true)
     }
 
+    async fn discard_signing_key(&self, act: &Act, kid: &str) -> Result<bool, StoreError> {
+        let mut state = self.lock();
+        if state.signing_key(kid).is_none() {
+            return Ok(false);
+        }
+        state.change_signing_key(act, "signing-key.retire", kid, |key| {
+            key.retired_at.get_or_insert(act.at);
+            key.gone_at = Some(act.at);
+            key.sealed = None;
+        });
+        Ok(true)
+    }
+
     async fn secret(&self, name: &str, candidate: &Sealed) -> Result<Sealed, StoreError> {
         let mut state = self.lock();
         let secret = state.secrets.entry(name.to_owned()).or_insert_with(|| candidate.clone());
@@ -133,7 +146,7 @@ impl State {
             return false;
         }
         self.signing_keys.push(key.clone());
-        self.record(act, Entry::signing_key("signing-key.add", None, key));
+        self.record(act, Entry::signing_key("signing-key.add", None, &Ok(key.clone())));
         true
     }
 
@@ -147,7 +160,7 @@ impl State {
         let Some(key) = self.signing_keys.iter_mut().find(|key| &*key.kid == kid) else { return };
         let before = key.clone();
         change(key);
-        let after = key.clone();
+        let (before, after) = (Ok(before), Ok(key.clone()));
         self.record(act, Entry::signing_key(action, Some(&before), &after));
     }
 }

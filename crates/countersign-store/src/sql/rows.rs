@@ -239,11 +239,19 @@ impl RefreshTokenRow {
 
 impl SigningKeyRow {
     pub(super) fn record_or_why_not(self) -> Result<SigningKeyRecord, UnreadableSigningKey> {
-        let kid = self.kid.as_str().into();
-        self.record().map_err(|error| UnreadableSigningKey { kid, why: error.to_string() })
+        let damaged = UnreadableSigningKey {
+            kid: self.kid.as_str().into(),
+            why: String::new(),
+            algorithm: self.algorithm.as_str().into(),
+            published_at: UnixTime::from_micros(self.published_at),
+            activated_at: self.activated_at.map(UnixTime::from_micros),
+            retired_at: self.retired_at.map(UnixTime::from_micros),
+            gone_at: self.gone_at.map(UnixTime::from_micros),
+        };
+        self.record().map_err(|error| UnreadableSigningKey { why: error.to_string(), ..damaged })
     }
 
-    pub(super) fn record(self) -> Result<SigningKeyRecord, StoreError> {
+    fn record(self) -> Result<SigningKeyRecord, StoreError> {
         let unknown = || unreadable("algorithm", &self.algorithm);
         Ok(SigningKeyRecord {
             algorithm: Algorithm::from_name(&self.algorithm).ok_or_else(unknown)?,

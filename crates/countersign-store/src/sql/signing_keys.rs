@@ -95,6 +95,16 @@ pub(super) async fn drop(
     Ok(dropped)
 }
 
+/// Lets a key go that cannot be used. What is sealed goes with it: nothing that is stored
+/// must be in the way of another encryption key for ever.
+pub(super) async fn discard(database: &Database, act: &Act, kid: &str) -> Result<bool, StoreError> {
+    let mut writing = database.write().await.map_err(unavailable)?;
+    let discard = query(statements::SIGNING_KEY_DISCARD).bind(kid).bind(act.at.as_micros());
+    let discarded = change(&mut writing, act, "signing-key.retire", (kid, discard)).await?;
+    writing.commit().await.map_err(unavailable)?;
+    Ok(discarded)
+}
+
 /// The secret of that name, which the first caller brings.
 pub(super) async fn secret(
     database: &Database,
@@ -155,15 +165,12 @@ pub(super) async fn reseal(
 async fn all_sealed(
     transaction: &mut Transaction,
 ) -> Result<Vec<(SecretName, Sealed)>, StoreError> {
-    let keys: Vec<SigningKeyRow> =
-        query(statements::SIGNING_KEYS).all(transaction).await.map_err(unavailable)?;
-    let mut sealed = Vec::new();
-    for key in keys {
-        let key = key.record()?;
-        if let Some(secret) = key.sealed {
-            sealed.push((SecretName::SigningKey(key.kid), secret));
-        }
-    }
+    let keys: Vec<(String, Vec<u8>)> =
+        query(statements::SIGNING_KEYS_SEALED).all(transaction).await.map_err(unavailable)?;
+    let keys = keys.into_iter();
+    let mut sealed: Vec<_> = keys
+        .map(|(kid, secret)| (SecretName::SigningKey(kid.into()), Sealed::from_bytes(secret)))
+        .collect();
     let named: Vec<(String, Vec<u8>)> =
         query(statements::SECRETS).all(transaction).await.map_err(unavailable)?;
     let named = named.into_iter();
@@ -191,7 +198,7 @@ async fn insert(
         .await
         .map_err(unavailable)?;
     if inserted {
-        let entry = Entry::signing_key("signing-key.add", None, key);
+        let entry = Entry::signing_key("signing-key.add", None, &Ok(key.clone()));
         trail::record(transaction, act, entry).await?;
     }
     Ok(inserted)
@@ -216,11 +223,11 @@ async fn change(
 async fn by_kid(
     transaction: &mut Transaction,
     kid: &str,
-) -> Result<Option<SigningKeyRecord>, StoreError> {
+) -> Result<Option<Result<SigningKeyRecord, UnreadableSigningKey>>, StoreError> {
     let row: Option<SigningKeyRow> = query(statements::SIGNING_KEY)
         .bind(kid)
         .optional(transaction)
         .await
         .map_err(unavailable)?;
-    row.map(SigningKeyRow::record).transpose()
+    Ok(row.map(SigningKeyRow::record_or_why_not))
 }

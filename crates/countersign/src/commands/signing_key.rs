@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use countersign_server::api::{
-    ImportSigningKey, RotateSigningKeys, SigningKey, SigningKeyState, SigningKeys, routes,
+    ImportSigningKey, RotateSigningKeys, SigningKey, SigningKeyState, SigningKeys,
+    UnusableSigningKey, routes,
 };
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ use crate::commands::block_on;
 use crate::failure::Failure;
 use crate::key_file;
 use crate::operator::OperatorArgs;
-use crate::output::{Output, instant, line, table};
+use crate::output::{Output, instant, line, note, table};
 use crate::passphrase::PassphraseArgs;
 
 const ROTATE_EXAMPLES: &str = "\
@@ -25,12 +26,12 @@ that keep the JWKS for a while refuse new tokens until they read it again.";
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum SigningKeyCommand {
-    /// List the keys that are in the JWKS.
+    /// List the keys that are in the JWKS, and those that cannot be used.
     List(ListArgs),
     /// Let the next key sign, and publish the one after it.
     #[command(after_help = ROTATE_EXAMPLES)]
     Rotate(RotateArgs),
-    /// Let a key that does not sign go at once: what it signed is refused from now on.
+    /// Let a key that does not sign, or cannot be used, go at once: what it signed is refused from now on.
     Retire(RetireArgs),
     /// Publish a key that was made elsewhere, to sign when it is its turn.
     Import(ImportArgs),
@@ -113,7 +114,14 @@ pub(crate) fn run(command: SigningKeyCommand, output: Output) -> Result<(), Fail
             }
             SigningKeyCommand::Retire(args) => {
                 let api = args.operator.connect().await?;
-                show(output, &api.act(&routes::retire_signing_key(&args.kid)).await?)
+                let keys: SigningKeys = api.act(&routes::retire_signing_key(&args.kid)).await?;
+                show(output, &keys)?;
+                if !keys.signing_keys.iter().any(|key| key.state == SigningKeyState::Active) {
+                    note(
+                        "no key signs now: `countersign signing-key rotate --now` lets the next one",
+                    );
+                }
+                Ok(())
             }
             SigningKeyCommand::Import(args) => import(args, output).await,
             SigningKeyCommand::ExportPublic(args) => export(&args).await,
@@ -167,8 +175,23 @@ fn show(output: Output, keys: &SigningKeys) -> Result<(), Failure> {
                 instant(key.gone_at),
             ]
         });
+        let unusable = keys.unusable.iter().map(|key| {
+            [
+                key.kid.clone(),
+                key.algorithm.clone(),
+                "unusable".to_owned(),
+                instant(key.published_at.into()),
+                instant(key.activated_at),
+                instant(key.gone_at),
+            ]
+        });
+        let rows = rows.chain(unusable);
         table(["KID", "ALGORITHM", "STATE", "PUBLISHED", "SIGNS SINCE", "GONE"], rows)
-    })
+    })?;
+    for UnusableSigningKey { kid, why, advice, .. } in &keys.unusable {
+        note(&format!("{kid} cannot be used ({why}): {advice}"));
+    }
+    Ok(())
 }
 
 fn state(key: &SigningKey) -> &'static str {

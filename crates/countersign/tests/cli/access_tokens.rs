@@ -1,6 +1,8 @@
 //! API keys, the tokens they buy, and the keys that sign those.
 
 use serde_json::{Value, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection as _, SqliteConnection};
 
 use crate::support::{Sandbox, Server, mode};
 
@@ -126,6 +128,64 @@ fn signing_keys_are_rotated_imported_and_exported() {
     let said = sandbox.fails(1, &["signing-key", "retire", "--", active]);
     assert!(said.contains("rotate first"), "{said}");
     sandbox.fails(3, &["signing-key", "retire", "nothing"]);
+}
+
+/// Runs a statement on the database of a sandbox, as nobody should.
+fn tamper(sandbox: &Sandbox, statement: &'static str) {
+    let file = SqliteConnectOptions::new().filename(sandbox.path("data/countersign.db"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut connection = SqliteConnection::connect_with(&file).await.unwrap();
+        sqlx::query(statement).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    });
+}
+
+#[test]
+fn a_signing_key_that_is_damaged_can_be_got_rid_of() {
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve(&[]);
+    server.stop();
+    tamper(&sandbox, "UPDATE countersign_signing_keys SET spki = x'00'");
+    let server = sandbox.serve(&[]);
+    let listed = sandbox.json(&["signing-key", "list"]);
+    assert_eq!(listed["signing_keys"], json!([]));
+    let unusable = listed["unusable"].as_array().unwrap();
+    let kid = |signs| {
+        let mut keys = unusable.iter();
+        let key = keys.find(|key| key["activated_at"].is_string() == signs);
+        key.unwrap()["kid"].as_str().unwrap()
+    };
+    let (active, standby) = (kid(true), kid(false));
+
+    let said = sandbox.run(&["signing-key", "list"]);
+    assert_eq!(said.stdout.matches("unusable").count(), 2, "{}", said.stdout);
+    let replace = "countersign signing-key rotate --now";
+    let retire = format!("countersign signing-key retire {standby}");
+    let doctor = sandbox.run(&["doctor"]);
+    let log = server.log();
+    for advice in [replace, &retire] {
+        assert!(said.stderr.contains(advice), "{}", said.stderr);
+        assert!(doctor.stdout.contains(advice), "{}", doctor.stdout);
+        assert!(log.contains(advice), "{log}");
+    }
+
+    let said = sandbox.run(&["signing-key", "retire", active]);
+    assert!(said.stderr.contains("no key signs now"), "{}", said.stderr);
+    let rotated = sandbox.json(&["signing-key", "rotate", "--now"]);
+    assert_eq!(rotated["signing_keys"].as_array().unwrap().len(), 2);
+    let said = sandbox.run(&["signing-key", "retire", standby]);
+    assert_eq!((said.code, &*said.stderr), (0, ""));
+    assert!(!said.stdout.contains("unusable"), "{}", said.stdout);
+    let doctor = sandbox.run(&["doctor"]);
+    assert!(!doctor.stdout.contains("cannot be used"), "{}", doctor.stdout);
+    server.stop();
+    sandbox.ok(&["encryption-key", "rotate"]);
+    let server = sandbox.serve(&[]);
+    sandbox.ok(&["account", "create", "robot"]);
+    let key = sandbox.ok(&["api-key", "create", "robot"]);
+    let (jwt, _) = server.authenticate(key.trim(), &id(&sandbox, "robot"));
+    assert!(validates(&server, &jwt));
 }
 
 #[test]

@@ -12,7 +12,9 @@ use super::submission::Change;
 use super::view::{Instant, Now};
 use super::visitor::Visitor;
 use super::{Console, State, paths};
-use crate::api::{Problem, RotateSigningKeys, SigningKey, SigningKeyState};
+use crate::api::{
+    Problem, RotateSigningKeys, SigningKey, SigningKeyState, SigningKeys, UnusableSigningKey,
+};
 use crate::internal::api_keys::Tokens;
 use crate::internal::extract::{Actor, StrictJson, StrictQuery};
 use crate::internal::problems::Kind;
@@ -31,6 +33,7 @@ struct SigningKeysPage {
 
 struct Ring {
     keys: Vec<Row>,
+    unusable: Vec<UnusableSigningKey>,
     /// What the JWKS URL answers, indented.
     jwks: String,
     /// From when on the standby may sign, if that is still to come.
@@ -96,6 +99,7 @@ pub(super) async fn pem(
 ) -> Result<Response, Problem> {
     let keys = console.ring_keys(console.token_routes()?).await;
     let key = keys
+        .signing_keys
         .into_iter()
         .find(|key| key.kid == which.kid)
         .ok_or_else(|| Kind::NoSuchRoute.problem("there is no signing key of this `kid`"))?;
@@ -112,8 +116,8 @@ impl Console {
         self.tokens.clone().ok_or_else(|| Kind::NoSuchRoute.problem("this server issues no tokens"))
     }
 
-    async fn ring_keys(&self, tokens: Tokens) -> Vec<SigningKey> {
-        call::list(axum::extract::State(tokens)).await.0.signing_keys
+    async fn ring_keys(&self, tokens: Tokens) -> SigningKeys {
+        call::list(axum::extract::State(tokens)).await.0
     }
 
     async fn signing_keys_page(&self, frame: Frame) -> Response {
@@ -130,10 +134,11 @@ impl Console {
         let jwks = tokens.service.ring().jwks();
         let indented = serde_json::from_str::<serde_json::Value>(&jwks)
             .and_then(|jwks| serde_json::to_string_pretty(&jwks));
-        let keys = self.ring_keys(tokens.clone()).await;
+        let SigningKeys { signing_keys, unusable } = self.ring_keys(tokens.clone()).await;
         Ring {
-            next_may_sign: now.may_sign(&keys),
-            keys: keys.into_iter().map(|key| Row::new(key, now)).collect(),
+            next_may_sign: now.may_sign(&signing_keys),
+            unusable,
+            keys: signing_keys.into_iter().map(|key| Row::new(key, now)).collect(),
             jwks: indented.unwrap_or(jwks),
         }
     }

@@ -3,7 +3,7 @@
 use countersign_core::ports::Act;
 use countersign_core::{Algorithm, PrivateKey, Rotation, RotationStep, SigningKey};
 
-use super::{ChangeRingError, LiveKeyRing, kid as name_of};
+use super::{ChangeRingError, LiveKeyRing, OpenRingError, hashing_secret};
 
 impl LiveKeyRing {
     /// Lets the standby sign, and publishes the next one.
@@ -13,9 +13,21 @@ impl LiveKeyRing {
     pub async fn rotate(&self, act: &Act, how: Rotation) -> Result<RotationStep, ChangeRingError> {
         let _turn = self.turn.lock().await;
         self.reload().await?;
+        let replaces_unusable = how == Rotation::Compromised && !self.unusable_keys().is_empty();
+        if replaces_unusable {
+            self.is_judged_by_the_right_encryption_key().await?;
+            if self.current.load().standby().is_none() {
+                self.publish_standby(act).await?;
+            }
+        }
         let step = self.current.load().rotation(act.at, how)?;
         let standby = self.sealed(&self.generate().await?);
         let rotated = self.store.rotate_signing_keys(act, &step, &standby).await?;
+        if rotated && replaces_unusable {
+            for kid in self.unusable.that_sign() {
+                self.store.discard_signing_key(act, &kid).await?;
+            }
+        }
         self.reload().await?;
         if rotated { Ok(step) } else { Err(ChangeRingError::Contended) }
     }
@@ -29,24 +41,36 @@ impl LiveKeyRing {
         self.rotate(act, Rotation::Scheduled { longest_lifetime }).await
     }
 
-    /// Lets a key that does not sign go at once: what it signed is refused from now on.
-    /// If it was the standby, the next one is published.
+    /// Lets a key that does not sign, or cannot be used, go at once: what it signed is refused
+    /// from now on. If it was the standby, the next one is published.
     ///
     /// # Errors
     /// [`ChangeRingError`].
     pub async fn retire(&self, act: &Act, kid: &str) -> Result<(), ChangeRingError> {
         let _turn = self.turn.lock().await;
-        if !self.store.retire_signing_key(act, kid, act.at).await? {
-            let keys = self.store.signing_keys().await?;
-            let is_there = keys.iter().any(|key| name_of(key) == kid);
-            return Err(if is_there {
-                ChangeRingError::Active(kid.into())
-            } else {
-                ChangeRingError::NoSuchKey(kid.into())
-            });
-        }
         self.reload().await?;
-        self.ensure_standby(act).await
+        let retired = if self.unusable.include(kid) {
+            self.is_judged_by_the_right_encryption_key().await?;
+            self.store.discard_signing_key(act, kid).await?
+        } else {
+            self.store.retire_signing_key(act, kid, act.at).await?
+        };
+        self.reload().await?;
+        if retired {
+            return self.ensure_standby(act).await;
+        }
+        let is_there = self.keys().iter().any(|(key, _)| &*key.kid == kid);
+        Err(if is_there {
+            ChangeRingError::Active(kid.into())
+        } else {
+            ChangeRingError::NoSuchKey(kid.into())
+        })
+    }
+
+    /// Where the encryption key was replaced beside this server, the keys that it cannot open
+    /// are in order for all others, and what it sealed would be lost on them.
+    async fn is_judged_by_the_right_encryption_key(&self) -> Result<(), OpenRingError> {
+        hashing_secret(&*self.store, &self.encryption_key, &*self.random).await.map(|_| ())
     }
 
     /// Publishes a key that was made elsewhere: it becomes a standby, and signs when it
@@ -107,6 +131,10 @@ impl LiveKeyRing {
         if ring.active().is_none() || ring.standby().is_some() {
             return Ok(());
         }
+        self.publish_standby(act).await
+    }
+
+    async fn publish_standby(&self, act: &Act) -> Result<(), ChangeRingError> {
         let standby = self.sealed(&self.generate().await?);
         self.store.add_signing_key(act, &standby).await?;
         self.reload().await?;

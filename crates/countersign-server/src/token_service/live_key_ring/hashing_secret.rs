@@ -1,6 +1,6 @@
 //! The secret that hashes of API keys and refresh tokens are keyed with.
 
-use countersign_core::ports::{Random, SigningKeyStore};
+use countersign_core::ports::{Random, SecretName, SigningKeyStore, StoreError};
 use countersign_core::{EncryptionKey, HashingSecret};
 
 use super::OpenRingError;
@@ -25,4 +25,10 @@ pub async fn hashing_secret(
         || OpenRingError::WrongEncryptionKey("the secret that hashes are keyed with".into());
     let secret = encryption_key.open(HASHING_SECRET, "", &sealed).map_err(|_| wrong())?;
     HashingSecret::from_bytes(&secret).ok_or_else(wrong)
+}
+
+/// Whether it has been drawn: then it tells the right encryption key from a wrong one.
+pub(super) async fn has_hashing_secret(store: &dyn SigningKeyStore) -> Result<bool, StoreError> {
+    let hashing_secret = SecretName::Named(HASHING_SECRET.into());
+    Ok(store.sealed().await?.iter().any(|(name, _)| *name == hashing_secret))
 }

@@ -198,7 +198,7 @@ async fn signing_keys_that_cannot_be_used_are_done_without() {
     service.register(&shared.act(), &ApiKey::generate(&*shared.random), identifier).await.unwrap();
 
     let followed = async {
-        while service.ring().unusable_keys() < 2 || directory.version().is_none() {
+        while service.ring().unusable_keys().len() < 2 || directory.version().is_none() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         tokio::time::sleep(Duration::from_secs(1)).await;

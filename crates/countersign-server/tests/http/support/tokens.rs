@@ -33,6 +33,9 @@ pub(crate) struct TokenWorld {
     pub(crate) directory: LiveDirectory,
     pub(crate) tokens: Arc<TokenService>,
     pub(crate) service: Service,
+    pub(crate) encryption_key: EncryptionKey,
+    /// Of the database, for who changes it behind the server's back.
+    pub(crate) url: String,
     _directory: TempDir,
 }
 
@@ -61,25 +64,28 @@ impl TokenWorld {
         ring: RingSettings,
     ) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let database: Database = match on {
+        let (database, url): (Database, _) = match on {
             On::Sqlite => {
                 let path = directory.path().join("countersign.db");
-                SqliteFile::open(&path, Durability::ProcessCrash).await.unwrap().into()
+                let file = SqliteFile::open(&path, Durability::ProcessCrash).await.unwrap();
+                (file.into(), format!("sqlite://{}", path.display()))
             }
             On::Postgres => {
                 let database = countersign_testbed::fresh_database().await.unwrap();
                 let url = PostgresUrl::parse(database.url()).unwrap();
                 let limits = PostgresLimits { connections: 4, ..PostgresLimits::default() };
-                PostgresServer::open(&url, limits).await.unwrap().into()
+                let server = PostgresServer::open(&url, limits).await.unwrap();
+                (server.into(), database.url().to_owned())
             }
         };
         let store = SqlStore::new(database.clone());
         let live = LiveDirectory::start(Arc::new(store.clone()), None);
         live.completed().await;
         let (clock, random) = (Arc::new(TestClock::default()), Arc::new(TestRandom::default()));
+        let encryption_key = EncryptionKey::generate(&*random);
         let ring = LiveKeyRing::open(
             Arc::new(store.clone()),
-            EncryptionKey::generate(&*random),
+            encryption_key.clone(),
             ring,
             (clock.clone(), random.clone()),
         );
@@ -105,7 +111,17 @@ impl TokenWorld {
             random: random.clone(),
         };
         let service = Service::new(ports, settings).unwrap();
-        Self { clock, random, store, directory: live, tokens, service, _directory: directory }
+        Self {
+            clock,
+            random,
+            store,
+            directory: live,
+            tokens,
+            service,
+            encryption_key,
+            url,
+            _directory: directory,
+        }
     }
 
     pub(crate) fn act(&self) -> Act {
