@@ -1,5 +1,6 @@
 //! Counting in Redis, for all servers that share it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use countersign_core::ports::{OverLimit, RateLimiter, RateSubject};
 use governor::clock::{Clock, Reference as _};
 use quick_cache::sync::Cache;
 use redis::Script;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::limit::RateLimit;
@@ -18,6 +19,9 @@ use crate::replay::{RedisError, RedisServer, SharedLimits};
 
 /// How long to wait before connecting again.
 const PAUSE: Duration = Duration::from_secs(1);
+/// For how long counting must have gone well for an outage to be over. One that lets us connect
+/// and refuses to write, as a full one does, would begin and end with each request.
+const SETTLED: Duration = Duration::from_secs(3);
 
 /// One step of the generic cell rate algorithm: answers 0, or in how many microseconds the
 /// next request is within the limit.
@@ -46,9 +50,16 @@ static STEP: LazyLock<Script> = LazyLock::new(|| {
 /// Connections to Redis for whatever is counted there, kept open by a task of their own
 /// until this is dropped.
 pub struct RedisCounts {
-    present: watch::Receiver<Option<Arc<Connections>>>,
+    present: watch::Receiver<Option<Arc<Counting>>>,
     server: RedisServer,
     _task: DropGuard,
+}
+
+/// Connections, and whether anything has been counted over them.
+struct Counting {
+    connections: Connections,
+    has_counted: AtomicBool,
+    counted: Notify,
 }
 
 impl RedisCounts {
@@ -64,7 +75,7 @@ impl RedisCounts {
                 tracing::warn!(%error, "rate limits are this server's own until it can");
                 None
             }
-            Ok(connections) => Some(Arc::new(connections)),
+            Ok(counting) => Some(Arc::new(counting)),
         };
         let (sender, present) = watch::channel(first);
         let stop = CancellationToken::new();
@@ -78,11 +89,11 @@ impl RedisCounts {
         subject: RateSubject,
         limit: &RateLimit,
     ) -> Option<Result<(), OverLimit>> {
-        let connections = self.present.borrow().clone()?;
+        let counting = self.present.borrow().clone()?;
         let key = self.server.namespace.limit_key(&subject);
         let interval = limit.interval().as_nanos();
         let answer: Result<u64, RedisError> = async {
-            let mut connection = connections.to(key.as_bytes())?;
+            let mut connection = counting.connections.to(key.as_bytes())?;
             let mut step = STEP.key(key);
             // Microseconds, of which a double has fractions enough.
             step.arg(format!("{}.{:03}", interval / 1000, interval % 1000));
@@ -90,38 +101,72 @@ impl RedisCounts {
         }
         .await;
         match answer {
-            Ok(0) => Some(Ok(())),
-            Ok(micros) => Some(Err(OverLimit { retry_after: Duration::from_micros(micros) })),
+            Ok(wait) => {
+                counting.has_counted();
+                let retry_after = Duration::from_micros(wait);
+                Some(if wait == 0 { Ok(()) } else { Err(OverLimit { retry_after }) })
+            }
             Err(error) => {
-                connections.give_up(error);
+                counting.connections.give_up(error);
                 None
             }
         }
     }
 }
 
+impl Counting {
+    fn has_counted(&self) {
+        // Mostly it has: then nothing is written that other threads read.
+        if !self.has_counted.load(Ordering::Relaxed)
+            && !self.has_counted.swap(true, Ordering::Relaxed)
+        {
+            self.counted.notify_one();
+        }
+    }
+
+    /// Waits until counting has gone well for a while. Nothing is counted after a failure, so
+    /// whoever waits looks at both.
+    async fn settled(&self) {
+        self.counted.notified().await;
+        tokio::time::sleep(SETTLED).await;
+    }
+}
+
 /// Connects, and finds out whether we may count there.
-async fn open(dialing: &Dialing) -> Result<Connections, RedisError> {
+async fn open(dialing: &Dialing) -> Result<Counting, RedisError> {
     let connections = dialing.connect().await?;
     for mut connection in connections.all() {
         STEP.prepare_invoke().load_async(&mut connection).await?;
     }
-    Ok(connections)
+    Ok(Counting { connections, has_counted: AtomicBool::new(false), counted: Notify::new() })
 }
 
-async fn keep_connected(dialing: Dialing, present: watch::Sender<Option<Arc<Connections>>>) {
+async fn keep_connected(dialing: Dialing, present: watch::Sender<Option<Arc<Counting>>>) {
+    // A start without Redis has been said.
+    let mut is_away = present.borrow().is_none();
     loop {
         let now = present.borrow().clone();
-        if let Some(connections) = now {
-            let error = connections.given_up().await;
-            tracing::warn!(%error, "rate limits are this server's own while Redis is away");
+        if let Some(counting) = now {
+            let error = tokio::select! {
+                error = counting.connections.given_up() => error,
+                () = counting.settled(), if is_away => {
+                    tracing::info!("rate limits are shared through Redis again");
+                    is_away = false;
+                    counting.connections.given_up().await
+                }
+            };
+            if is_away {
+                tracing::debug!(%error, "Redis does not count rate limits yet");
+            } else {
+                tracing::warn!(%error, "rate limits are this server's own while Redis is away");
+                is_away = true;
+            }
             present.send_replace(None);
         }
         tokio::time::sleep(PAUSE).await;
         match open(&dialing).await {
-            Ok(connections) => {
-                tracing::info!("rate limits are shared through Redis again");
-                present.send_replace(Some(Arc::new(connections)));
+            Ok(counting) => {
+                present.send_replace(Some(Arc::new(counting)));
             }
             Err(error) => tracing::debug!(%error, "no connection for rate limits"),
         }

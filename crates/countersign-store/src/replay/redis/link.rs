@@ -1,6 +1,7 @@
 //! The present session, and the task that opens the next.
 
-use std::sync::Arc;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -29,6 +30,14 @@ pub(super) struct Link {
 struct Moment {
     present: ArcSwap<Present>,
     changed: Notify,
+    doubt: Mutex<Doubt>,
+}
+
+/// What uses said that ended a session: one line in the log for all of them.
+#[derive(Default)]
+struct Doubt {
+    why: Option<RedisError>,
+    uses: usize,
 }
 
 impl Moment {
@@ -39,6 +48,10 @@ impl Moment {
     fn becomes(&self, present: Present) {
         self.present.store(Arc::new(present));
         self.changed.notify_waiters();
+    }
+
+    fn doubt(&self) -> MutexGuard<'_, Doubt> {
+        self.doubt.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -55,7 +68,7 @@ impl Link {
             Ok(_) => {}
         }
         let present = ArcSwap::from_pointee(first.map(Arc::new));
-        let moment = Arc::new(Moment { present, changed: Notify::new() });
+        let moment = Arc::new(Moment { present, changed: Notify::new(), doubt: Mutex::default() });
         let stop = CancellationToken::new();
         let task = keep_connected(opener, Arc::clone(&moment));
         tokio::spawn(stop.clone().run_until_cancelled_owned(task));
@@ -65,6 +78,18 @@ impl Link {
     /// The present session.
     pub(super) fn session(&self) -> Present {
         self.moment.now()
+    }
+
+    /// Ends a session, for what a use over it has met, and counts the use.
+    pub(super) fn doubt(&self, session: &Session, why: RedisError) {
+        tracing::debug!(error = %why, "a use is in doubt");
+        let mut doubt = self.moment.doubt();
+        doubt.uses += 1;
+        // What comes after the end is its consequence, or of a session before.
+        if !session.is_over() {
+            doubt.why.get_or_insert(why);
+            session.end();
+        }
     }
 
     /// Waits for a session after this one.
@@ -87,6 +112,7 @@ async fn keep_connected(opener: Opener, moment: Arc<Moment>) {
         if let Ok(session) = moment.now() {
             let error = lost(&opener, &session).await;
             session.end();
+            let error = moment.doubt().why.take().unwrap_or(error);
             before = Some(session);
             tracing::warn!(%error, "the session with Redis is over; opening another");
             moment.becomes(Err(error));
@@ -96,7 +122,10 @@ async fn keep_connected(opener: Opener, moment: Arc<Moment>) {
         pause = (pause * 2).min(LONGEST_PAUSE);
         let next = opener.open(before.as_deref()).await.map(Arc::new);
         match &next {
-            Ok(_) => tracing::info!("connected to Redis again"),
+            Ok(_) => {
+                let uses_in_doubt = mem::take(&mut moment.doubt().uses);
+                tracing::info!(uses_in_doubt, "connected to Redis again");
+            }
             Err(error) => tracing::warn!(%error, "no session with Redis"),
         }
         moment.becomes(next);

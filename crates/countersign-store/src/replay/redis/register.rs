@@ -26,8 +26,8 @@ pub(super) struct RedisRegister {
 /// What became of one try.
 enum Tried {
     Answered(Result<(), GuardError>),
-    /// Nobody knows; the next session will.
-    InDoubt,
+    /// Nobody knows, for this; the next session will.
+    InDoubt(RedisError),
 }
 
 impl RedisRegister {
@@ -59,16 +59,17 @@ impl RedisRegister {
                 let found = (Found::read((marks, time)), seen);
                 let judged = session.judge_marks(&master.marks, &found, (now, self.clock.now()));
                 if let Err(error) = judged {
-                    tracing::warn!(%error, "a use is in doubt");
-                    session.end();
+                    return Tried::InDoubt(error);
                 }
                 before
             }
-            Err(error) => return failed(session, &error),
+            Err(error) => return failed(error),
         };
         match before {
             // A process that was replaced may have answered as if it were not.
-            _ if session.is_over() => Tried::InDoubt,
+            _ if session.is_over() => {
+                Tried::InDoubt(RedisError::Unreachable("a connection was lost".to_owned()))
+            }
             None => Tried::Answered(Ok(())),
             // Entered by this same attempt, over a connection that broke.
             Some(entered) if entered == attempt.0 => Tried::Answered(Ok(())),
@@ -78,21 +79,17 @@ impl RedisRegister {
 }
 
 /// What an error leaves open.
-fn failed(session: &Session, error: &redis::RedisError) -> Tried {
+fn failed(error: redis::RedisError) -> Tried {
     match error.kind() {
-        _ if is_full(error) => Tried::Answered(Err(GuardError::Full)),
+        _ if is_full(&error) => Tried::Answered(Err(GuardError::Full)),
         // Somebody else takes this key now: it moved, or the master became a replica.
         ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::ReadOnly) => {
-            session.end();
-            Tried::InDoubt
+            Tried::InDoubt(error.into())
         }
         ErrorKind::Server(_) | ErrorKind::Extension => {
             Tried::Answered(Err(GuardError::Unavailable(error.to_string())))
         }
-        _ => {
-            session.end();
-            Tried::InDoubt
-        }
+        _ => Tried::InDoubt(error.into()),
     }
 }
 
@@ -108,7 +105,10 @@ impl Register for RedisRegister {
         loop {
             match self.attempt(&session, spend, attempt).await {
                 Tried::Answered(answer) => return answer,
-                Tried::InDoubt => session = self.link.next(&session).await,
+                Tried::InDoubt(why) => {
+                    self.link.doubt(&session, why);
+                    session = self.link.next(&session).await;
+                }
             }
         }
     }
