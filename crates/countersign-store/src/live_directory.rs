@@ -135,13 +135,10 @@ impl LiveDirectory {
         (after, until): (UnixTime, UnixTime),
         limit: usize,
     ) -> Vec<AccountName> {
-        let mut names = self.0.map.names(|account| {
+        self.0.map.first_names(limit, |account| {
             let live = account.api_keys.iter().filter(|key| key.revoked_at.is_none());
             live.filter_map(|key| key.expires_at).any(|at| after < at && at <= until)
-        });
-        names.sort_unstable();
-        names.truncate(limit);
-        names
+        })
     }
 
     /// Waits until all accounts are in memory.

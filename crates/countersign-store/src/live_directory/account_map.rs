@@ -1,5 +1,6 @@
 //! The maps to accounts, and what they may be trusted for.
 
+use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
@@ -113,11 +114,26 @@ impl AccountMap {
         self.by_id.len()
     }
 
-    /// The names of all accounts that are like this, as far as is known.
-    pub(super) fn names(&self, are: impl Fn(&AccountKeys) -> bool) -> Vec<AccountName> {
+    /// The first accounts by name that are like this, as far as is known.
+    pub(super) fn first_names(
+        &self,
+        limit: usize,
+        are: impl Fn(&AccountKeys) -> bool,
+    ) -> Vec<AccountName> {
         let entries = self.entries.pin();
-        let known = entries.iter().filter_map(|(name, entry)| Some((name, entry.former()?)));
-        known.filter(|(_, account)| are(account)).map(|(name, _)| name.clone()).collect()
+        // The last of them on top. Nearly all accounts of a large directory may be like this.
+        let mut first = BinaryHeap::new();
+        for (name, entry) in &entries {
+            let has_room = first.len() < limit;
+            let is_before = || first.peek().is_some_and(|last| name < *last);
+            if (has_room || is_before()) && entry.former().is_some_and(|account| are(account)) {
+                first.push(name);
+                if !has_room {
+                    first.pop();
+                }
+            }
+        }
+        first.into_sorted_vec().into_iter().cloned().collect()
     }
 
     /// Whether all accounts have been filled in.

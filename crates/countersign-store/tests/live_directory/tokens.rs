@@ -164,3 +164,24 @@ async fn there_is_no_version_while_something_is_in_doubt() {
     let robot = directory.find_by_id(id(1)).await.expect("an answer").expect("it");
     assert!(robot.disabled);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_first_accounts_of_which_keys_expire_are_named_in_their_order() {
+    let store = Arc::new(Flaky::new());
+    let directory = complete(&store).await;
+    for number in (1..=9_u8).rev() {
+        let called = format!("robot {number}");
+        create(&directory, number.into(), &called).await;
+        let expires_at = Some(UnixTime::from_secs(if number % 3 == 0 { 50 } else { 20 }));
+        let key = NewApiKey { expires_at, ..new_key(number) };
+        directory.add_api_key(&act(2), &name(&called), key).await.expect("a key");
+    }
+    let revoked = directory.revoke_api_key(&act(3), &name("robot 2"), new_key(2).id).await;
+    assert!(revoked.expect("an answer").is_some());
+    let span = (UnixTime::from_secs(10), UnixTime::from_secs(20));
+    let ending = ["robot 1", "robot 4", "robot 5", "robot 7", "robot 8"].map(name);
+    for limit in 0..7 {
+        let first = directory.api_keys_that_expire(span, limit);
+        assert_eq!(first, ending[..limit.min(ending.len())], "{limit}");
+    }
+}
