@@ -50,6 +50,7 @@ use crate::refusals::RecentRefusals;
 use crate::request_context::RequestContexts;
 use crate::self_report::SelfReporter;
 use crate::token_service::TokenService;
+use crate::traces;
 use api_keys::Tokens;
 use bodies::Bodies;
 use console::sign_in::ConsoleLinks;
@@ -264,6 +265,7 @@ fn administration_routes(
         .with_state(state)
         .merge(ConsoleLinkRoutes::router().with_state(console_links))
         .merge(others)
+        .route_layer(from_fn(traces::name_route))
         .fallback(|| async { Kind::NoSuchRoute.problem("there is nothing at this path") })
         .method_not_allowed_fallback(|| async {
             Kind::MethodNotAllowed.problem("this path does not know this method")

@@ -98,6 +98,9 @@ impl RequestContexts {
         );
         let (id, client) = (context.id.clone(), context.client);
         request.extensions_mut().insert(context);
+        if !traced.span().is_disabled() {
+            request.extensions_mut().insert(traced.clone());
+        }
         let mut response = if span.is_disabled() && traced.span().is_disabled() {
             next(request).await
         } else {

@@ -4,7 +4,8 @@
 //! spans of the target [`TRACES`]. Of the URL it has the route alone: path and query are the
 //! original request's when a gateway asks, and may carry anybody's secrets.
 
-use axum::extract::Request;
+use axum::extract::{MatchedPath, Request};
+use axum::middleware::Next;
 use axum::response::Response;
 use http::{Method, StatusCode};
 use opentelemetry::global;
@@ -34,13 +35,13 @@ const KNOWN: [Method; 9] = [
 ];
 
 /// A request in its trace: disabled if nobody follows it.
+#[derive(Clone)]
 pub(crate) struct TracedRequest(Span);
 
 impl TracedRequest {
     /// Begins where the caller's trace (W3C `traceparent`) comes in.
     pub(crate) fn begin(context: &RequestContext, request: &Request, route: Option<&str>) -> Self {
-        let method = request.method();
-        let method = if KNOWN.contains(method) { method.as_str() } else { "_OTHER" };
+        let method = known(request.method());
         let span = tracing::debug_span!(
             target: TRACES,
             "request",
@@ -62,6 +63,14 @@ impl TracedRequest {
             let _ = span.set_parent(parent);
         }
         Self(span)
+    }
+
+    /// Says which route it is, where that is found behind the credential.
+    fn is_at(&self, method: &Method, route: &str) {
+        self.0.record("http.route", route);
+        // `otel.name` counts when a span begins.
+        let name = Name(known(method), Some(route)).to_string();
+        self.0.context().span().update_name(name);
     }
 
     /// What goes on in it.
@@ -99,6 +108,18 @@ impl TracedRequest {
             span.record("countersign.outcome", outcome(status, reason.is_some()));
         }
     }
+}
+
+/// In front of routes that a router inside of the others finds: puts theirs into the span.
+pub(crate) async fn name_route(route: MatchedPath, request: Request, next: Next) -> Response {
+    if let Some(traced) = request.extensions().get::<TracedRequest>() {
+        traced.is_at(request.method(), route.as_str());
+    }
+    next.run(request).await
+}
+
+fn known(method: &Method) -> &str {
+    if KNOWN.contains(method) { method.as_str() } else { "_OTHER" }
 }
 
 /// As the metrics call it. Envoy's answers are 200 whatever they say.

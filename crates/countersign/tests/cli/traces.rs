@@ -167,6 +167,12 @@ fn a_request_is_a_span_of_its_callers_trace_and_tells_no_secret() {
     assert!(text(&statement.attributes, "db.query.text").contains("$1"), "{statement:?}");
     assert!(spans.iter().any(|span| span.span_id == statement.parent_span_id));
 
+    // A name that a caller chose is in no route.
+    let created = spans.iter().find(|span| span.name == "POST /v1/accounts").expect("a call");
+    assert_eq!(text(&created.attributes, "http.route"), "/v1/accounts");
+    let added = spans.iter().find(|span| span.name == "POST /v1/accounts/{name}/keys");
+    assert_eq!(text(&added.unwrap().attributes, "http.route"), "/v1/accounts/{name}/keys");
+
     assert_eq!(collector.resource("service.name"), "countersign");
     let sent = collector.collected.lock().unwrap();
     assert!(sent.heads.starts_with("POST /v1/traces HTTP/1.1\r\n"), "{}", sent.heads);
