@@ -129,6 +129,12 @@ pub trait ReplayGuard: Send + Sync {
         Ok(())
     }
 
+    /// Until when every token that is made before that is refused, as one like it may have been
+    /// used and forgotten; `None` if that is not so, or it cannot be said at the moment.
+    fn waits_until(&self) -> Option<UnixTime> {
+        None
+    }
+
     /// How many uses are remembered, for operators; `None` if the guard does not count.
     fn live_uses(&self) -> Option<usize> {
         None

@@ -28,6 +28,8 @@ pub struct SurroundingsReading {
     pub pools: Vec<PoolReading>,
     /// How far the clock is from those that other servers ask too.
     pub clocks: Vec<ClockReading>,
+    /// For how much longer the replay guard has callers wait, as it may not know what was used.
+    pub guard_wait: Duration,
 }
 
 /// How far the reading of the accounts is.
@@ -107,7 +109,10 @@ impl Collector for AtTheMoment {
             gauges.one("signing_keys_unusable", help, tokens.ring().unusable_keys().len())?;
         }
         let reading = self.surroundings.as_ref().map(|Surroundings(read)| read());
-        let SurroundingsReading { directory, jwks, pools, clocks } = reading.unwrap_or_default();
+        let SurroundingsReading { directory, jwks, pools, clocks, guard_wait } =
+            reading.unwrap_or_default();
+        let help = "For how much longer signed requests get 503, as what was used may be forgotten";
+        gauges.one("replay_guard_wait_seconds", help, guard_wait.as_secs_f64())?;
         if let Some(DirectoryReading { complete, accounts }) = directory {
             let help = "Whether all accounts are in memory: 1, or 0 while they are being read";
             gauges.one("directory_complete", help, u64::from(complete))?;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -260,6 +261,7 @@ async fn everything() -> TokenWorld {
             PoolReading { pool: "nonces", size: 1, idle: 0 },
         ],
         clocks: vec![ClockReading { reference: "redis", ahead_micros: 2_000_000 }],
+        guard_wait: Duration::from_secs(12),
     });
     let settings = Settings { surroundings: Some(surroundings), ..Settings::new(INSTANCE) };
     TokenWorld::with(On::Sqlite, settings, TokenSettings::default()).await
@@ -272,6 +274,7 @@ async fn the_surroundings_are_read_with_each_scrape() {
     let exported = scrape(world.internal()).await;
     for (name, value) in [
         ("replay_guard_live_nonces", 0),
+        ("replay_guard_wait_seconds", 12),
         ("directory_complete", 1),
         ("directory_accounts", 7),
         ("jwks_endpoints", 3),

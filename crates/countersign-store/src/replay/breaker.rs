@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use countersign_core::UnixTime;
 use countersign_core::ports::{GuardError, ReplayGuard, Spend};
 use tokio::time::Instant;
 
@@ -64,6 +65,10 @@ impl ReplayGuard for CircuitBreaker {
     async fn check(&self) -> Result<(), GuardError> {
         self.breaker().look(Instant::now()).map_err(GuardError::Unavailable)?;
         self.guard.check().await
+    }
+
+    fn waits_until(&self) -> Option<UnixTime> {
+        self.guard.waits_until()
     }
 
     fn live_uses(&self) -> Option<usize> {

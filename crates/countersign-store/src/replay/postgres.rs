@@ -13,7 +13,7 @@ mod writer;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use countersign_core::ports::{GuardError, ReplayGuard, Spend};
+use countersign_core::ports::{GuardError, NONCE_RETENTION_MARGIN, ReplayGuard, Spend};
 use countersign_core::{Clock, Random, UnixTime};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -86,6 +86,10 @@ impl ReplayGuard for PostgresReplayGuard {
         self.0.check().await
     }
 
+    fn waits_until(&self) -> Option<UnixTime> {
+        self.0.waits_until()
+    }
+
     fn live_uses(&self) -> Option<usize> {
         self.0.live_uses()
     }
@@ -125,6 +129,11 @@ impl Register for Queue {
         let ended = |_| GuardError::Unavailable("the writer has ended".to_owned());
         // Under whichever epoch it was entered, it may be one that was forgotten before.
         answer.await.map_err(ended)??.judge(spend, self.clock.now())
+    }
+
+    fn forgotten_until(&self) -> Option<UnixTime> {
+        let epoch = self.epoch().ok()?;
+        Some(epoch.since + epoch.tolerance + NONCE_RETENTION_MARGIN)
     }
 
     fn check(&self) -> Result<(), GuardError> {

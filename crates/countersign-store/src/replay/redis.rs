@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use countersign_core::ports::{GuardError, ReplayGuard, Spend};
-use countersign_core::{Clock, Random};
+use countersign_core::{Clock, Random, UnixTime};
 
 use self::link::Link;
 use self::register::RedisRegister;
@@ -136,6 +136,10 @@ impl ReplayGuard for RedisReplayGuard {
 
     async fn check(&self) -> Result<(), GuardError> {
         self.0.check().await
+    }
+
+    fn waits_until(&self) -> Option<UnixTime> {
+        self.0.waits_until()
     }
 
     fn live_uses(&self) -> Option<usize> {

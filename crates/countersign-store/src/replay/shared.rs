@@ -31,6 +31,10 @@ pub(super) trait Register: Send + Sync {
     /// [`GuardError::Replayed`] if another attempt has entered it; others if nobody knows.
     async fn enter(&self, spend: &Spend<'_>, attempt: Attempt) -> Result<(), GuardError>;
 
+    /// The last time of tokens that a memory before may have taken; `None` if the storage does
+    /// not answer, as far as is known.
+    fn forgotten_until(&self) -> Option<UnixTime>;
+
     /// Whether the storage answers, as far as is known.
     ///
     /// # Errors
@@ -100,6 +104,10 @@ impl<R: Register> ReplayGuard for SharedGuard<R> {
 
     async fn check(&self) -> Result<(), GuardError> {
         self.register.check()
+    }
+
+    fn waits_until(&self) -> Option<UnixTime> {
+        self.register.forgotten_until().filter(|until| self.clock.now() <= *until)
     }
 
     /// Those that this server has seen.

@@ -4,6 +4,7 @@ mod announcement;
 mod assemble;
 mod clocks;
 mod first_start;
+mod guard_wait;
 mod listeners;
 mod original_keys;
 mod place;
@@ -24,6 +25,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::assemble::Assembled;
+pub(crate) use self::guard_wait::GUARD_WAIT;
 use self::listeners::Listeners;
 use crate::config::{self, ServeOptions, Settings};
 use crate::data_directory::{DataDirectory, ServerFile};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use countersign_core::UnixTime;
 use countersign_core::ports::{GuardError, ReplayGuard, Spend};
 use tracing::Instrument as _;
 use tracing::field::Empty;
@@ -40,6 +41,10 @@ impl ReplayGuard for TracedGuard {
 
     async fn check(&self) -> Result<(), GuardError> {
         self.0.check().await
+    }
+
+    fn waits_until(&self) -> Option<UnixTime> {
+        self.0.waits_until()
     }
 
     fn live_uses(&self) -> Option<usize> {

@@ -38,6 +38,49 @@ fn redis_remembers_across_kill_9_of_the_server() {
     assert_eq!(server.forward_auth(&unused), 200, "the same Redis: nobody has to wait");
 }
 
+/// What `/health/ready` and the metrics say of a wait.
+fn waits(server: &Server) -> (String, bool) {
+    let metrics = Server::text(&server.internal("/metrics"));
+    let left = metrics.lines().find_map(|line| {
+        line.strip_prefix("countersign_replay_guard_wait_seconds ").map(|left| left.parse::<f64>())
+    });
+    let ready = Server::text(&server.public("/health/ready"));
+    (ready, left.expect("the metric").unwrap() > 0.0)
+}
+
+#[test]
+fn the_wait_of_a_first_contact_is_said_and_the_next_server_has_none() {
+    let sandbox = Sandbox::new();
+    let redis = Redis::start(&sandbox.path("."), &[]).unwrap();
+    let variables = [("COUNTERSIGN_REDIS_URL", &*redis.url())];
+    // Longer than it takes to look, on a slow machine too.
+    let slow = ["--tolerance", "20s", "--replay-guard", "redis"];
+    let server = sandbox.serve_with(&slow, &variables);
+    let body = json!({ "key": "a key", "identifier": ID });
+    assert_eq!(Server::post(&server.internal("/register_key"), &body).0, 201);
+    let (jwt, _) = server.authenticate("a key", ID);
+    let well = "ready, but not all is well: replay-guard-wait\n".to_owned();
+    assert_eq!(waits(&server), (well, true));
+    assert_eq!(server.forward_auth(&format!("Bearer {jwt}")), 200, "it is ready");
+    let doctor = sandbox.run(&["doctor"]);
+    assert!(doctor.stdout.contains("the log says until when"), "{}", doctor.stdout);
+    let log = server.log();
+    assert!(log.contains("signed requests get 503 until then") && log.contains("until="), "{log}");
+
+    until_settled(&sandbox, &server);
+    wait_for("the end of the wait", || {
+        (waits(&server) == ("ready\n".to_owned(), false)).then_some(())
+    });
+    wait_for("its end to be said", || server.log().contains("are taken again").then_some(()));
+    let log = server.stop();
+    assert_eq!(log.matches("get 503 until then").count(), 1, "{log}");
+    assert_eq!(log.matches("are taken again").count(), 1, "{log}");
+
+    let server = sandbox.serve_with(&slow, &variables);
+    assert_eq!(waits(&server), ("ready\n".to_owned(), false));
+    assert!(!server.stop().contains("get 503 until then"));
+}
+
 #[test]
 fn a_hung_redis_is_503_within_the_limit_while_access_tokens_go_on() {
     let sandbox = Sandbox::new();
@@ -90,6 +133,8 @@ fn servers_on_one_postgres_accept_a_token_once() {
     let made = || sandbox.ok(&["header", "--account", "admin", "--key", "alice.key"]);
     let token = || made().trim().trim_start_matches("Authorization: ").to_owned();
     wait_for("signed requests to be taken", || (first.forward_auth(&token()) == 200).then_some(()));
+    assert!(first.log().contains("signed requests get 503 until then"), "{}", first.log());
+    wait_for("all to be well", || (waits(&second) == ("ready\n".to_owned(), false)).then_some(()));
     for (here, there) in [(&first, &second), (&second, &first)] {
         let token = token();
         assert_eq!(here.forward_auth(&token), 200);
@@ -107,7 +152,8 @@ fn servers_on_one_postgres_accept_a_token_once() {
     second.kill();
     let first = sandbox.serve_with(&arguments, &variables);
     assert_eq!(first.forward_auth(&token), 200, "the same database: nobody has to wait");
-    assert!(!first.stop().contains("of this server alone"));
+    let log = first.stop();
+    assert!(!log.contains("of this server alone") && !log.contains("get 503 until then"), "{log}");
 }
 
 #[test]

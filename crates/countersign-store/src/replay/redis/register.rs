@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use countersign_core::ports::{GuardError, Spend};
+use countersign_core::ports::{GuardError, NONCE_RETENTION_MARGIN, Spend};
 use countersign_core::{Clock, UnixTime};
 use redis::{ErrorKind, ServerErrorKind};
 
@@ -111,6 +111,11 @@ impl Register for RedisRegister {
                 }
             }
         }
+    }
+
+    fn forgotten_until(&self) -> Option<UnixTime> {
+        let epoch = &self.link.session().ok()?.epoch;
+        Some(epoch.since + epoch.tolerance + NONCE_RETENTION_MARGIN)
     }
 
     fn check(&self) -> Result<(), GuardError> {

@@ -9,6 +9,7 @@ use countersign_system::SystemClock;
 use jiff::fmt::rfc2822;
 
 use super::finding::Diagnosis;
+use crate::commands::serve::GUARD_WAIT;
 use crate::operator::{OperatorArgs, Told};
 
 /// How far clocks may be apart before signed requests are at risk, which hold for 20 seconds.
@@ -27,7 +28,12 @@ pub(super) async fn look(operator: &OperatorArgs, diagnosis: &mut Diagnosis) {
     };
     let said = ready.text.trim();
     if ready.status.is_success() && said != "ready" {
-        diagnosis.warn("server", said, "the log has what is wrong with it");
+        let advice = if said.contains(GUARD_WAIT) {
+            "signed requests, yours too, get 503 for as long as the tolerance and ten seconds: wait, the log says until when"
+        } else {
+            "the log has what is wrong with it"
+        };
+        diagnosis.warn("server", said, advice);
     } else if ready.status.is_success() {
         diagnosis.ok("server", "it takes requests; its database and its replay guard answer");
     } else {

@@ -18,6 +18,7 @@ use countersign_store::{
 use countersign_system::{SystemClock, SystemRandom};
 
 use super::clocks::ClockCheck;
+use super::guard_wait::GuardWait;
 use super::place::InPlace;
 use super::surroundings::surroundings;
 use super::{clocks, rate_limits, replay_guard, self_checks, tokens};
@@ -47,6 +48,7 @@ impl Assembled {
         instance_id: String,
     ) -> Result<Self, Failure> {
         let guard = replay_guard::open(settings, &databases, &instance_id).await?;
+        let guard_wait = GuardWait::watch(Arc::clone(&guard));
         let guard = match &presence {
             Some(presence) => Arc::new(InPlace { guard, presence: Arc::clone(presence) }) as _,
             None => guard,
@@ -76,7 +78,8 @@ impl Assembled {
         let clocks = clocks::watch(trail.as_ref(), redis.as_ref());
         let shared = trail.map(|trail| (trail, &ring, out_of_touch));
         let directory = directory(&store, Arc::clone(&remote_jwks), shared);
-        let surroundings = surroundings(&directory, &remote_jwks, (&databases, &clocks));
+        let surroundings =
+            surroundings(&directory, &remote_jwks, (&databases, &clocks), &guard_wait);
         let around = self_checks::Surroundings {
             databases: &databases,
             directory: &directory,
@@ -105,6 +108,7 @@ impl Assembled {
             Arc::new(GuardCheck(Arc::clone(&ports.guard))),
             Arc::new(SigningKeysCheck(ring)),
             Arc::new(ClockCheck(clocks)),
+            guard_wait,
         ];
         let service_settings = ServiceSettings {
             checks,

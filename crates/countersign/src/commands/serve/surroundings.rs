@@ -9,6 +9,7 @@ use countersign_store::{
     ClockDifference, ClockWatch, Connections, Database, LiveDirectory, Progress, RemoteJwks,
 };
 
+use super::guard_wait::GuardWait;
 use crate::databases::Databases;
 
 /// Reads them with every scrape.
@@ -16,8 +17,9 @@ pub(super) fn surroundings(
     directory: &LiveDirectory,
     jwks: &Arc<RemoteJwks>,
     (databases, clocks): (&Databases, &Arc<ClockWatch>),
+    guard_wait: &Arc<GuardWait>,
 ) -> Surroundings {
-    let clocks = Arc::clone(clocks);
+    let (clocks, guard_wait) = (Arc::clone(clocks), Arc::clone(guard_wait));
     let (directory, jwks) = (directory.clone(), Arc::clone(jwks));
     let (main, nonces) = (databases.main.clone(), databases.nonces.clone());
     Surroundings::new(move || {
@@ -39,6 +41,7 @@ pub(super) fn surroundings(
             }),
             pools,
             clocks: clocks.differences().into_iter().map(clock).collect(),
+            guard_wait: guard_wait.left(),
         }
     })
 }
