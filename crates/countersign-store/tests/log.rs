@@ -28,35 +28,30 @@ use uuid::Uuid;
 const ANSWER: Duration = Duration::from_secs(30);
 const TOLERANCE: Duration = Duration::from_secs(20);
 
-/// What one test logs, while no other runs.
-struct Log(#[expect(dead_code, reason = "held")] MutexGuard<'static, ()>);
-
+/// What has been logged since the last test began.
 fn written() -> MutexGuard<'static, Vec<u8>> {
     static WRITTEN: Mutex<Vec<u8>> = Mutex::new(Vec::new());
     WRITTEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Log {
-    fn of_this_test() -> Self {
-        static SUBSCRIBER: OnceLock<()> = OnceLock::new();
-        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-        let alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-        SUBSCRIBER.get_or_init(|| {
-            let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(|| Writer);
-            subscriber.with_max_level(tracing::Level::DEBUG).init();
-        });
-        written().clear();
-        Self(alone)
-    }
+/// Begins a test's log; no other test runs until the answer is dropped.
+async fn alone() -> tokio::sync::MutexGuard<'static, ()> {
+    static SUBSCRIBER: OnceLock<()> = OnceLock::new();
+    static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let alone = ONE_AT_A_TIME.lock().await;
+    SUBSCRIBER.get_or_init(|| {
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(|| Writer);
+        subscriber.with_max_level(tracing::Level::DEBUG).init();
+    });
+    written().clear();
+    alone
+}
 
-    /// The lines with all of these words.
-    fn lines(&self, words: &[&str]) -> Vec<String> {
-        let text = String::from_utf8(written().clone()).unwrap();
-        let ours = text.lines().filter(|line| line.contains("countersign_store"));
-        ours.filter(|line| words.iter().all(|word| line.contains(word)))
-            .map(str::to_owned)
-            .collect()
-    }
+/// The lines with all of these words.
+fn lines(words: &[&str]) -> Vec<String> {
+    let text = String::from_utf8(written().clone()).unwrap();
+    let ours = text.lines().filter(|line| line.contains("countersign_store"));
+    ours.filter(|line| words.iter().all(|word| line.contains(word))).map(str::to_owned).collect()
 }
 
 struct Writer;
@@ -100,7 +95,7 @@ async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
 
 #[tokio::test]
 async fn a_redis_that_refuses_to_count_is_reported_once() {
-    let log = Log::of_this_test();
+    let _alone = alone().await;
     let directory = tempfile::tempdir().unwrap();
     let redis = Redis::start(directory.path(), &[]).unwrap();
     let counts = RedisCounts::start(at(&redis), limits()).await.unwrap();
@@ -115,7 +110,7 @@ async fn a_redis_that_refuses_to_count_is_reported_once() {
         count().await;
         // It answers, lets us in, and is full.
         redis.command("CONFIG SET maxmemory 1").unwrap();
-        let refused = || log.lines(&["does not count rate limits yet"]).len();
+        let refused = || lines(&["does not count rate limits yet"]).len();
         let before = refused();
         until("it to be tried again", async || {
             count().await;
@@ -123,16 +118,16 @@ async fn a_redis_that_refuses_to_count_is_reported_once() {
         })
         .await;
         redis.command("CONFIG SET maxmemory 0").unwrap();
-        let again = || log.lines(&["INFO", "rate limits are shared through Redis again"]).len();
+        let again = || lines(&["INFO", "rate limits are shared through Redis again"]).len();
         until("the end", async || {
             count().await;
             again() == outage
         })
         .await;
-        let begun = log.lines(&["WARN", "this server's own while Redis is away"]);
-        assert_eq!((begun.len(), log.lines(&["WARN"]).len()), (outage, outage));
+        let begun = lines(&["WARN", "this server's own while Redis is away"]);
+        assert_eq!((begun.len(), lines(&["WARN"]).len()), (outage, outage));
         assert!(begun[0].contains("OOM"), "{begun:?}");
-        assert_eq!(log.lines(&["INFO"]).len(), outage);
+        assert_eq!(lines(&["INFO"]).len(), outage);
     }
 }
 
@@ -154,7 +149,7 @@ impl ManualClock {
 #[tokio::test]
 async fn uses_in_flight_when_a_session_ends_are_counted_in_one_line() {
     const USES: u8 = 20;
-    let log = Log::of_this_test();
+    let _alone = alone().await;
     let directory = tempfile::tempdir().unwrap();
     let redis = Redis::start(directory.path(), &[]).unwrap();
     // Later than by Redis's clock, as the later of two counts.
@@ -178,10 +173,10 @@ async fn uses_in_flight_when_a_session_ends_are_counted_in_one_line() {
         let outcomes = futures_util::future::join_all(uses).await;
         assert!(outcomes.iter().all(Result::is_err), "{outcomes:?}");
         until("another session", async || guard.check().await.is_ok()).await;
-        let ended = log.lines(&["WARN", "session with Redis is over", "forgotten"]);
-        assert_eq!((ended.len(), log.lines(&["WARN"]).len()), (sessions, sessions));
-        assert_eq!(log.lines(&["INFO", "connected to Redis again"]).len(), sessions);
-        log.lines(&["INFO", &format!("uses_in_doubt={USES}")]).len() == 1
+        let ended = lines(&["WARN", "session with Redis is over", "forgotten"]);
+        assert_eq!((ended.len(), lines(&["WARN"]).len()), (sessions, sessions));
+        assert_eq!(lines(&["INFO", "connected to Redis again"]).len(), sessions);
+        lines(&["INFO", &format!("uses_in_doubt={USES}")]).len() == 1
     })
     .await;
 }

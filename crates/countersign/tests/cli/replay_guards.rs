@@ -42,7 +42,7 @@ fn redis_remembers_across_kill_9_of_the_server() {
 fn waits(server: &Server) -> (String, bool) {
     let metrics = Server::text(&server.internal("/metrics"));
     let left = metrics.lines().find_map(|line| {
-        line.strip_prefix("countersign_replay_guard_wait_seconds ").map(|left| left.parse::<f64>())
+        line.strip_prefix("countersign_replay_guard_wait_seconds ").map(str::parse::<f64>)
     });
     let ready = Server::text(&server.public("/health/ready"));
     (ready, left.expect("the metric").unwrap() > 0.0)
