@@ -145,6 +145,12 @@ UPDATE countersign_signing_keys SET retired_at = $2, gone_at = $3 WHERE kid = $1
 -- SIGNING_KEY_DROP
 UPDATE countersign_signing_keys SET retired_at = coalesce(retired_at, $2), gone_at = $3 WHERE kid = $1 AND (activated_at IS NULL OR retired_at IS NOT NULL) RETURNING kid;
 
+-- SIGNING_KEY_DISCARD
+UPDATE countersign_signing_keys SET retired_at = coalesce(retired_at, $2), gone_at = $2, sealed = NULL WHERE kid = $1 RETURNING kid;
+
+-- SIGNING_KEYS_SEALED
+SELECT kid, sealed FROM countersign_signing_keys WHERE sealed IS NOT NULL ORDER BY published_at, kid;
+
 -- SECRET_INSERT
 INSERT INTO countersign_secrets (name, sealed) VALUES ($1, $2) ON CONFLICT DO NOTHING;
 
