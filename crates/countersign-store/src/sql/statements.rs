@@ -825,6 +825,7 @@ mod tests {
             "INSTANCE",
             "ACCOUNT_INSERT_FIRST",
             "SIGNING_KEYS",
+            "SIGNING_KEYS_SEALED",
             "SIGNING_KEY_ANY",
             "SECRETS",
             "TOKENS_REVOKED",
