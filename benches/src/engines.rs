@@ -116,8 +116,8 @@ impl Engine {
             }
             Self::Redis(server, _) => {
                 let keys = server.command("DBSIZE")?;
-                // Two say which epoch it is, and what time it was.
-                Ok(number(&keys, ":")?.saturating_sub(2))
+                // Three say which Redis and which epoch it is, and what time it was.
+                Ok(number(&keys, ":")?.saturating_sub(3))
             }
         }
     }

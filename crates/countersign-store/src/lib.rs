@@ -37,7 +37,7 @@ pub use memory::MemoryStore;
 pub use registry::{CredentialUse, RegistryStore, RevokedToken, StoredAccount, UsedCredential};
 #[cfg(feature = "sql")]
 pub use sql::{
-    Company, Connections, Database, Durability, ForeignAccount, ForeignApiKey, ForeignDatabase,
+    Connections, Database, Durability, ForeignAccount, ForeignApiKey, ForeignDatabase,
     ForeignEndpoint, ForeignError, ForeignPublicKey, ForeignRefreshToken, Inspection, OpenError,
     PostgresLimits, PostgresServer, PostgresTrail, PostgresUrl, PostgresUrlError, Presence,
     PresenceError, SqlRefreshTokens, SqlStore, SqliteFile, TRACES,

@@ -27,6 +27,8 @@ mod durable;
 mod hold;
 mod journal;
 mod limits;
+#[cfg(any(feature = "redis", feature = "sql"))]
+mod memory;
 #[cfg(feature = "sql")]
 mod postgres;
 #[cfg(feature = "redis")]
@@ -46,6 +48,8 @@ pub use breaker::{BreakerLimits, CircuitBreaker};
 pub use durable::{DurableReplayGuard, OpenError};
 pub use journal::{JournalBatch, JournalError, NonceJournal, RecordedUse, Recovered};
 pub use limits::{JournalLimits, ReplayLimits, SharedLimits, SharedTolerance};
+#[cfg(any(feature = "redis", feature = "sql"))]
+pub use memory::{Memory, MemoryId};
 #[cfg(all(test, feature = "sql"))]
 pub(crate) use postgres::statements as postgres_statements;
 #[cfg(feature = "sql")]

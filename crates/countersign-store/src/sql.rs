@@ -45,7 +45,7 @@ pub use foreign::{
 };
 pub use inspection::Inspection;
 pub use postgres::{PostgresLimits, PostgresServer, PostgresUrl, PostgresUrlError};
-pub use presence::{Company, Presence, PresenceError};
+pub use presence::{Presence, PresenceError};
 pub use query::TRACES;
 pub use refresh_tokens::SqlRefreshTokens;
 pub use shared_trail::PostgresTrail;

@@ -7,12 +7,14 @@ use countersign_core::AccountName;
 use countersign_core::ports::{Act, AdminStore, AuditFilter, NewAccount, Page, StoreError};
 use countersign_core::{AccountId, UnixTime};
 use countersign_store::conformance::ImportTarget;
+use countersign_store::replay::{Memory, MemoryId};
 use countersign_store::{
-    Company, LiveDirectory, OpenError, PostgresLimits, PostgresServer, PostgresUrl, Presence,
-    PresenceError, RegistryStore, SqlRefreshTokens, SqlStore, conformance,
+    LiveDirectory, OpenError, PostgresLimits, PostgresServer, PostgresUrl, Presence, PresenceError,
+    RegistryStore, SqlRefreshTokens, SqlStore, conformance,
 };
 use countersign_testbed::{Durability, Postgres, fresh_database};
 use sqlx::{Connection, PgConnection};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -204,30 +206,121 @@ async fn other_waits(connection: &mut PgConnection) -> i64 {
     sqlx::query_scalar(waiting).fetch_one(connection).await.expect("a number")
 }
 
-async fn take(url: &str, company: Company) -> Result<Presence, PresenceError> {
-    Presence::take(open(url).await.expect("a server"), company, (Duration::ZERO, WINDOW)).await
+fn redis(number: u8) -> Memory {
+    Memory::Shared(MemoryId::drawn([number; 4]))
+}
+
+fn stays(memory: Memory) -> watch::Receiver<Memory> {
+    watch::Sender::new(memory).subscribe()
+}
+
+async fn take(url: &str, memory: Memory) -> Result<Presence, PresenceError> {
+    let server = open(url).await.expect("a server");
+    Presence::take(server, stays(memory), (Duration::ZERO, WINDOW)).await
+}
+
+/// Waits until a server has its place, or has not.
+async fn until_kept(presence: &Presence, wanted: bool) {
+    let until = async {
+        while presence.is_kept() != wanted {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), until).await.expect("in time");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_is_alone_on_its_database_or_among_its_kind() {
+async fn a_server_is_alone_on_its_database_or_among_those_that_share_its_memory() {
     let database = fresh_database().await.expect("a database");
-    let is_taken = |outcome| matches!(outcome, Err(PresenceError::Taken));
-    let alone = take(database.url(), Company::Nobody).await.expect("a place");
-    for company in [Company::Nobody, Company::Others] {
-        assert!(is_taken(take(database.url(), company).await), "{company:?}");
+    let url = database.url();
+    let alone = take(url, Memory::Own).await.expect("a place");
+    for memory in [Memory::Own, Memory::Unknown, Memory::DATABASE, redis(1)] {
+        let outcome = take(url, memory).await;
+        assert!(matches!(outcome, Err(PresenceError::Taken)), "{memory:?}");
     }
     drop(alone);
-    let patient = Presence::take(
-        open(database.url()).await.expect("a server"),
-        Company::Others,
-        (Duration::from_mins(1), WINDOW),
-    );
-    let first = patient.await.expect("a place");
-    let second = take(database.url(), Company::Others).await.expect("a place");
-    assert!(is_taken(take(database.url(), Company::Nobody).await));
-    drop((first, second));
+    let server = open(url).await.expect("a server");
+    let patience = (Duration::from_mins(1), WINDOW);
+    let first = Presence::take(server, stays(redis(1)), patience).await.expect("a place");
+    let second = take(url, redis(1)).await.expect("a place");
+    drop(first);
+    for memory in [Memory::DATABASE, redis(2)] {
+        let outcome = take(url, memory).await;
+        assert!(matches!(outcome, Err(PresenceError::Elsewhere)), "{memory:?}");
+    }
+    assert!(matches!(take(url, Memory::Own).await, Err(PresenceError::Taken)));
+    take(url, Memory::Unknown).await.expect("a place that accepts nothing");
+    drop(second);
+    let server = open(url).await.expect("a server");
+    Presence::take(server, stays(redis(2)), patience).await.expect("a place");
     let elsewhere = fresh_database().await.expect("a database");
-    take(elsewhere.url(), Company::Nobody).await.expect("a place at another database");
+    take(elsewhere.url(), Memory::Own).await.expect("a place at another database");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_of_earlier_versions_are_seen_and_may_start() {
+    const SHARED: &str = "BEGIN; SELECT pg_advisory_xact_lock_shared(7165074649412629110)";
+    let database = fresh_database().await.expect("a database");
+    let earlier = async || {
+        let mut connection = PgConnection::connect(database.url()).await.expect("a connection");
+        sqlx::raw_sql("SET lock_timeout = 1").execute(&mut connection).await.expect("a limit");
+        sqlx::raw_sql(SHARED).execute(&mut connection).await.map(|_| connection)
+    };
+    let before = earlier().await.expect("a place");
+    assert!(matches!(take(database.url(), Memory::Own).await, Err(PresenceError::Taken)));
+    let presence = take(database.url(), redis(1)).await.expect("a place");
+    let after = earlier().await.expect("a place");
+    drop((before, presence, after));
+    let server = open(database.url()).await.expect("a server");
+    let patience = (Duration::from_mins(1), WINDOW);
+    let alone = Presence::take(server, stays(Memory::Own), patience).await.expect("a place");
+    earlier().await.expect_err("a place beside one that is alone");
+    assert!(alone.is_kept());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_servers_that_start_at_once_only_those_of_one_memory_have_a_place() {
+    let database = fresh_database().await.expect("a database");
+    for _ in 0..20 {
+        let starting = [1, 2, 1, 2].map(|number| {
+            let url = database.url().to_owned();
+            tokio::spawn(async move { (number, take(&url, redis(number)).await) })
+        });
+        let mut outcomes = Vec::new();
+        for one in starting {
+            outcomes.push(one.await.expect("it goes on"));
+        }
+        let mut given: Vec<u8> =
+            outcomes.iter().filter(|(_, taken)| taken.is_ok()).map(|(number, _)| *number).collect();
+        given.dedup();
+        assert_eq!(given.len(), 1, "{outcomes:?}");
+        drop(outcomes);
+        let server = open(database.url()).await.expect("a server");
+        let patience = (Duration::from_mins(1), Duration::ZERO);
+        Presence::take(server, stays(Memory::Own), patience).await.expect("all have left");
+        let server = open(database.url()).await.expect("a server");
+        Presence::take(server, stays(redis(1)), patience).await.expect("that one has left, too");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_memory_that_becomes_known_later_is_judged_then() {
+    let database = fresh_database().await.expect("a database");
+    let server = open(database.url()).await.expect("a server");
+    let memory = watch::Sender::new(Memory::Unknown);
+    let patience = (Duration::ZERO, WINDOW);
+    let late = Presence::take(server, memory.subscribe(), patience).await.expect("a place");
+    let others = take(database.url(), redis(1)).await.expect("a place");
+    memory.send_replace(redis(1));
+    until_kept(&late, true).await;
+    // Another Redis at the same address.
+    memory.send_replace(redis(2));
+    assert!(!late.is_kept());
+    tokio::time::sleep(2 * WINDOW).await;
+    assert!(!late.is_kept(), "others are there");
+    drop(others);
+    until_kept(&late, true).await;
+    assert!(matches!(take(database.url(), redis(1)).await, Err(PresenceError::Elsewhere)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -236,24 +329,18 @@ async fn a_place_that_was_lost_is_taken_again_or_known_to_be_taken() {
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
     let database = fresh_database().await.expect("a database");
     let mut connection = PgConnection::connect(database.url()).await.expect("a connection");
-    let alone = take(database.url(), Company::Nobody).await.expect("a place");
+    let alone = take(database.url(), Memory::Own).await.expect("a place");
     let server = open(database.url()).await.expect("a server");
     let patience = (Duration::from_mins(1), WINDOW);
-    let other = tokio::spawn(Presence::take(server, Company::Nobody, patience));
+    let other = tokio::spawn(Presence::take(server, stays(Memory::Own), patience));
     // Quicker than the one that looks once a second, as it is connected.
     while other_waits(&mut connection).await == 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     sqlx::query(CUT).execute(&mut connection).await.expect("a cut");
     let other = other.await.expect("it goes on").expect("a place");
-    let until = async |wanted| {
-        while alone.is_taken() != wanted {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    let patience = Duration::from_mins(1);
-    tokio::time::timeout(patience, until(true)).await.expect("knows that its place is taken");
+    until_kept(&alone, false).await;
     drop(other);
-    tokio::time::timeout(patience, until(false)).await.expect("has its place again");
-    assert!(matches!(take(database.url(), Company::Nobody).await, Err(PresenceError::Taken)));
+    until_kept(&alone, true).await;
+    assert!(matches!(take(database.url(), Memory::Own).await, Err(PresenceError::Taken)));
 }

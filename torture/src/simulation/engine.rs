@@ -126,6 +126,13 @@ impl Memory {
                 self.write(key, value, None);
                 Answer::Ok
             }
+            [b"SET", key, value, b"NX", b"GET"] => {
+                let found = self.find(key);
+                if matches!(found, Answer::Nothing) {
+                    self.write(key, value, None);
+                }
+                found
+            }
             [b"SET", key, value, b"NX", b"GET", b"PX", span] => {
                 let found = self.find(key);
                 if matches!(found, Answer::Nothing) {

@@ -9,6 +9,7 @@
 #[cfg(feature = "rate-limits")]
 mod connections;
 mod epoch;
+mod id;
 mod link;
 mod marks;
 mod masters;
@@ -25,10 +26,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use countersign_core::ports::{GuardError, ReplayGuard, Spend};
 use countersign_core::{Clock, Random, UnixTime};
+use tokio::sync::watch;
 
 use self::link::Link;
 use self::register::RedisRegister;
 use super::limits::{ReplayLimits, SharedLimits, SharedTolerance};
+use super::memory::Memory;
 use super::shared::SharedGuard;
 
 #[cfg(feature = "rate-limits")]
@@ -82,7 +85,10 @@ pub enum RedisDurability {
 /// Uses are refused as [`GuardError::Unavailable`], while a task of the guard's own connects
 /// again. Put a [`CircuitBreaker`](super::CircuitBreaker) around it, so that they do not wait
 /// each.
-pub struct RedisReplayGuard(SharedGuard<RedisRegister>);
+pub struct RedisReplayGuard {
+    guard: SharedGuard<RedisRegister>,
+    memory: watch::Receiver<Memory>,
+}
 
 impl RedisReplayGuard {
     /// Connects, and starts the task that keeps connected, in the current runtime. It ends
@@ -121,28 +127,41 @@ impl RedisReplayGuard {
         (clock, random): (Arc<dyn Clock>, Arc<dyn Random>),
     ) -> Result<Self, RedisError> {
         let namespace = server.namespace.clone();
-        let opener = session::Opener::new(network, server, tolerance, limits.1, Arc::clone(&clock));
+        let opener = session::Opener::new(
+            network,
+            server,
+            tolerance,
+            limits.1,
+            (Arc::clone(&clock), Arc::clone(&random)),
+        );
         let link = Link::start(opener).await?;
+        let memory = link.memory();
         let register = RedisRegister::new(link, namespace, Arc::clone(&clock));
-        Ok(Self(SharedGuard::new(register, limits, clock, random)))
+        Ok(Self { guard: SharedGuard::new(register, limits, clock, random), memory })
+    }
+
+    /// Which Redis it is: unknown until it was reached for the first time, and another if that
+    /// is found at its address. All servers that reach the same, by whatever address, say the same.
+    pub fn memory(&self) -> watch::Receiver<Memory> {
+        self.memory.clone()
     }
 }
 
 #[async_trait]
 impl ReplayGuard for RedisReplayGuard {
     async fn spend(&self, spend: Spend<'_>) -> Result<(), GuardError> {
-        self.0.spend(spend).await
+        self.guard.spend(spend).await
     }
 
     async fn check(&self) -> Result<(), GuardError> {
-        self.0.check().await
+        self.guard.check().await
     }
 
     fn waits_until(&self) -> Option<UnixTime> {
-        self.0.waits_until()
+        self.guard.waits_until()
     }
 
     fn live_uses(&self) -> Option<usize> {
-        self.0.live_uses()
+        self.guard.live_uses()
     }
 }

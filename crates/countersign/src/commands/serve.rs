@@ -89,14 +89,13 @@ async fn serve(
     let listeners = Listeners::bind(&settings).await?;
     let encryption_key = encryption_key::find(&settings, &directory.paths)?;
     let databases = Databases::open(&settings, &directory).await?;
-    let presence = place::take(&settings, &databases.main).await?;
     let store = SqlStore::new(databases.main.clone());
     let start = async {
         let admin = first_start::admin(&settings, &directory.paths, &store).await?;
         let candidate = random_account_id(&SystemRandom).0;
         let instance_id = store.instance_id(candidate).await.map_err(Failure::refused)?;
         let instance_id = instance_id.to_string();
-        let stores = (databases, store.clone(), presence);
+        let stores = (databases, store.clone());
         let assembled =
             Assembled::new(&settings, stores, encryption_key, instance_id.clone()).await?;
         Ok((admin, instance_id, assembled))

@@ -201,6 +201,58 @@ fn a_server_that_remembers_by_itself_is_the_only_one_on_its_database() {
 }
 
 #[test]
+fn servers_on_one_postgres_share_one_memory_or_do_not_start() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let database = runtime.block_on(countersign_testbed::fresh_database()).unwrap();
+    let (sandbox, beside, late) = (Sandbox::new(), Sandbox::new(), Sandbox::new());
+    let redis = Redis::start(&sandbox.path("."), &[]).unwrap();
+    let mut another = Redis::start(&late.path("."), &[]).unwrap();
+    sandbox.key("alice");
+    let alice = sandbox.read("alice.key.pub");
+    let key_file = sandbox.path("data/encryption.key").display().to_string();
+    let variables = [
+        ("COUNTERSIGN_DATABASE_URL", database.url()),
+        ("COUNTERSIGN_BOOTSTRAP_ADMIN_PUBLIC_KEY", &*alice),
+    ];
+    let with_its_key =
+        [&variables[..], &[("COUNTERSIGN_ENCRYPTION_KEY_FILE", &*key_file)]].concat();
+    let quick = ["--tolerance", "2s", "--drain-timeout", "1s"];
+    let (url, other_url) = (redis.url(), another.url());
+    let in_redis = |url| [&quick[..], &["--replay-guard", "redis", "--redis-url", url]].concat();
+    let first = sandbox.serve_with(&in_redis(&url), &variables);
+    let by_name = url.replace("127.0.0.1", "localhost");
+    let second = beside.serve_with(&in_redis(&by_name), &with_its_key);
+    for words in [
+        [&quick[..], &["--replay-guard", "database"]].concat(),
+        in_redis(&other_url),
+        [&in_redis(&url)[..], &["--redis-namespace", "of-its-own"]].concat(),
+    ] {
+        let ports = ["serve", "--listen=127.0.0.1:0", "--internal-listen=127.0.0.1:0"];
+        let mut command = late.command(&[&ports[..], &words].concat());
+        let said = crate::support::Said::of(command.envs(with_its_key.iter().copied()));
+        assert_eq!(said.code, 2, "{}", said.stderr);
+        assert!(said.stderr.contains("remember used tokens elsewhere"), "{}", said.stderr);
+    }
+
+    // Its Redis is away as it starts: which it is shows later.
+    another.kill().unwrap();
+    let third = late.serve_with(&in_redis(&other_url), &with_its_key);
+    another.start_again().unwrap();
+    wait_for("the third to know that it has no place", || {
+        let log = std::fs::read_to_string(late.path("server.log")).unwrap();
+        log.contains("others have this server's place").then_some(())
+    });
+    let made = || sandbox.ok(&["header", "--account", "admin", "--key", "alice.key"]);
+    let token = || made().trim().trim_start_matches("Authorization: ").to_owned();
+    wait_for("signed requests to be taken", || (first.forward_auth(&token()) == 200).then_some(()));
+    assert_eq!(second.forward_auth(&token()), 200);
+    assert_eq!(third.forward_auth(&token()), 503);
+    first.stop();
+    second.stop();
+    wait_for("the third to take them", || (third.forward_auth(&token()) == 200).then_some(()));
+}
+
+#[test]
 fn a_redis_that_could_forget_keeps_the_server_from_starting() {
     let sandbox = Sandbox::new();
     let redis = Redis::start(&sandbox.path("."), &["--appendfsync", "everysec"]).unwrap();

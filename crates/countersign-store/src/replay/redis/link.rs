@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::session::{Opener, RedisError, Session};
+use crate::replay::memory::Memory;
 
 /// How often a session is looked at.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
@@ -30,6 +31,8 @@ pub(super) struct Link {
 struct Moment {
     present: ArcSwap<Present>,
     changed: Notify,
+    /// Which Redis the present session is with, or the last one was.
+    memory: watch::Sender<Memory>,
     doubt: Mutex<Doubt>,
 }
 
@@ -46,6 +49,11 @@ impl Moment {
     }
 
     fn becomes(&self, present: Present) {
+        if let Some(id) = present.as_ref().ok().and_then(|session| session.id) {
+            // First: whoever has an answer of this session finds its memory here.
+            let memory = Memory::Shared(id);
+            self.memory.send_if_modified(|known| std::mem::replace(known, memory) != memory);
+        }
         self.present.store(Arc::new(present));
         self.changed.notify_waiters();
     }
@@ -67,8 +75,14 @@ impl Link {
             Err(error) => tracing::error!(%error, "signed requests get 503 until it can"),
             Ok(_) => {}
         }
-        let present = ArcSwap::from_pointee(first.map(Arc::new));
-        let moment = Arc::new(Moment { present, changed: Notify::new(), doubt: Mutex::default() });
+        let nothing = Err(RedisError::Unreachable("nobody has tried yet".to_owned()));
+        let moment = Arc::new(Moment {
+            present: ArcSwap::from_pointee(nothing),
+            changed: Notify::new(),
+            memory: watch::Sender::new(Memory::Unknown),
+            doubt: Mutex::default(),
+        });
+        moment.becomes(first.map(Arc::new));
         let stop = CancellationToken::new();
         let task = keep_connected(opener, Arc::clone(&moment));
         tokio::spawn(stop.clone().run_until_cancelled_owned(task));
@@ -90,6 +104,11 @@ impl Link {
             doubt.why.get_or_insert(why);
             session.end();
         }
+    }
+
+    /// Which Redis it is, once that is known.
+    pub(super) fn memory(&self) -> watch::Receiver<Memory> {
+        self.moment.memory.subscribe()
     }
 
     /// Waits for a session after this one.

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use countersign_core::ports::{GuardError, NONCE_RETENTION_MARGIN, Spend};
-use countersign_core::{Clock, UnixTime};
+use countersign_core::{Clock, Random, UnixTime};
 use tokio_util::sync::CancellationToken;
 
 use super::epoch::{Epoch, Namespace, Written};
+use super::id;
 use super::marks::{Found, Marks, Seen};
 use super::masters::{Dialer, Master};
 use super::network::RedisNetwork;
@@ -17,6 +18,7 @@ use super::url::Topology;
 use super::{RedisDurability, RedisServer};
 use crate::replay::hold;
 use crate::replay::limits::{SharedLimits, SharedTolerance};
+use crate::replay::memory::MemoryId;
 use crate::replay::skew;
 
 /// Why Redis is not used.
@@ -58,6 +60,7 @@ pub(super) struct Opener {
     tolerance: SharedTolerance,
     skew: Duration,
     clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
 }
 
 impl Opener {
@@ -67,7 +70,7 @@ impl Opener {
         server: RedisServer,
         tolerance: SharedTolerance,
         limits: SharedLimits,
-        clock: Arc<dyn Clock>,
+        (clock, random): (Arc<dyn Clock>, Arc<dyn Random>),
     ) -> Self {
         Self {
             topology: server.url.0,
@@ -77,6 +80,7 @@ impl Opener {
             tolerance,
             skew: limits.skew,
             clock,
+            random,
         }
     }
 
@@ -99,6 +103,7 @@ impl Opener {
                 tolerance: self.tolerance.width(),
             },
             written: String::new(),
+            id: None,
             skew: self.skew,
             over: CancellationToken::new(),
             has_forgotten: AtomicBool::new(false),
@@ -120,6 +125,7 @@ impl Opener {
             session.begin().await?;
         }
         self.advance(&session).await?;
+        session.id = Some(id::read_or_draw(&session, &self.namespace, &*self.random).await?);
         Ok(session)
     }
 
@@ -155,6 +161,9 @@ impl Opener {
         if survey(masters, self.durability).await? != session.epoch.identity {
             return Err(RedisError::Unreachable("it has become another".to_owned()));
         }
+        if id::read(session, &self.namespace).await? != session.id {
+            return Err(RedisError::Unreachable("it has forgotten which it was".to_owned()));
+        }
         for Marked { master, marks } in &session.masters {
             let asked = self.clock.now();
             let found = marks.read(&mut master.connection.clone()).await?;
@@ -178,6 +187,8 @@ pub(super) struct Session {
     pub(super) epoch: Epoch,
     /// How the masters have it.
     written: String,
+    /// Which Redis it is with, once that is known.
+    pub(super) id: Option<MemoryId>,
     skew: Duration,
     over: CancellationToken,
     /// Whether a master has forgotten what only this session has seen.

@@ -43,7 +43,7 @@ async fn until_swallowed(mut client: TcpStream, mut server: TcpStream) -> bool {
                 if length == 0 {
                     return false;
                 }
-                is_use = asked[..length].windows(2).any(|words| words == b"NX");
+                is_use = asked[..length].windows(2).any(|words| words == b"PX");
                 server.write_all(&asked[..length]).await.unwrap();
             }
             length = server.read(&mut answered) => {

@@ -12,14 +12,15 @@ use countersign_server::{
     SigningKeysCheck, StoreCheck, TrustedProxies,
 };
 use countersign_store::{
-    Database, Following, HttpFetcher, JwksUrl, LiveDirectory, OutOfTouch, PostgresTrail, Presence,
+    Database, Following, HttpFetcher, JwksUrl, LiveDirectory, OutOfTouch, PostgresTrail,
     RemoteJwks, SqlStore,
 };
 use countersign_system::{SystemClock, SystemRandom};
 
 use super::clocks::ClockCheck;
 use super::guard_wait::GuardWait;
-use super::place::InPlace;
+use super::place::{self, InPlace};
+use super::replay_guard::Opened;
 use super::surroundings::surroundings;
 use super::{clocks, rate_limits, replay_guard, self_checks, tokens};
 use crate::config::Settings;
@@ -33,7 +34,6 @@ pub(super) struct Assembled {
     pub(super) service: Service,
     directory: LiveDirectory,
     databases: Databases,
-    _presence: Option<Arc<Presence>>,
 }
 
 impl Assembled {
@@ -43,14 +43,16 @@ impl Assembled {
     /// A [`Failure`] that names the setting or the file that will not do.
     pub(super) async fn new(
         settings: &Settings,
-        (databases, store, presence): (Databases, SqlStore, Option<Arc<Presence>>),
+        (databases, store): (Databases, SqlStore),
         encryption_key: EncryptionKey,
         instance_id: String,
     ) -> Result<Self, Failure> {
-        let guard = replay_guard::open(settings, &databases, &instance_id).await?;
+        let Opened { guard, memory } =
+            replay_guard::open(settings, &databases, &instance_id).await?;
         let guard_wait = GuardWait::watch(Arc::clone(&guard));
-        let guard = match &presence {
-            Some(presence) => Arc::new(InPlace { guard, presence: Arc::clone(presence) }) as _,
+        let presence = place::take(settings, &databases.main, memory).await?;
+        let guard = match presence {
+            Some(presence) => Arc::new(InPlace { guard, presence }) as _,
             None => guard,
         };
         let guard = match settings.otlp {
@@ -118,7 +120,7 @@ impl Assembled {
             ..service_settings
         };
         let service = Service::new(ports, service_settings).map_err(Failure::usage)?;
-        Ok(Self { service, directory, databases, _presence: presence })
+        Ok(Self { service, directory, databases })
     }
 
     /// Writes down what is still in memory and folds the log into the database.

@@ -1,12 +1,14 @@
-//! A server's place at a PostgreSQL database: alone there if its guard is its own. Two kinds of
-//! shared guard are not told apart.
+//! A server's place at a PostgreSQL database: among those whose guard has the same memory, or
+//! alone there if its guard is its own.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use countersign_core::ports::{GuardError, NONCE_RETENTION_MARGIN, ReplayGuard, Spend};
-use countersign_store::{Company, Database, Presence, PresenceError};
+use countersign_store::replay::Memory;
+use countersign_store::{Database, Presence, PresenceError};
+use tokio::sync::watch;
 
 use crate::config::Settings;
 use crate::failure::Failure;
@@ -14,7 +16,7 @@ use crate::failure::Failure;
 /// How much longer than it may go on after a signal to stop a server is waited for.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Takes it. A file is locked by whoever opens it, and needs none.
+/// Takes it for a guard with this memory. A file is locked by whoever opens it, and needs none.
 ///
 /// # Errors
 /// A [`Failure`] that names the setting, if servers are there that do not go together with
@@ -22,20 +24,16 @@ const GRACE: Duration = Duration::from_secs(5);
 pub(super) async fn take(
     settings: &Settings,
     database: &Database,
-) -> Result<Option<Arc<Presence>>, Failure> {
+    memory: watch::Receiver<Memory>,
+) -> Result<Option<Presence>, Failure> {
     let Database::Postgres(server) = database else { return Ok(None) };
-    let is_shared = settings.replay.guard.is_shared(database);
-    let company = if is_shared { Company::Others } else { Company::Nobody };
     // One that is being replaced by this one is still at it.
     let patience = settings.limits.drain_delay + settings.limits.drain_timeout + GRACE;
-    // What was accepted at its very end may be of a time as far ahead. Servers that share their
-    // memory know of it.
-    let window = match company {
-        Company::Others => Duration::ZERO,
-        Company::Nobody => 2 * settings.tolerance + NONCE_RETENTION_MARGIN,
-    };
-    match Presence::take(server.clone(), company, (patience, window)).await {
-        Ok(presence) => Ok(Some(Arc::new(presence))),
+    // What was accepted at its very end may be of a time as far ahead.
+    let window = 2 * settings.tolerance + NONCE_RETENTION_MARGIN;
+    let is_shared = settings.replay.guard.is_shared(database);
+    match Presence::take(server.clone(), memory, (patience, window)).await {
+        Ok(presence) => Ok(Some(presence)),
         Err(PresenceError::Taken) if is_shared => Err(Failure::usage(
             "replay_guard: another server on this database remembers used tokens by itself, so \
              that a token would be good once more here: give that one `database` or `redis` too, \
@@ -46,26 +44,32 @@ pub(super) async fn take(
              database: a token would be good at each of them; give both `database` or `redis`, \
              or stop the other",
         )),
+        Err(PresenceError::Elsewhere) => Err(Failure::usage(
+            "replay_guard: servers on this database remember used tokens elsewhere, in another \
+             guard, Redis or namespace, so that a token would be good once more here: give all \
+             the same `replay_guard`, `redis_url` and `redis_namespace`; to change them, stop \
+             all servers first",
+        )),
         Err(error) => Err(Failure::usage(format_args!("database_url: {error}"))),
     }
 }
 
-/// A guard that records nothing while another server has this one's place.
+/// A guard that accepts nothing while others have this one's place.
 pub(super) struct InPlace {
     pub(super) guard: Arc<dyn ReplayGuard>,
-    pub(super) presence: Arc<Presence>,
+    pub(super) presence: Presence,
 }
 
 impl InPlace {
     fn judge(&self) -> Result<(), GuardError> {
-        if self.presence.is_taken() {
-            return Err(GuardError::Unavailable(
-                "another server has taken this one's place at the database, and remembers used \
-                 tokens by itself"
-                    .to_owned(),
-            ));
+        if self.presence.is_kept() {
+            return Ok(());
         }
-        Ok(())
+        Err(GuardError::Unavailable(
+            "this server has no place at its database: others are there, or just were, that \
+             remember used tokens elsewhere"
+                .to_owned(),
+        ))
     }
 }
 
@@ -73,7 +77,9 @@ impl InPlace {
 impl ReplayGuard for InPlace {
     async fn spend(&self, spend: Spend<'_>) -> Result<(), GuardError> {
         self.judge()?;
-        self.guard.spend(spend).await
+        self.guard.spend(spend).await?;
+        // It may have been entered in another memory than the one that the place is for.
+        self.judge()
     }
 
     async fn check(&self) -> Result<(), GuardError> {

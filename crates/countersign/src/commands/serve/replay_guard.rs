@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use countersign_core::ports::ReplayGuard;
 use countersign_store::replay::{
-    BreakerLimits, CircuitBreaker, DurableReplayGuard, JournalLimits, PostgresReplayGuard,
+    BreakerLimits, CircuitBreaker, DurableReplayGuard, JournalLimits, Memory, PostgresReplayGuard,
     RedisDurability, RedisProbe, RedisReplayGuard, RedisServer, ReplayLimits, ReplayWheel,
     SharedLimits, SharedTolerance, SqlJournal,
 };
 use countersign_store::{Database, PostgresServer, SqliteFile};
 use countersign_system::{SystemClock, SystemRandom};
+use tokio::sync::watch;
 
 use crate::config::{GuardChoice, RedisSettings, Settings};
 use crate::databases::Databases;
@@ -18,6 +19,19 @@ use crate::failure::Failure;
 
 /// How often a wheel that nobody uses is freed of what it need not remember.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// A guard, and which memory it has.
+pub(super) struct Opened {
+    pub(super) guard: Arc<dyn ReplayGuard>,
+    pub(super) memory: watch::Receiver<Memory>,
+}
+
+impl Opened {
+    /// One whose memory stays the same.
+    fn with(guard: Arc<dyn ReplayGuard>, memory: Memory) -> Self {
+        Self { guard, memory: watch::Sender::new(memory).subscribe() }
+    }
+}
 
 /// Opens it. The id of the installation is what its keys are called by where it shares a
 /// Redis with others.
@@ -28,7 +42,7 @@ pub(super) async fn open(
     settings: &Settings,
     databases: &Databases,
     instance_id: &str,
-) -> Result<Arc<dyn ReplayGuard>, Failure> {
+) -> Result<Opened, Failure> {
     let limits = ReplayLimits::with_capacity(settings.replay.capacity);
     if matches!(databases.main, Database::Postgres(_))
         && !settings.replay.guard.is_shared(&databases.main)
@@ -49,29 +63,29 @@ pub(super) async fn open(
             );
             let wheel = Arc::new(ReplayWheel::new(limits, Arc::new(SystemClock), &SystemRandom));
             wheel.sweep_every(SWEEP_INTERVAL);
-            Ok(wheel)
+            Ok(Opened::with(wheel, Memory::Own))
         }
         GuardChoice::Redis(redis) => in_redis(settings, redis, limits, instance_id).await,
     }
 }
 
-async fn in_file(file: SqliteFile, limits: ReplayLimits) -> Result<Arc<dyn ReplayGuard>, Failure> {
+async fn in_file(file: SqliteFile, limits: ReplayLimits) -> Result<Opened, Failure> {
     let journal = Arc::new(SqlJournal::new(file));
     let limits = (limits, JournalLimits::default());
     let guard = DurableReplayGuard::open(journal, limits, Arc::new(SystemClock), &SystemRandom);
-    Ok(Arc::new(guard.await.map_err(Failure::refused)?))
+    Ok(Opened::with(Arc::new(guard.await.map_err(Failure::refused)?), Memory::Own))
 }
 
 async fn in_postgres(
     settings: &Settings,
     server: PostgresServer,
     limits: ReplayLimits,
-) -> Result<Arc<dyn ReplayGuard>, Failure> {
+) -> Result<Opened, Failure> {
     let limits = (limits, shared_limits(settings));
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
     let guard = PostgresReplayGuard::start((server, tolerance(settings)), limits, clock, random);
     let named = |error| Failure::usage(format_args!("database_url: {error}"));
-    Ok(behind_a_breaker(guard.await.map_err(named)?))
+    Ok(Opened::with(behind_a_breaker(guard.await.map_err(named)?), Memory::DATABASE))
 }
 
 async fn in_redis(
@@ -79,7 +93,7 @@ async fn in_redis(
     redis: &RedisSettings,
     limits: ReplayLimits,
     instance_id: &str,
-) -> Result<Arc<dyn ReplayGuard>, Failure> {
+) -> Result<Opened, Failure> {
     if redis.durability == RedisDurability::DangerouslyVouchedFor {
         tracing::warn!(
             "dangerous_redis_durability_unchecked is set: if Redis forgets what it acknowledged, tokens can be used again"
@@ -90,7 +104,9 @@ async fn in_redis(
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
     let guard = RedisReplayGuard::start((server, tolerance(settings)), limits, clock, random);
     let named = |error| Failure::usage(format_args!("redis_url: {error}"));
-    Ok(behind_a_breaker(guard.await.map_err(named)?))
+    let guard = guard.await.map_err(named)?;
+    let memory = guard.memory();
+    Ok(Opened { guard: behind_a_breaker(guard), memory })
 }
 
 /// What asks the Redis of the guard about itself, if the guard is in one.
