@@ -117,9 +117,15 @@ impl Memory {
                 Answer::All(keys.iter().map(|key| self.find(key)).collect())
             }
             [b"TIME"] => time(),
-            // The only script: it keeps the latest time, and time goes forward here.
+            // A script that keeps the latest time, and time goes forward here.
             [b"EVAL", _, b"1", key] => {
                 self.write(key, now().to_string().as_bytes(), None);
+                Answer::Nothing
+            }
+            // A script that begins an epoch.
+            [b"EVAL", _, b"2", epoch, clock, text, time] => {
+                self.write(epoch, text, None);
+                self.write(clock, time, None);
                 Answer::Nothing
             }
             [b"SET", key, value] => {

@@ -21,6 +21,9 @@ const ADVANCE: &str = "local time = redis.call('TIME') \
     local latest = tonumber(redis.call('GET', KEYS[1]) or 0) \
     if now > latest then redis.call('SET', KEYS[1], string.format('%.0f', now)) end";
 
+/// Writes both, or none. A script, as whoever may call it needs no further rights.
+const BEGIN: &str = "redis.call('SET', KEYS[1], ARGV[1]) redis.call('SET', KEYS[2], ARGV[2])";
+
 /// The keys of a master's marks, and what was seen of them.
 ///
 /// The epoch's text is there for as long as nothing was removed. The clock is the latest time
@@ -119,10 +122,10 @@ impl Marks {
         connection: &mut MultiplexedConnection,
         (epoch, now): (&str, UnixTime),
     ) -> Result<(), RedisError> {
-        let mut pipeline = redis::pipe();
-        pipeline.cmd("SET").arg(&self.epoch_key).arg(epoch).ignore();
-        pipeline.cmd("SET").arg(&self.clock_key).arg(now.as_micros()).ignore();
-        Ok(pipeline.query_async::<()>(connection).await?)
+        let mut begin = redis::cmd("EVAL");
+        begin.arg(BEGIN).arg(2).arg(&self.epoch_key).arg(&self.clock_key);
+        begin.arg(epoch).arg(now.as_micros());
+        Ok(begin.query_async::<()>(connection).await?)
     }
 }
 
