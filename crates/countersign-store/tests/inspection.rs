@@ -44,7 +44,7 @@ async fn a_postgres_database_says_what_a_commit_survives() {
 #[tokio::test]
 async fn a_redis_says_what_will_not_do() {
     let directory = TempDir::new().unwrap();
-    let redis = Redis::start(directory.path(), &[]).unwrap();
+    let mut redis = Redis::start(directory.path(), &[]).unwrap();
     let server = RedisServer {
         url: redis.url().parse().unwrap(),
         namespace: "tests".parse().unwrap(),
@@ -53,6 +53,9 @@ async fn a_redis_says_what_will_not_do() {
     };
     let probe = RedisProbe::new(server, SharedLimits::default());
     assert_eq!(probe.look().await, Ok(()));
+    redis.kill().unwrap();
+    redis.start_again().unwrap();
+    assert_eq!(probe.look().await, Ok(()), "over another connection");
     redis.command("CONFIG SET maxmemory-policy allkeys-lru").unwrap();
     let Err(RedisError::Unfit(why)) = probe.look().await else { panic!("it would do") };
     assert!(why.contains("maxmemory-policy is allkeys-lru"), "{why}");

@@ -6,6 +6,7 @@
 //! is, and whether it keeps what it acknowledges) and `epoch` (what it was before). Each use
 //! brings the `marks` back that tell whether its master still is what it was.
 
+mod cluster;
 #[cfg(feature = "rate-limits")]
 mod connections;
 mod epoch;

@@ -5,10 +5,9 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use redis::aio::MultiplexedConnection;
-use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, TlsCertificates, Value,
-};
+use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, TlsCertificates};
 
+use super::cluster::{self, Listed};
 use super::network::RedisNetwork;
 use super::sentinels::{self, Named};
 use super::session::RedisError;
@@ -22,11 +21,12 @@ const SLOTS: u16 = 16_384;
 pub(super) struct Master {
     pub(super) connection: MultiplexedConnection,
     pub(super) slots: Vec<RangeInclusive<u16>>,
-    pub(super) failover: Failover,
+    /// What those who know of it call it, if there are any.
+    pub(super) name: String,
 }
 
 /// Who may take a master's place.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) enum Failover {
     /// As far as is known, nobody.
     Unknown,
@@ -76,13 +76,13 @@ impl Dialer {
         match topology {
             Topology::Single(server) => {
                 let connection = self.connect(server).await?;
-                Ok(vec![Master { connection, slots, failover: Failover::Unknown }])
+                Ok(vec![Master { connection, slots, name: String::new() }])
             }
             Topology::Sentinels { sentinels, service } => {
                 let named = sentinels::named(self, sentinels, service).await?;
                 let server = at(&sentinels[0], named.host.clone(), named.port);
                 let connection = self.connect(&server).await?;
-                Ok(vec![Master { connection, slots, failover: Failover::BySentinels(named) }])
+                Ok(vec![Master { connection, slots, name: named.address() }])
             }
             Topology::Cluster(seeds) => {
                 let mut failure = RedisError::Unreachable("the cluster has no server".to_owned());
@@ -97,18 +97,28 @@ impl Dialer {
         }
     }
 
-    /// Whether this master is the one that the topology names, as far as somebody is there to
-    /// ask.
-    pub(super) async fn still_names(
+    /// Who may take the place of each of these masters, which are all that there are.
+    ///
+    /// # Errors
+    /// [`RedisError::Unreachable`] if the topology has others by now.
+    pub(super) async fn failovers(
         &self,
         topology: &Topology,
-        master: &Master,
-    ) -> Result<bool, RedisError> {
-        match (topology, &master.failover) {
-            (Topology::Sentinels { sentinels, service }, Failover::BySentinels(named)) => {
-                Ok(sentinels::named(self, sentinels, service).await? == *named)
+        masters: &[&Master],
+    ) -> Result<Vec<Failover>, RedisError> {
+        match topology {
+            Topology::Single(_) => Ok(masters.iter().map(|_| Failover::Unknown).collect()),
+            Topology::Sentinels { sentinels, service } => {
+                let named = sentinels::named(self, sentinels, service).await?;
+                if masters.iter().any(|master| master.name != named.address()) {
+                    return Err(RedisError::Unreachable("the sentinels name another".to_owned()));
+                }
+                Ok(vec![Failover::BySentinels(named)])
             }
-            _ => Ok(true),
+            Topology::Cluster(_) => {
+                let replicas = cluster::replicas(masters).await?;
+                Ok(replicas.into_iter().map(Failover::ByCluster).collect())
+            }
         }
     }
 
@@ -151,45 +161,17 @@ impl Dialer {
     /// Connects to each master that this server of a cluster knows.
     async fn cluster(&self, seed: &ConnectionInfo) -> Result<Vec<Master>, RedisError> {
         let mut connection = self.connect(seed).await?;
-        let layout: Vec<Vec<Value>> =
-            redis::cmd("CLUSTER").arg("SLOTS").query_async(&mut connection).await?;
-        let mut masters: Vec<(String, u16, Master)> = Vec::new();
-        for range in &layout {
-            let (host, port, slots) = read_range(range, seed)?;
-            let known = masters.iter_mut().find(|known| known.0 == host && known.1 == port);
-            if let Some((_, _, master)) = known {
-                master.slots.push(slots);
-            } else {
-                let connection = self.connect(&at(seed, host.clone(), port)).await?;
-                let replicas = u32::try_from(range.len().saturating_sub(3)).unwrap_or(u32::MAX);
-                let failover = Failover::ByCluster(replicas);
-                masters.push((host, port, Master { connection, slots: vec![slots], failover }));
-            }
+        let mut masters = Vec::new();
+        for Listed { id, host, port, slots, .. } in cluster::layout(&mut connection).await? {
+            let host = host.unwrap_or_else(|| match seed.addr() {
+                ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } => host.clone(),
+                other => other.to_string(),
+            });
+            let connection = self.connect(&at(seed, host, port)).await?;
+            masters.push(Master { connection, slots, name: id });
         }
-        Ok(masters.into_iter().map(|(_, _, master)| master).collect())
+        // Another seed may know better.
+        cluster::replicas(&masters.iter().collect::<Vec<_>>()).await?;
+        Ok(masters)
     }
-}
-
-/// The first and the last slot of a range, and its master: the first server after them.
-fn read_range(
-    range: &[Value],
-    seed: &ConnectionInfo,
-) -> Result<(String, u16, RangeInclusive<u16>), RedisError> {
-    let [first, last, Value::Array(master), ..] = range else {
-        return Err(RedisError::unexpected("CLUSTER SLOTS"));
-    };
-    let [host, port, ..] = master.as_slice() else {
-        return Err(RedisError::unexpected("CLUSTER SLOTS"));
-    };
-    let number = |value| redis::from_redis_value_ref::<u16>(value);
-    let read = || Ok((number(first)?, number(last)?, number(port)?));
-    let (first, last, port) =
-        read().map_err(|_: redis::ParsingError| RedisError::unexpected("CLUSTER SLOTS"))?;
-    let host: Option<String> = redis::from_redis_value_ref(host).unwrap_or_default();
-    // A server that does not know its own name leaves it to whoever asks.
-    let host = host.filter(|host| !host.is_empty()).unwrap_or_else(|| match seed.addr() {
-        ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } => host.clone(),
-        other => other.to_string(),
-    });
-    Ok((host, port, first..=last))
 }

@@ -7,7 +7,7 @@ use countersign_core::{Clock, UnixTime};
 use redis::aio::MultiplexedConnection;
 use tokio::sync::Mutex;
 
-use super::masters::{Dialer, Master};
+use super::masters::{Dialer, Failover, Master};
 use super::session::RedisError;
 use super::survey::survey;
 use super::url::Topology;
@@ -44,13 +44,15 @@ impl RedisProbe {
     /// # Errors
     /// [`RedisError`] says what it is that will not do.
     pub async fn look(&self) -> Result<(), RedisError> {
-        self.with_masters(async |masters| survey(masters.iter(), self.durability).await.map(drop))
-            .await
+        self.with_masters(async |masters, failovers| {
+            survey(masters.iter().zip(failovers), self.durability).await.map(drop)
+        })
+        .await
     }
 
     /// Of a cluster, the difference to the master that is furthest away.
     async fn furthest(&self, own: &dyn Clock) -> Result<ClockDifference, RedisError> {
-        self.with_masters(async |masters| {
+        self.with_masters(async |masters, _| {
             let mut furthest: Option<ClockDifference> = None;
             for master in masters {
                 let difference = ClockDifference::measure(own, time(&master.connection)).await?;
@@ -64,20 +66,38 @@ impl RedisProbe {
         .await
     }
 
-    /// Asks over the connections of the last time. They are given up if that fails, or
-    /// whoever asks gives up.
+    /// Asks over the connections of the last time, if they still lead to the masters. They are
+    /// given up if that fails, or whoever asks gives up.
     async fn with_masters<T>(
         &self,
-        ask: impl AsyncFnOnce(&[Master]) -> Result<T, RedisError>,
+        ask: impl AsyncFnOnce(&[Master], Vec<Failover>) -> Result<T, RedisError>,
     ) -> Result<T, RedisError> {
         let mut held = self.masters.lock().await;
-        let masters = match held.take() {
-            Some(masters) => masters,
-            None => self.dialer.masters(&self.topology).await?,
+        let (masters, failovers) = match held.take() {
+            Some(masters) => match self.failovers(&masters).await {
+                Ok(failovers) => (masters, failovers),
+                Err(_) => self.connect().await?,
+            },
+            None => self.connect().await?,
         };
-        let answer = ask(&masters).await?;
+        let answer = ask(&masters, failovers).await?;
         *held = Some(masters);
         Ok(answer)
+    }
+
+    async fn connect(&self) -> Result<(Vec<Master>, Vec<Failover>), RedisError> {
+        let masters = self.dialer.masters(&self.topology).await?;
+        let failovers = self.failovers(&masters).await?;
+        Ok((masters, failovers))
+    }
+
+    /// Who may take the place of these masters, if they answer and the topology has no others.
+    async fn failovers(&self, masters: &[Master]) -> Result<Vec<Failover>, RedisError> {
+        for master in masters {
+            time(&master.connection).await?;
+        }
+        let masters: Vec<&Master> = masters.iter().collect();
+        self.dialer.failovers(&self.topology, &masters).await
     }
 }
 

@@ -10,7 +10,7 @@ use super::masters::Dialer;
 use super::session::RedisError;
 
 /// The master of a name, and what is known of its failovers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct Named {
     pub(super) host: String,
     pub(super) port: u16,
@@ -18,6 +18,12 @@ pub(super) struct Named {
     pub(super) replicas: u32,
     /// How long the master must be out of reach before another takes over.
     pub(super) down_after: Duration,
+}
+
+impl Named {
+    pub(super) fn address(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
 }
 
 /// The master that more than half of these sentinels name. Those that are cut off together

@@ -13,7 +13,7 @@ use super::id;
 use super::marks::{Found, Marks, Seen};
 use super::masters::{Dialer, Master};
 use super::network::RedisNetwork;
-use super::survey::survey;
+use super::survey::{Identity, survey};
 use super::url::Topology;
 use super::{RedisDurability, RedisServer};
 use crate::replay::hold;
@@ -93,7 +93,7 @@ impl Opener {
             let marks = marks.ok_or_else(|| RedisError::unexpected("CLUSTER SLOTS"))?;
             masters.push(Marked { master, marks });
         }
-        let identity = survey(masters.iter().map(|marked| &marked.master), self.durability).await?;
+        let identity = self.survey(&masters).await?;
         let mut session = Session {
             masters,
             // Replaced below.
@@ -152,13 +152,7 @@ impl Opener {
 
     /// Whether a session is still what it was when it was opened.
     pub(super) async fn verify(&self, session: &Session) -> Result<(), RedisError> {
-        for Marked { master, .. } in &session.masters {
-            if !self.dialer.still_names(&self.topology, master).await? {
-                return Err(RedisError::Unreachable("the sentinels name another".to_owned()));
-            }
-        }
-        let masters = session.masters.iter().map(|marked| &marked.master);
-        if survey(masters, self.durability).await? != session.epoch.identity {
+        if self.survey(&session.masters).await? != session.epoch.identity {
             return Err(RedisError::Unreachable("it has become another".to_owned()));
         }
         if id::read(session, &self.namespace).await? != session.id {
@@ -170,6 +164,13 @@ impl Opener {
             session.judge_marks(marks, &found, (asked, self.clock.now()))?;
         }
         self.advance(session).await
+    }
+
+    /// What these masters are, with the replicas that they have now.
+    async fn survey(&self, masters: &[Marked]) -> Result<Identity, RedisError> {
+        let masters: Vec<&Master> = masters.iter().map(|marked| &marked.master).collect();
+        let failovers = self.dialer.failovers(&self.topology, &masters).await?;
+        survey(masters.into_iter().zip(failovers), self.durability).await
     }
 
     async fn advance(&self, session: &Session) -> Result<(), RedisError> {

@@ -26,21 +26,21 @@ const REQUIRED: [(&str, &str, &str); 4] = [
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Identity(pub(super) String);
 
-/// Asks every master.
+/// Asks every master. With each comes who may take its place.
 ///
 /// # Errors
 /// [`RedisError::Unfit`] if one of them will not do.
 pub(super) async fn survey(
-    masters: impl Iterator<Item = &Master>,
+    masters: impl Iterator<Item = (&Master, Failover)>,
     durability: RedisDurability,
 ) -> Result<Identity, RedisError> {
     let mut parts = Vec::new();
-    for master in masters {
+    for (master, failover) in masters {
         let mut connection = master.connection.clone();
         let process = identify(&mut connection).await?;
         if durability == RedisDurability::Checked {
             check_settings(&mut connection).await?;
-            check_copies(&mut connection, &master.failover).await?;
+            check_copies(&mut connection, &failover).await?;
         }
         let slots: Vec<String> =
             master.slots.iter().map(|slots| format!("{}-{}", slots.start(), slots.end())).collect();

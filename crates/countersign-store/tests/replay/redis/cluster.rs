@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use countersign_core::Clock as _;
@@ -16,7 +17,27 @@ use crate::support::account;
 
 struct Cluster {
     servers: Vec<Redis>,
-    _directories: Vec<TempDir>,
+    replicas: Vec<Redis>,
+    directories: Vec<TempDir>,
+}
+
+/// A server that is about to join a cluster, and the port of its bus.
+fn member(directory: &TempDir) -> (Redis, String) {
+    let bus = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let enabled = ["--cluster-enabled", "yes", "--cluster-port", &bus];
+    // Replicas would change over to a master that has none.
+    let settings = [&enabled[..], &["--cluster-allow-replica-migration", "no"]].concat();
+    (Redis::start(directory.path(), &settings).unwrap(), bus)
+}
+
+fn id_of(server: &Redis) -> String {
+    let answer = server.command("CLUSTER MYID").unwrap();
+    answer.lines().nth(1).unwrap().to_owned()
+}
+
+fn connected_replicas(master: &Redis) -> usize {
+    let info = master.command("INFO replication").unwrap();
+    info.matches("state=online").count()
 }
 
 impl Cluster {
@@ -24,13 +45,7 @@ impl Cluster {
         let directories: Vec<TempDir> = (0..3).map(|_| TempDir::new().unwrap()).collect();
         let servers: Vec<Redis> = directories
             .iter()
-            .map(|directory| {
-                let bus = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-                let bus = bus.to_string();
-                let settings = ["--cluster-enabled", "yes", "--cluster-port", &bus];
-                let server = Redis::start(directory.path(), &settings).unwrap();
-                (server, bus)
-            })
+            .map(member)
             .enumerate()
             .map(|(number, (server, bus))| {
                 let (first, last) = [(0, 5460), (5461, 10922), (10923, 16383)][number];
@@ -50,7 +65,7 @@ impl Cluster {
                 Some(server)
             })
             .collect();
-        let cluster = Self { servers, _directories: directories };
+        let cluster = Self { servers, replicas: Vec::new(), directories };
         until("the cluster is complete", async || {
             cluster.servers.iter().all(|server| {
                 let info = server.command("CLUSTER INFO").unwrap();
@@ -59,6 +74,26 @@ impl Cluster {
         })
         .await;
         cluster
+    }
+
+    /// Replicas of the first master, which its cluster knows.
+    async fn first_has_more(&mut self, replicas: usize) {
+        let master = &self.servers[0];
+        let wanted = connected_replicas(master) + replicas;
+        let id = id_of(master);
+        for _ in 0..replicas {
+            let directory = TempDir::new().unwrap();
+            let (replica, bus) = member(&directory);
+            let met = replica.address().replace(':', " ");
+            master.command(&format!("CLUSTER MEET {met} {bus}")).unwrap();
+            until("the replica knows its master", async || {
+                replica.command(&format!("CLUSTER REPLICATE {id}")).unwrap().contains("OK")
+            })
+            .await;
+            self.replicas.push(replica);
+            self.directories.push(directory);
+        }
+        until("the replicas follow", async || connected_replicas(&self.servers[0]) == wanted).await;
     }
 
     fn url(&self) -> String {
@@ -133,4 +168,59 @@ async fn a_master_that_restarts_has_callers_wait() {
         assert_eq!(spent(&guard, &clock, number).await, Ok(()));
         assert_eq!(spent(&another, &clock, number).await, Err(GuardError::Replayed));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_master_that_gets_more_replicas_is_judged_anew() {
+    let mut cluster = Cluster::start().await;
+    cluster.first_has_more(1).await;
+    for setting in ["min-replicas-to-write 1", "min-replicas-max-lag 5"] {
+        cluster.servers[0].command(&format!("CONFIG SET {setting}")).unwrap();
+    }
+    until("the replica is counted", async || {
+        let info = cluster.servers[0].command("INFO replication").unwrap();
+        info.contains("min_slaves_good_slaves:1")
+    })
+    .await;
+    let (guard, clock) = settled(at(&cluster.url())).await;
+    assert_eq!(spent(&guard, &clock, 1).await, Ok(()));
+    // Cut off with one of three, it would go on.
+    cluster.first_has_more(2).await;
+    until("refused", async || {
+        guard.check().await.is_err_and(|error| {
+            let said = error.to_string();
+            said.contains("min-replicas-to-write is 1, expected at least 2")
+        })
+    })
+    .await;
+    cluster.servers[0].command("CONFIG SET min-replicas-to-write 2").unwrap();
+    until("taken", async || guard.check().await.is_ok()).await;
+    assert_eq!(spent(&guard, &clock, 2).await, Ok(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slot_that_moves_unused_is_noticed() {
+    let cluster = Cluster::start().await;
+    let (guard, clock) = settled(at(&cluster.url())).await;
+    assert_eq!(spent(&guard, &clock, 1).await, Ok(()));
+    let (from, to) = (id_of(&cluster.servers[0]), id_of(&cluster.servers[1]));
+    let slot = (0..=5460)
+        .find(|slot| {
+            let count = cluster.servers[0].command(&format!("CLUSTER COUNTKEYSINSLOT {slot}"));
+            count.unwrap().trim() == ":0"
+        })
+        .unwrap();
+    let [old, new, _] = cluster.servers.as_slice() else { panic!("three") };
+    new.command(&format!("CLUSTER SETSLOT {slot} IMPORTING {from}")).unwrap();
+    old.command(&format!("CLUSTER SETSLOT {slot} MIGRATING {to}")).unwrap();
+    for server in [new, old] {
+        let moved = server.command(&format!("CLUSTER SETSLOT {slot} NODE {to}")).unwrap();
+        assert!(moved.contains("OK"), "{moved}");
+    }
+    let numbers = AtomicU64::new(2);
+    until("callers wait", async || {
+        let number = numbers.fetch_add(1, Ordering::Relaxed);
+        is_unavailable(&spent(&guard, &clock, number).await)
+    })
+    .await;
 }

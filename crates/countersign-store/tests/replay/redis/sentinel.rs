@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::ports::{GuardError, ReplayGuard as _};
-use countersign_store::replay::RedisError;
+use countersign_store::replay::{RedisError, RedisProbe, SharedLimits};
 use countersign_testbed::Redis;
 use tempfile::TempDir;
 
@@ -89,6 +89,8 @@ async fn an_old_master_is_left_when_the_sentinels_name_another() {
     let url = format!("redis+sentinel://{}/main", sentinel.address());
     let (guard, clock) = settled(at(&url)).await;
     assert_eq!(spent(&guard, &clock, 1).await, Ok(()));
+    let probe = RedisProbe::new(at(&url), SharedLimits::default());
+    assert_eq!(probe.look().await, Ok(()));
     // The old one knows nothing of it and would go on.
     sentinel.command("SENTINEL REMOVE main").unwrap();
     let (address, down_after) = (new.address().replace(':', " "), DOWN_AFTER);
@@ -103,6 +105,9 @@ async fn an_old_master_is_left_when_the_sentinels_name_another() {
     clock.advance(REACH + Duration::from_micros(1));
     assert_eq!(spent(&guard, &clock, 3).await, Ok(()));
     assert_eq!(new.command("DBSIZE").unwrap().trim(), ":4", "the marks, its number and a use");
+    new.command("CONFIG SET maxmemory-policy allkeys-lru").unwrap();
+    let Err(RedisError::Unfit(refused)) = probe.look().await else { panic!("of the old one") };
+    assert!(refused.contains("maxmemory-policy"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
