@@ -280,27 +280,39 @@ async fn servers_of_earlier_versions_are_seen_and_may_start() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_servers_that_start_at_once_only_those_of_one_memory_have_a_place() {
+    // What a server holds while it looks for others.
+    const TURN: i64 = 7_165_074_649_412_629_111;
+    const WAITING: &str = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' \
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+        AND NOT granted";
     let database = fresh_database().await.expect("a database");
-    for _ in 0..20 {
-        let starting = [1, 2, 1, 2].map(|number| {
-            let url = database.url().to_owned();
-            tokio::spawn(async move { (number, take(&url, redis(number)).await) })
+    let mut connection = PgConnection::connect(database.url()).await.expect("a connection");
+    let hold = sqlx::query("SELECT pg_advisory_lock($1)").bind(TURN);
+    hold.execute(&mut connection).await.expect("a lock");
+    let mut starting = Vec::new();
+    for number in [1, 2, 1, 2] {
+        let server = open(database.url()).await.expect("a server");
+        let memory = stays(redis(number));
+        starting.push(async move {
+            (number, Presence::take(server, memory, (Duration::ZERO, WINDOW)).await)
         });
-        let mut outcomes = Vec::new();
-        for one in starting {
-            outcomes.push(one.await.expect("it goes on"));
-        }
-        let mut given: Vec<u8> =
-            outcomes.iter().filter(|(_, taken)| taken.is_ok()).map(|(number, _)| *number).collect();
-        given.dedup();
-        assert_eq!(given.len(), 1, "{outcomes:?}");
-        drop(outcomes);
-        let server = open(database.url()).await.expect("a server");
-        let patience = (Duration::from_mins(1), Duration::ZERO);
-        Presence::take(server, stays(Memory::Own), patience).await.expect("all have left");
-        let server = open(database.url()).await.expect("a server");
-        Presence::take(server, stays(redis(1)), patience).await.expect("that one has left, too");
     }
+    let starting: Vec<_> = starting.into_iter().map(tokio::spawn).collect();
+    while sqlx::query_scalar(WAITING).fetch_one(&mut connection).await.ok() != Some(4_i64) {
+        assert!(!starting.iter().any(tokio::task::JoinHandle::is_finished), "it did not wait");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    drop(connection);
+    let mut given = Vec::new();
+    for one in starting {
+        match one.await.expect("it goes on") {
+            (number, Ok(presence)) => given.push((number, presence)),
+            (_, Err(PresenceError::Elsewhere)) => {}
+            (number, Err(error)) => panic!("{number}: {error}"),
+        }
+    }
+    let memories: Vec<u8> = given.iter().map(|(number, _)| *number).collect();
+    assert!(matches!(*memories, [1, 1] | [2, 2]), "{memories:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
