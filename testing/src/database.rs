@@ -14,6 +14,7 @@ use crate::{environment, random};
 #[derive(Clone, Debug)]
 pub struct Database {
     url: String,
+    address: String,
     ca: PathBuf,
 }
 
@@ -42,7 +43,18 @@ impl Database {
         &self.url
     }
 
-    /// The same, over TLS and with the server's certificate checked.
+    /// The same by way of another address, that of a proxy.
+    #[must_use]
+    pub fn url_by_way_of(&self, address: &str) -> String {
+        self.url.replacen(&self.address, address, 1)
+    }
+
+    /// Where its cluster listens.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The URL over TLS and with the server's certificate checked.
     pub fn url_with_tls(&self) -> String {
         let ca = self.ca.to_string_lossy();
         let ca = utf8_percent_encode(&ca, NON_ALPHANUMERIC);
@@ -75,6 +87,7 @@ impl Database {
             .rsplit_once('@')
             .and_then(|(_, after)| after.split('/').next())
             .context("the URL of the tests' PostgreSQL names no host")?;
-        Ok(Self { url: format!("postgres://{name}:{password}@{address}/{name}"), ca })
+        let url = format!("postgres://{name}:{password}@{address}/{name}");
+        Ok(Self { url, address: address.to_owned(), ca })
     }
 }

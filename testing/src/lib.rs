@@ -27,6 +27,7 @@ mod certificate;
 mod database;
 pub mod environment;
 mod place;
+mod port;
 mod postgres;
 mod random;
 mod redis;

@@ -2,7 +2,6 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
-use std::net::TcpListener;
 use std::process::{Child, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -11,6 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::place::Place;
+use crate::port::free_port;
 use crate::template::{SUPERUSER, Template, copy};
 use crate::user;
 
@@ -173,11 +173,19 @@ impl Postgres {
         // None of them may begin another meanwhile.
         self.pause()?;
         let mut server = self.server.take().context("PostgreSQL is not running")?;
-        for backend in server.backends()? {
-            kill_process(backend, Signal::KILL)?;
+        let backends = server.backends()?;
+        for backend in &backends {
+            kill_process(*backend, Signal::KILL)?;
         }
         server.end(Signal::KILL)?;
-        Ok(())
+        // As long as one of them is there, the server does not start again.
+        for _ in 0..ATTEMPTS {
+            if backends.iter().all(|backend| has_ended(*backend)) {
+                return Ok(());
+            }
+            thread::sleep(BETWEEN_ATTEMPTS);
+        }
+        bail!("PostgreSQL was not gone in {:?}", BETWEEN_ATTEMPTS * ATTEMPTS)
     }
 
     /// Stops every process of the server in the midst of what it does, as a hung machine does.
@@ -244,10 +252,13 @@ impl Postgres {
     /// The server writes its state into a file, where its own tools look too.
     fn wait_for(&self, server: &mut Server) -> Result<()> {
         let state = self.place.data().join("postmaster.pid");
+        // A server that was killed left its own.
+        let own = server.0.id().to_string();
         for _ in 0..ATTEMPTS {
             let written = fs::read_to_string(&state).unwrap_or_default();
-            let state = written.lines().nth(7).map(str::trim);
-            if matches!(state, Some("ready" | "standby")) {
+            let lines: Vec<_> = written.lines().map(str::trim).collect();
+            let is_own = lines.first().is_some_and(|process| *process == own);
+            if is_own && matches!(lines.get(7), Some(&("ready" | "standby"))) {
                 return Ok(());
             }
             if let Some(status) = server.0.try_wait()? {
@@ -294,6 +305,14 @@ impl Drop for Server {
     }
 }
 
+/// Whether a process is gone, or at most waits for somebody to take note of it.
+fn has_ended(process: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", process.as_raw_nonzero()));
+    let Ok(stat) = stat else { return true };
+    // The state follows the name, which is in brackets.
+    stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with(['Z', 'X']))
+}
+
 fn settings(port: u16, durability: Durability) -> Vec<String> {
     let mut settings = vec![
         format!("port={port}"),
@@ -308,9 +327,4 @@ fn settings(port: u16, durability: Durability) -> Vec<String> {
         settings.extend(["fsync=off", "full_page_writes=off"].map(str::to_owned));
     }
     settings
-}
-
-/// A port that was free a moment ago.
-pub(crate) fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

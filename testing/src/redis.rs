@@ -12,7 +12,8 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::environment;
-use crate::postgres::{ATTEMPTS, BETWEEN_ATTEMPTS, free_port};
+use crate::port::free_port;
+use crate::postgres::{ATTEMPTS, BETWEEN_ATTEMPTS};
 
 /// What a replay guard requires of it.
 const DURABLE: [&str; 6] =
