@@ -21,6 +21,9 @@ pub enum Behaviour {
     Slow(Duration),
     /// The server does its work; its answer is dropped and the connection with it.
     LosesAnswers,
+    /// Nothing passes, and no end notices when the other hangs up, as if the wire between them
+    /// were cut. What is sent meanwhile passes when it behaves otherwise, as TCP sends it again.
+    Holds,
 }
 
 /// A running proxy; it ends when this value goes.
@@ -34,7 +37,7 @@ pub struct Proxy {
 #[derive(Debug)]
 struct Shared {
     target: Mutex<String>,
-    behaviour: Mutex<Behaviour>,
+    behaviour: watch::Sender<Behaviour>,
     cuts: watch::Sender<()>,
     connections: AtomicUsize,
     lost: AtomicUsize,
@@ -50,7 +53,7 @@ impl Proxy {
         let address = listener.local_addr()?.to_string();
         let shared = Arc::new(Shared {
             target: Mutex::new(target.to_owned()),
-            behaviour: Mutex::new(behaviour),
+            behaviour: watch::Sender::new(behaviour),
             cuts: watch::Sender::default(),
             connections: AtomicUsize::new(0),
             lost: AtomicUsize::new(0),
@@ -66,7 +69,7 @@ impl Proxy {
 
     /// Changes what happens to what passes from now on, on open connections too.
     pub fn behave(&self, behaviour: Behaviour) {
-        *lock(&self.shared.behaviour) = behaviour;
+        self.shared.behaviour.send_replace(behaviour);
     }
 
     /// Stands in front of another address from the next connection on.
@@ -91,8 +94,16 @@ impl Proxy {
 }
 
 impl Shared {
+    /// Until something may pass.
+    async fn way_is_free(&self) {
+        let mut behaviour = self.behaviour.subscribe();
+        // The sender lives as long as `self`.
+        let _ = behaviour.wait_for(|behaviour| *behaviour != Behaviour::Holds).await;
+    }
+
     async fn dawdle(&self) {
-        let behaviour = *lock(&self.behaviour);
+        self.way_is_free().await;
+        let behaviour = *self.behaviour.borrow();
         if let Behaviour::Slow(delay) = behaviour {
             tokio::time::sleep(delay).await;
         }
@@ -114,39 +125,49 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     while let Ok((client, _)) = listener.accept().await {
         shared.connections.fetch_add(1, Ordering::SeqCst);
         let shared = Arc::clone(&shared);
+        let mut cuts = shared.cuts.subscribe();
         tokio::spawn(async move {
-            // A connection that breaks is the callers' to notice.
-            let _ = relay(client, &shared).await;
+            tokio::select! {
+                // Nothing passes any more that was held until now.
+                biased;
+                _ = cuts.changed() => {}
+                // A connection that breaks is the callers' to notice.
+                _ = relay(client, &shared) => {}
+            }
         });
     }
 }
 
 async fn relay(mut client: TcpStream, shared: &Shared) -> std::io::Result<()> {
-    let mut cuts = shared.cuts.subscribe();
+    shared.way_is_free().await;
     let target = lock(&shared.target).clone();
     let mut server = TcpStream::connect(&target).await?;
+    // Whether small pieces wait for others is for the two ends to say.
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
     let (mut request, mut answer) = (vec![0; BUFFER_BYTES], vec![0; BUFFER_BYTES]);
     loop {
         tokio::select! {
-            read = client.read(&mut request) => match read? {
-                0 => return server.shutdown().await,
-                length => {
-                    shared.dawdle().await;
-                    server.write_all(&request[..length]).await?;
+            read = client.read(&mut request) => {
+                let length = read?;
+                shared.dawdle().await;
+                match length {
+                    0 => return server.shutdown().await,
+                    length => server.write_all(&request[..length]).await?,
                 }
-            },
-            read = server.read(&mut answer) => match read? {
-                0 => return client.shutdown().await,
-                _ if *lock(&shared.behaviour) == Behaviour::LosesAnswers => {
+            }
+            read = server.read(&mut answer) => {
+                let length = read?;
+                if *shared.behaviour.borrow() == Behaviour::LosesAnswers && length > 0 {
                     shared.lost.fetch_add(1, Ordering::SeqCst);
                     return Ok(());
                 }
-                length => {
-                    shared.dawdle().await;
-                    client.write_all(&answer[..length]).await?;
+                shared.dawdle().await;
+                match length {
+                    0 => return client.shutdown().await,
+                    length => client.write_all(&answer[..length]).await?,
                 }
-            },
-            _ = cuts.changed() => return Ok(()),
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use countersign_core::KeyKind;
 use interop::{Caller, Request, eventually};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{RngCore as _, SeedableRng as _};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -18,11 +19,21 @@ use crate::plan::{Plan, TOLERANCE};
 
 /// How many accounts there are: few enough that each has many uses at a time.
 const ACCOUNTS: usize = 10;
-/// How long an answer is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How many tokens are under way at once. Where the machine cannot keep the plan's pace, callers
+/// that went on at it would pile up, and nothing would recover from anything.
+const AT_ONCE: usize = 1_000;
+/// How long an answer is waited for: longer than a server lets itself take for one.
+const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Accounts with their keys.
-pub(crate) struct Callers(Vec<Caller>);
+/// What an account proves itself with that has an access token.
+const API_KEY: &str = "an API key of the torture's own";
+const IDENTIFIER: &str = "4b1d2a0e-7c3f-4b43-9d0c-0f5f6a1c2e3d";
+
+/// Accounts with their keys, and the access token of another.
+pub(crate) struct Callers {
+    signers: Vec<Caller>,
+    access_token: String,
+}
 
 impl Callers {
     /// Makes them known to the installation.
@@ -36,12 +47,19 @@ impl Callers {
             server.account(caller.account(), &[caller.public_key()])?;
             Ok(caller)
         };
-        Ok(Self((0..ACCOUNTS).map(register).collect::<Result<_>>()?))
+        let signers = (0..ACCOUNTS).map(register).collect::<Result<_>>()?;
+        let access_token = server.access_token(API_KEY, IDENTIFIER).await?;
+        Ok(Self { signers, access_token: format!("Bearer {access_token}") })
     }
 
     /// A fresh token of one of them.
     pub(crate) fn token(&self, number: usize) -> Result<String> {
-        self.0[number % ACCOUNTS].authorization()
+        self.signers[number % ACCOUNTS].authorization()
+    }
+
+    /// What is good for any number of uses, without anybody who remembers them.
+    pub(crate) fn access_token(&self) -> &str {
+        &self.access_token
     }
 
     /// Makes all tokens of the plan, at an even pace, and waits for every attempt with them.
@@ -53,9 +71,11 @@ impl Callers {
     ) -> Result<()> {
         let mut random = ChaCha8Rng::seed_from_u64(plan.seed ^ u64::MAX);
         let mut under_way = JoinSet::new();
+        let places = Arc::new(Semaphore::new(AT_ONCE));
         let start = Instant::now();
         for number in 0..plan.tokens {
             sleep_until(start + Duration::from_secs(1) / plan.engine.pace() * number).await;
+            let place = Arc::clone(&places).acquire_owned().await?;
             let token = ledger.open();
             let sender = Sender {
                 installation: Arc::clone(installation),
@@ -66,7 +86,12 @@ impl Callers {
             let twice = random.next_u32() as usize % plan.engine.replicas();
             let late = random.next_u32() as usize % plan.engine.replicas();
             let delay = random_part(&mut random, TOLERANCE);
-            under_way.spawn(async move { sender.send_everywhere(twice, (late, delay)).await });
+            under_way.spawn(async move {
+                sender.clone().send_everywhere(twice).await;
+                drop(place);
+                sleep(delay).await;
+                sender.send(late, false).await;
+            });
             while under_way.try_join_next().is_some() {}
         }
         while let Some(sent) = under_way.join_next().await {
@@ -90,15 +115,13 @@ struct Sender {
 }
 
 impl Sender {
-    async fn send_everywhere(self, twice: usize, (late, delay): (usize, Duration)) {
+    async fn send_everywhere(self, twice: usize) {
         let replicas = 0..self.installation.replicas().len();
         let mut at_once = JoinSet::new();
         for replica in replicas.chain([twice]) {
             at_once.spawn(self.clone().send(replica, true));
         }
         at_once.join_all().await;
-        sleep(delay).await;
-        self.send(late, false).await;
     }
 
     async fn send(self, replica: usize, is_promised: bool) {
@@ -121,7 +144,8 @@ pub(crate) async fn ask(
         Ok(Ok(answer)) => match answer.status {
             200 => Outcome::Accepted,
             401 => Outcome::Refused,
-            _ => Outcome::Unavailable,
+            503 => Outcome::Unavailable,
+            _ => Outcome::Unexpected,
         },
         Ok(Err(_)) | Err(_) => Outcome::Lost,
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use countersign_testbed::{Durability, Postgres, Redis};
+use countersign_testbed::{Database, Durability, Postgres, Redis};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
@@ -29,8 +29,22 @@ impl EngineServers {
         &self.postgres
     }
 
-    pub(crate) fn redis_url(&self) -> Option<String> {
-        self.redis.as_ref().map(|(redis, _)| redis.url())
+    /// Where the one listens that remembers nonces.
+    pub(crate) fn address(&self, database: &Database) -> String {
+        self.redis.as_ref().map_or_else(|| database.address().to_owned(), |(it, _)| it.address())
+    }
+
+    /// The database's URL, and that of Redis if there is one: with another address for the one
+    /// that remembers nonces.
+    pub(crate) fn urls_by_way_of(
+        &self,
+        address: &str,
+        database: &Database,
+    ) -> (String, Option<String>) {
+        match self.redis {
+            Some(_) => (database.url().to_owned(), Some(format!("redis://{address}"))),
+            None => (database.url_by_way_of(address), None),
+        }
     }
 
     /// Kills the one that remembers nonces, and starts it again.

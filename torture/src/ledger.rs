@@ -33,8 +33,10 @@ pub(crate) enum Outcome {
     Accepted,
     /// 401.
     Refused,
-    /// 5xx.
+    /// 503.
     Unavailable,
+    /// Anything else.
+    Unexpected,
     /// No answer: nobody knows.
     Lost,
 }

@@ -11,6 +11,7 @@ mod callers;
 mod engine;
 mod installation;
 mod ledger;
+mod partition;
 mod plan;
 pub mod revocation;
 mod sabotage;

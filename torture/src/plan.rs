@@ -60,11 +60,12 @@ impl Engine {
     }
 
     /// How many tokens are made a second. Behind a Redis that was started again nothing is
-    /// accepted for a quarter of a minute, which would be most of a shorter run.
+    /// accepted for a quarter of a minute, and a partition takes some seconds, which would be
+    /// most of a shorter run.
     pub(crate) fn pace(self) -> u32 {
         match self {
-            Self::Memory | Self::Sqlite | Self::Postgres => 500,
-            Self::Redis => 200,
+            Self::Memory | Self::Sqlite => 500,
+            Self::Postgres | Self::Redis => 200,
         }
     }
 

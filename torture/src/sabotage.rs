@@ -2,19 +2,22 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use interop::Behaviour;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use crate::callers::{Callers, ask};
 use crate::installation::Installation;
-use crate::ledger::{Ledger, Outcome};
+use crate::ledger::{Attempt, Ledger, Outcome};
+use crate::partition::{CutOff, partition};
 use crate::schedule::{Fault, Scheduled};
 
 /// How long a clock is wrong, or the network slow.
 const FAULT_FOR: Duration = Duration::from_millis(500);
-/// How long an installation may take until every replica accepts again.
-const RECOVERY: Duration = Duration::from_mins(1);
+/// How long an installation may take until every replica accepts again. Twenty seconds are what
+/// tokens have to wait behind a restart of the engine; the rest is for a machine that is busy
+/// with other things. Whoever waits for a restart waits for ever.
+const RECOVERY: Duration = Duration::from_mins(3);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 /// When a fault was in force: from before it until every replica had accepted a fresh token.
@@ -24,9 +27,21 @@ pub(crate) struct InForce {
     pub(crate) what: String,
     pub(crate) from: Instant,
     pub(crate) until: Instant,
+    /// If it was in force for one replica alone.
+    pub(crate) cut_off: Option<CutOff>,
 }
 
 impl InForce {
+    /// Whether it may be why an attempt came to nothing. While a replica is cut from its engine
+    /// the others have to go on, and what it says itself is known.
+    pub(crate) fn excuses(&self, attempt: &Attempt) -> bool {
+        let overlaps = attempt.began <= self.until && attempt.ended >= self.from;
+        overlaps
+            && self.cut_off.as_ref().is_none_or(|cut_off| {
+                attempt.replica == cut_off.replica && !cut_off.saw_all_of(attempt)
+            })
+    }
+
     /// What and when, since an instant.
     pub(crate) fn told_since(&self, origin: Instant) -> String {
         format!("{} from {:?} until {:?}", self.what, self.from - origin, self.until - origin)
@@ -46,16 +61,20 @@ pub(crate) async fn follow(
             sleep(BETWEEN_LOOKS).await;
         }
         let from = Instant::now();
-        inflict(scheduled, installation).await.with_context(|| format!("{scheduled:?}"))?;
-        let recovered = timeout(RECOVERY, recovery(installation, callers)).await;
-        recovered.with_context(|| format!("no recovery from {scheduled:?}"))??;
+        let told = || format!("{scheduled:?}");
+        let cut_off = inflict(scheduled, installation, callers).await.with_context(told)?;
+        recovery(installation, callers).await.with_context(told)?;
         let what = format!("{:?}", scheduled.fault);
-        faults.push(InForce { what, from, until: Instant::now() });
+        faults.push(InForce { what, from, until: Instant::now(), cut_off });
     }
     Ok(faults)
 }
 
-async fn inflict(scheduled: Scheduled, installation: &Installation) -> Result<()> {
+async fn inflict(
+    scheduled: Scheduled,
+    installation: &Installation,
+    callers: &Callers,
+) -> Result<Option<CutOff>> {
     let replica = &installation.replicas()[scheduled.replica];
     let network = replica.network();
     match scheduled.fault {
@@ -90,14 +109,27 @@ async fn inflict(scheduled: Scheduled, installation: &Installation) -> Result<()
             sleep(FAULT_FOR).await;
             network.behave(Behaviour::Honest);
         }
+        Fault::Partition(span, healing) => {
+            let how = (span, healing);
+            return partition(scheduled.replica, how, installation, callers).await.map(Some);
+        }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Until every replica accepts a fresh token.
 async fn recovery(installation: &Installation, callers: &Callers) -> Result<()> {
-    for replica in 0..installation.replicas().len() {
-        while ask(installation, replica, &callers.token(replica)?).await != Outcome::Accepted {
+    let patience = Instant::now() + RECOVERY;
+    for (number, replica) in installation.replicas().iter().enumerate() {
+        loop {
+            let outcome = ask(installation, number, &callers.token(number)?).await;
+            if outcome == Outcome::Accepted {
+                break;
+            }
+            if Instant::now() > patience {
+                let log = replica.server().await.log();
+                bail!("no recovery within {RECOVERY:?}: {outcome:?} by replica {number}:\n{log}");
+            }
             sleep(BETWEEN_LOOKS).await;
         }
     }

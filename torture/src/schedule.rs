@@ -5,7 +5,11 @@ use std::time::Duration;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{RngCore as _, SeedableRng as _};
 
+use crate::partition::Healing;
 use crate::plan::Plan;
+
+/// So a server that is cut off has given up, and does not know whether that will ever change.
+const LONGER_THAN_ANY_USE_WAITS: Duration = Duration::from_millis(1500);
 
 /// What breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +30,8 @@ pub(crate) enum Fault {
     KillEngine,
     /// It does nothing for a while.
     PauseEngine(Duration),
+    /// A server, and none but this, is cut from the one that remembers spent nonces.
+    Partition(Duration, Healing),
 }
 
 /// A fault, whom it meets, and when.
@@ -55,7 +61,7 @@ pub(crate) fn draw(plan: &Plan) -> Vec<Scheduled> {
 
 fn fault(plan: &Plan, random: &mut ChaCha8Rng) -> Fault {
     let short = Duration::from_millis(u64::from(50 + random.next_u32() % 950));
-    let kinds = if plan.engine.is_a_server() { 8 } else { 6 };
+    let kinds = if plan.engine.is_a_server() { 9 } else { 6 };
     match random.next_u32() % kinds {
         0 if plan.kills() => Fault::Kill,
         1 if plan.kills() => Fault::Upgrade,
@@ -64,8 +70,13 @@ fn fault(plan: &Plan, random: &mut ChaCha8Rng) -> Fault {
         4 => Fault::ClockStep(clock_step(random)),
         5 => Fault::Slow(short / 4),
         6 => Fault::KillEngine,
-        _ => Fault::PauseEngine(short * 2),
+        7 => Fault::PauseEngine(short * 2),
+        _ => Fault::Partition(LONGER_THAN_ANY_USE_WAITS + short, healing(random)),
     }
+}
+
+fn healing(random: &mut ChaCha8Rng) -> Healing {
+    if random.next_u32().is_multiple_of(2) { Healing::GoesOn } else { Healing::Breaks }
 }
 
 /// Within the window, beyond it, or, rarely, so far that what was spent could be forgotten.
@@ -97,6 +108,8 @@ mod tests {
         assert!(has(|fault| *fault == Fault::Kill) && has(|fault| *fault == Fault::Upgrade));
         assert!(has(|fault| *fault == Fault::Cut) && has(|fault| *fault == Fault::KillEngine));
         assert!(has(|fault| matches!(fault, Fault::PauseEngine(_))));
+        assert!(has(|fault| matches!(fault, Fault::Partition(_, Healing::GoesOn))));
+        assert!(has(|fault| matches!(fault, Fault::Partition(_, Healing::Breaks))));
         assert!(has(|fault| matches!(fault, Fault::Pause(_))));
         assert!(has(|fault| matches!(fault, Fault::ClockStep(..-8))));
         assert!(has(|fault| matches!(fault, Fault::ClockStep(16..))));

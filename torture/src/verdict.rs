@@ -1,11 +1,13 @@
-//! What the ledger says about the two promises.
+//! What the ledger says about the promises.
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::ledger::{Attempt, Outcome, Token};
+use crate::partition::CutOff;
 use crate::sabotage::InForce;
 
 /// The outcome of a run.
@@ -23,10 +25,27 @@ pub struct Verdict {
     pub kinds: BTreeMap<String, usize>,
     /// How many tokens met a fault with their first attempts.
     pub met_a_fault: usize,
+    /// What became of the partitions.
+    pub partitions: Partitions,
     /// Tokens that were accepted more than once, with what happened to them.
     pub accepted_more_than_once: Vec<String>,
     /// Tokens that met no fault and were not accepted at once, with what happened to them.
     pub not_accepted: Vec<String>,
+}
+
+/// What replicas did that were cut from their engine, and the others meanwhile.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Partitions {
+    /// How many attempts were made at a replica that was cut off, and answered meanwhile.
+    pub attempts: usize,
+    /// The longest that it let a caller wait for such an answer.
+    pub longest_wait: Duration,
+    /// How many of those tokens another replica accepted.
+    pub accepted_elsewhere: usize,
+    /// How often a replica that was cut off accepted an access token.
+    pub access_tokens: usize,
+    /// What it should not have said.
+    pub wrong: Vec<String>,
 }
 
 impl Verdict {
@@ -38,6 +57,7 @@ impl Verdict {
             faults: faults.len(),
             kinds: kinds(faults),
             met_a_fault: 0,
+            partitions: Partitions::of(faults),
             accepted_more_than_once: Vec::new(),
             not_accepted: Vec::new(),
         };
@@ -47,6 +67,11 @@ impl Verdict {
             verdict.accepted += usize::from(acceptances > 0);
             verdict.met_a_fault += usize::from(meets_fault);
             let told = || format!("token {number}: {}", token.story(faults));
+            for cut_off in faults.iter().filter_map(|fault| fault.cut_off.as_ref()) {
+                if verdict.partitions.take_in(token, cut_off) {
+                    verdict.partitions.wrong.push(told());
+                }
+            }
             if acceptances > 1 {
                 verdict.accepted_more_than_once.push(told());
             }
@@ -57,9 +82,45 @@ impl Verdict {
         verdict
     }
 
-    /// Whether both promises were kept.
+    /// Whether all promises were kept.
     pub fn holds(&self) -> bool {
-        self.accepted_more_than_once.is_empty() && self.not_accepted.is_empty()
+        self.wrong().next().is_none()
+    }
+
+    fn wrong(&self) -> impl Iterator<Item = &String> {
+        let Self { accepted_more_than_once, not_accepted, partitions, .. } = self;
+        accepted_more_than_once.iter().chain(not_accepted).chain(&partitions.wrong)
+    }
+}
+
+impl Partitions {
+    fn of(faults: &[InForce]) -> Self {
+        let mut partitions = Self::default();
+        for cut_off in faults.iter().filter_map(|fault| fault.cut_off.as_ref()) {
+            partitions.access_tokens += cut_off.access_tokens;
+            partitions.wrong.extend_from_slice(&cut_off.wrong);
+        }
+        partitions
+    }
+
+    /// Counts what a replica that was cut off said to a token; whether that is wrong. It cannot
+    /// know that the token is good, nor, unless it saw it before, that it is not.
+    fn take_in(&mut self, token: &Token, cut_off: &CutOff) -> bool {
+        let at_it = |attempt: &&Attempt| cut_off.saw_all_of(attempt);
+        let answered: Vec<_> = token.attempts.iter().filter(at_it).collect();
+        let waits = answered.iter().map(|attempt| attempt.ended - attempt.began);
+        self.attempts += answered.len();
+        self.longest_wait = waits.chain([self.longest_wait]).max().unwrap_or_default();
+        let at_once = || token.promised().filter(|attempt| attempt.replica == cut_off.replica);
+        let is_new = at_once().next().is_some() && at_once().all(|it| cut_off.saw_all_of(it));
+        if is_new {
+            self.accepted_elsewhere += usize::from(token.count(Outcome::Accepted) > 0);
+        }
+        let is_odd = |attempt: &&Attempt| {
+            !matches!(attempt.outcome, Outcome::Unavailable | Outcome::Refused)
+        };
+        let says_why = |attempt: &Attempt| attempt.outcome == Outcome::Unavailable;
+        answered.iter().any(is_odd) || (is_new && !at_once().any(says_why))
     }
 }
 
@@ -71,7 +132,7 @@ impl Token {
     /// Whether a fault was in force during the first attempts.
     fn meets(&self, faults: &[InForce]) -> bool {
         let mut first = self.promised();
-        first.any(|attempt| faults.iter().any(|fault| attempt.overlaps(fault)))
+        first.any(|attempt| faults.iter().any(|fault| fault.excuses(attempt)))
     }
 
     /// Whether one of the first attempts should have been accepted and none was.
@@ -139,17 +200,30 @@ impl fmt::Display for Verdict {
         }
         writeln!(f, "{:>8} accepted", self.accepted)?;
         writeln!(f, "{:>8} met a fault", self.met_a_fault)?;
+        if self.partitions != Partitions::default() {
+            write!(f, "{}", self.partitions)?;
+        }
         writeln!(f, "{:>8} accepted more than once", self.accepted_more_than_once.len())?;
         writeln!(f, "{:>8} not accepted, without a fault", self.not_accepted.len())?;
-        let wrong = self.accepted_more_than_once.iter().chain(&self.not_accepted);
-        wrong.take(20).try_for_each(|story| writeln!(f, "{story}"))
+        self.wrong().take(20).try_for_each(|story| writeln!(f, "{story}"))
+    }
+}
+
+impl fmt::Display for Partitions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { attempts, longest_wait, accepted_elsewhere, access_tokens, wrong } = self;
+        writeln!(
+            f,
+            "{attempts:>8} attempts at a replica cut from its engine, answered in at most"
+        )?;
+        writeln!(f, "         {longest_wait:?}; {accepted_elsewhere} of these tokens accepted")?;
+        writeln!(f, "         elsewhere; {access_tokens} times an access token accepted there")?;
+        writeln!(f, "{:>8} wrong answers of such a replica", wrong.len())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn token(start: Instant, outcomes: &[Outcome]) -> Token {
@@ -166,7 +240,7 @@ mod tests {
         let start = Instant::now();
         let later = start + Duration::from_secs(10);
         let until = later + Duration::from_secs(1);
-        let faults = [InForce { what: "Slow(20ms)".to_owned(), from: later, until }];
+        let faults = [InForce { what: "Slow(20ms)".to_owned(), from: later, until, cut_off: None }];
         let judged = |tokens: &[Token]| {
             let verdict = Verdict::of(tokens, &faults);
             assert_eq!(verdict.kinds.get("Slow"), Some(&1));

@@ -179,7 +179,8 @@ pub(super) async fn ask(replica: usize, authorization: &str) -> Outcome {
     match timeout(PATIENCE, answer(replica, authorization)).await {
         Ok(Ok(StatusCode::OK)) => Outcome::Accepted,
         Ok(Ok(StatusCode::UNAUTHORIZED)) => Outcome::Refused,
-        Ok(Ok(_)) => Outcome::Unavailable,
+        Ok(Ok(StatusCode::SERVICE_UNAVAILABLE)) => Outcome::Unavailable,
+        Ok(Ok(_)) => Outcome::Unexpected,
         Ok(Err(_)) | Err(_) => Outcome::Lost,
     }
 }

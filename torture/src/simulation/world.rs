@@ -146,7 +146,8 @@ fn in_force(schedule: &[Scheduled], probes: &Probes, origin: Instant) -> Result<
         let until = probes.all_accepted_after(scheduled.until);
         let until = until.with_context(|| format!("no recovery from {scheduled:?}"))?;
         let what = format!("{:?}", scheduled.fault);
-        Ok(InForce { what, from: origin + scheduled.from, until: origin + until })
+        let (from, until) = (origin + scheduled.from, origin + until);
+        Ok(InForce { what, from, until, cut_off: None })
     };
     schedule.iter().map(recovered).collect()
 }
