@@ -171,3 +171,55 @@ async fn relay(mut client: TcpStream, shared: &Shared) -> std::io::Result<()> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever comes back within a while that is long enough for what passes.
+    async fn said(stream: &mut TcpStream) -> Option<usize> {
+        let mut said = [0; 8];
+        let reading = stream.read(&mut said);
+        tokio::time::timeout(Duration::from_millis(200), reading)
+            .await
+            .ok()
+            .map(|read| read.unwrap_or(0))
+    }
+
+    #[tokio::test]
+    async fn what_is_held_passes_afterwards_or_breaks() {
+        let echo = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = echo.local_addr().unwrap().to_string();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = echo.accept().await {
+                tokio::spawn(async move {
+                    let (mut read, mut write) = stream.split();
+                    tokio::io::copy(&mut read, &mut write).await
+                });
+            }
+        });
+        let proxy = Proxy::start(&address, Behaviour::Honest).await.unwrap();
+        let mut open = TcpStream::connect(proxy.address()).await.unwrap();
+        open.write_all(b"one").await.unwrap();
+        open.read_exact(&mut [0; 3]).await.unwrap();
+
+        proxy.behave(Behaviour::Holds);
+        let mut new = TcpStream::connect(proxy.address()).await.unwrap();
+        for stream in [&mut open, &mut new] {
+            stream.write_all(b"two").await.unwrap();
+            assert_eq!(said(stream).await, None);
+        }
+        proxy.behave(Behaviour::Honest);
+        for stream in [&mut open, &mut new] {
+            let mut said = [0; 3];
+            stream.read_exact(&mut said).await.unwrap();
+            assert_eq!(&said, b"two");
+        }
+
+        proxy.behave(Behaviour::Holds);
+        open.write_all(b"three").await.unwrap();
+        proxy.cut();
+        proxy.behave(Behaviour::Honest);
+        assert!(matches!(open.read(&mut [0; 5]).await, Ok(0) | Err(_)));
+    }
+}

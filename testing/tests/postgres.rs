@@ -1,5 +1,6 @@
 //! The testbed itself: what its promises to other tests are.
 
+use std::net::TcpListener;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -84,6 +85,29 @@ async fn a_cluster_of_its_own_is_stopped_and_started_with_its_data() -> Result<(
     let mut connection = connect(&database).await?;
     assert_eq!(asks(&mut connection, "SELECT what FROM kept").await?, "still here");
     assert!(cluster.start_again().is_err());
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_that_was_killed_is_back_when_it_says_so() -> Result<()> {
+    let mut cluster = Postgres::of_its_own(Durability::Relaxed)?;
+    let database = cluster.fresh_database().await?;
+    for _ in 0..3 {
+        // Processes that take a while to end.
+        let mut connected = Vec::new();
+        for _ in 0..20 {
+            connected.push(connect(&database).await?);
+        }
+        cluster.kill()?;
+        cluster.start_again()?;
+        connect(&database).await?;
+    }
+    cluster.kill()?;
+    let somebody_else = TcpListener::bind(database.address())?;
+    assert!(cluster.start_again().is_err(), "another is at its port");
+    drop(somebody_else);
+    cluster.start_again()?;
+    connect(&database).await?;
     Ok(())
 }
 

@@ -1,7 +1,8 @@
 //! The torture of a running installation: each token is sent to every replica at once and
 //! again later, while a schedule that follows from a seed breaks what can break. At the end a
-//! ledger of all attempts says whether a token was accepted more than once, and whether one
-//! was not accepted although nothing was broken.
+//! ledger of all attempts says whether a token was accepted more than once, whether one was not
+//! accepted although nothing was broken, and whether a replica that was cut from its engine said
+//! anything but that it cannot know.
 //!
 //! [`revocation`] does the like to the other promise: how soon every replica obeys a revocation.
 //!
@@ -21,7 +22,7 @@ mod verdict;
 
 pub use plan::{Engine, Plan};
 pub use simulation::{Flaw, Simulated, Simulation, simulate};
-pub use verdict::Verdict;
+pub use verdict::{Partitions, Verdict};
 
 use std::sync::Arc;
 

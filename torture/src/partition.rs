@@ -26,8 +26,8 @@ pub(crate) enum Healing {
 #[derive(Clone, Debug)]
 pub(crate) struct CutOff {
     pub(crate) replica: usize,
-    from: Instant,
-    until: Instant,
+    pub(crate) from: Instant,
+    pub(crate) until: Instant,
     /// How often it accepted an access token, which no engine is asked about.
     pub(crate) access_tokens: usize,
     /// What it should not have said.

@@ -1,13 +1,15 @@
 //! What the ledger says about the promises.
 
+mod partitions;
+
+pub use partitions::Partitions;
+
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::ledger::{Attempt, Outcome, Token};
-use crate::partition::CutOff;
 use crate::sabotage::InForce;
 
 /// The outcome of a run.
@@ -33,21 +35,6 @@ pub struct Verdict {
     pub not_accepted: Vec<String>,
 }
 
-/// What replicas did that were cut from their engine, and the others meanwhile.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Partitions {
-    /// How many attempts were made at a replica that was cut off, and answered meanwhile.
-    pub attempts: usize,
-    /// The longest that it let a caller wait for such an answer.
-    pub longest_wait: Duration,
-    /// How many of those tokens another replica accepted.
-    pub accepted_elsewhere: usize,
-    /// How often a replica that was cut off accepted an access token.
-    pub access_tokens: usize,
-    /// What it should not have said.
-    pub wrong: Vec<String>,
-}
-
 impl Verdict {
     pub(crate) fn of(tokens: &[Token], faults: &[InForce]) -> Self {
         let mut verdict = Self {
@@ -68,7 +55,7 @@ impl Verdict {
             verdict.met_a_fault += usize::from(meets_fault);
             let told = || format!("token {number}: {}", token.story(faults));
             for cut_off in faults.iter().filter_map(|fault| fault.cut_off.as_ref()) {
-                if verdict.partitions.take_in(token, cut_off) {
+                if verdict.partitions.is_answered_wrongly(token, cut_off) {
                     verdict.partitions.wrong.push(told());
                 }
             }
@@ -90,37 +77,6 @@ impl Verdict {
     fn wrong(&self) -> impl Iterator<Item = &String> {
         let Self { accepted_more_than_once, not_accepted, partitions, .. } = self;
         accepted_more_than_once.iter().chain(not_accepted).chain(&partitions.wrong)
-    }
-}
-
-impl Partitions {
-    fn of(faults: &[InForce]) -> Self {
-        let mut partitions = Self::default();
-        for cut_off in faults.iter().filter_map(|fault| fault.cut_off.as_ref()) {
-            partitions.access_tokens += cut_off.access_tokens;
-            partitions.wrong.extend_from_slice(&cut_off.wrong);
-        }
-        partitions
-    }
-
-    /// Counts what a replica that was cut off said to a token; whether that is wrong. It cannot
-    /// know that the token is good, nor, unless it saw it before, that it is not.
-    fn take_in(&mut self, token: &Token, cut_off: &CutOff) -> bool {
-        let at_it = |attempt: &&Attempt| cut_off.saw_all_of(attempt);
-        let answered: Vec<_> = token.attempts.iter().filter(at_it).collect();
-        let waits = answered.iter().map(|attempt| attempt.ended - attempt.began);
-        self.attempts += answered.len();
-        self.longest_wait = waits.chain([self.longest_wait]).max().unwrap_or_default();
-        let at_once = || token.promised().filter(|attempt| attempt.replica == cut_off.replica);
-        let is_new = at_once().next().is_some() && at_once().all(|it| cut_off.saw_all_of(it));
-        if is_new {
-            self.accepted_elsewhere += usize::from(token.count(Outcome::Accepted) > 0);
-        }
-        let is_odd = |attempt: &&Attempt| {
-            !matches!(attempt.outcome, Outcome::Unavailable | Outcome::Refused)
-        };
-        let says_why = |attempt: &Attempt| attempt.outcome == Outcome::Unavailable;
-        answered.iter().any(is_odd) || (is_new && !at_once().any(says_why))
     }
 }
 
@@ -209,21 +165,10 @@ impl fmt::Display for Verdict {
     }
 }
 
-impl fmt::Display for Partitions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { attempts, longest_wait, accepted_elsewhere, access_tokens, wrong } = self;
-        writeln!(
-            f,
-            "{attempts:>8} attempts at a replica cut from its engine, answered in at most"
-        )?;
-        writeln!(f, "         {longest_wait:?}; {accepted_elsewhere} of these tokens accepted")?;
-        writeln!(f, "         elsewhere; {access_tokens} times an access token accepted there")?;
-        writeln!(f, "{:>8} wrong answers of such a replica", wrong.len())
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn token(start: Instant, outcomes: &[Outcome]) -> Token {
