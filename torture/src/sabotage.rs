@@ -35,11 +35,14 @@ impl InForce {
     /// Whether it may be why an attempt came to nothing. While a replica is cut from its engine
     /// the others have to go on, and what it says itself is known.
     pub(crate) fn excuses(&self, attempt: &Attempt) -> bool {
-        let overlaps = attempt.began <= self.until && attempt.ended >= self.from;
-        overlaps
+        self.overlaps(attempt)
             && self.cut_off.as_ref().is_none_or(|cut_off| {
                 attempt.replica == cut_off.replica && !cut_off.saw_all_of(attempt)
             })
+    }
+
+    pub(crate) fn overlaps(&self, attempt: &Attempt) -> bool {
+        attempt.began <= self.until && attempt.ended >= self.from
     }
 
     /// What and when, since an instant.

@@ -117,15 +117,11 @@ impl Token {
 }
 
 impl Attempt {
-    fn overlaps(&self, fault: &InForce) -> bool {
-        self.began <= fault.until && self.ended >= fault.from
-    }
-
     fn told(&self, faults: &[InForce]) -> String {
         let Self { replica, outcome, .. } = self;
         let millis = |from: Instant, to: Instant| to.saturating_duration_since(from).as_millis();
         let took = millis(self.began, self.ended);
-        let during = faults.iter().find(|fault| self.overlaps(fault));
+        let during = faults.iter().find(|fault| fault.overlaps(self));
         let during = during.map(|fault| {
             let since = millis(fault.from, self.began);
             format!(", {since} ms after {} began", fault.what)
