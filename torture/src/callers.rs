@@ -9,9 +9,9 @@ use countersign_core::KeyKind;
 use interop::{Caller, Request, eventually};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{RngCore as _, SeedableRng as _};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use crate::installation::Installation;
 use crate::ledger::{Attempt, Ledger, Outcome};
@@ -62,19 +62,22 @@ impl Callers {
         &self.access_token
     }
 
-    /// Makes all tokens of the plan, at an even pace, and waits for every attempt with them.
+    /// Makes all tokens of the plan, at an even pace but never more than are wanted, and waits for
+    /// every attempt with them.
     pub(crate) async fn send_all(
         &self,
         plan: &Plan,
         installation: &Arc<Installation>,
-        ledger: &Arc<Ledger>,
+        (ledger, mut wanted): (&Arc<Ledger>, watch::Receiver<u32>),
     ) -> Result<()> {
         let mut random = ChaCha8Rng::seed_from_u64(plan.seed ^ u64::MAX);
         let mut under_way = JoinSet::new();
         let places = Arc::new(Semaphore::new(AT_ONCE));
-        let start = Instant::now();
+        let mut pace = interval(Duration::from_secs(1) / plan.engine.pace());
+        pace.set_missed_tick_behavior(MissedTickBehavior::Skip);
         for number in 0..plan.tokens {
-            sleep_until(start + Duration::from_secs(1) / plan.engine.pace() * number).await;
+            wanted.wait_for(|wanted| number < *wanted).await?;
+            pace.tick().await;
             let place = Arc::clone(&places).acquire_owned().await?;
             let token = ledger.open();
             let sender = Sender {

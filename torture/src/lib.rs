@@ -27,6 +27,7 @@ pub use verdict::{Partitions, Verdict};
 use std::sync::Arc;
 
 use anyhow::Result;
+use tokio::sync::watch;
 
 use crate::callers::Callers;
 use crate::installation::Installation;
@@ -41,9 +42,12 @@ pub async fn torture(plan: &Plan) -> Result<Verdict> {
     let installation = Arc::new(Installation::start(plan).await?);
     let callers = Callers::register(&installation).await?;
     let ledger = Arc::new(Ledger::default());
-    let load = callers.send_all(plan, &installation, &ledger);
-    let sabotage = sabotage::follow(&schedule, &installation, &callers, &ledger);
+    let (want, wanted) = watch::channel(0);
+    let load = callers.send_all(plan, &installation, (&ledger, wanted));
+    let sabotage = sabotage::follow(&schedule, &installation, &callers, (&ledger, want));
     let (loaded, faults) = tokio::join!(load, sabotage);
+    // Without faults the load ends, too, and this is why.
+    let faults = faults?;
     loaded?;
-    Ok(Verdict::of(&ledger.take(), &faults?))
+    Ok(Verdict::of(&ledger.take(), &faults))
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use interop::Behaviour;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use crate::callers::{Callers, ask};
@@ -51,18 +52,22 @@ impl InForce {
     }
 }
 
-/// Follows a schedule to its end.
+/// Follows a schedule to its end, and says how many tokens are wanted: some during each fault,
+/// some after it, and no more until the next, however long this one takes.
 pub(crate) async fn follow(
     schedule: &[Scheduled],
     installation: &Installation,
     callers: &Callers,
-    ledger: &Ledger,
+    (ledger, want): (&Ledger, watch::Sender<u32>),
 ) -> Result<Vec<InForce>> {
     let mut faults = Vec::with_capacity(schedule.len());
-    for &scheduled in schedule {
+    for (number, &scheduled) in schedule.iter().enumerate() {
+        want.send_replace(scheduled.after_tokens);
         while ledger.len() < scheduled.after_tokens as usize {
             sleep(BETWEEN_LOOKS).await;
         }
+        let next = schedule.get(number + 1).map_or(u32::MAX, |next| next.after_tokens);
+        want.send_replace(next - (next - scheduled.after_tokens) / 4);
         let from = Instant::now();
         let told = || format!("{scheduled:?}");
         let cut_off = inflict(scheduled, installation, callers).await.with_context(told)?;
@@ -70,6 +75,7 @@ pub(crate) async fn follow(
         let what = format!("{:?}", scheduled.fault);
         faults.push(InForce { what, from, until: Instant::now(), cut_off });
     }
+    want.send_replace(u32::MAX);
     Ok(faults)
 }
 
