@@ -73,11 +73,11 @@ impl Callers {
         let mut random = ChaCha8Rng::seed_from_u64(plan.seed ^ u64::MAX);
         let mut under_way = JoinSet::new();
         let places = Arc::new(Semaphore::new(AT_ONCE));
-        let mut pace = interval(Duration::from_secs(1) / plan.engine.pace());
-        pace.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut ticks = interval(Duration::from_secs(1) / plan.engine.pace());
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         for number in 0..plan.tokens {
             wanted.wait_for(|wanted| number < *wanted).await?;
-            pace.tick().await;
+            ticks.tick().await;
             let place = Arc::clone(&places).acquire_owned().await?;
             let token = ledger.open();
             let sender = Sender {
