@@ -44,25 +44,30 @@ pub(crate) struct Scheduled {
     pub(crate) fault: Fault,
 }
 
-/// Draws the faults of a plan, spread over its tokens.
+/// Draws the faults of a plan, spread over its tokens: all kinds, in any order, before one
+/// comes again.
 pub(crate) fn draw(plan: &Plan) -> Vec<Scheduled> {
     let mut random = ChaCha8Rng::seed_from_u64(plan.seed);
     let stretch = plan.tokens / (plan.faults + 1);
+    let mut kinds = Vec::new();
     let scheduled = |number| {
         let jitter = random.next_u32() % (stretch / 2).max(1);
+        if kinds.is_empty() {
+            kinds = (0..if plan.engine.is_a_server() { 9 } else { 6 }).collect();
+        }
+        let kind = kinds.swap_remove(random.next_u32() as usize % kinds.len());
         Scheduled {
             after_tokens: stretch * (number + 1) - jitter,
             replica: random.next_u32() as usize % plan.engine.replicas(),
-            fault: fault(plan, &mut random),
+            fault: fault(kind, plan, &mut random),
         }
     };
     (0..plan.faults).map(scheduled).collect()
 }
 
-fn fault(plan: &Plan, random: &mut ChaCha8Rng) -> Fault {
+fn fault(kind: u32, plan: &Plan, random: &mut ChaCha8Rng) -> Fault {
     let short = Duration::from_millis(u64::from(50 + random.next_u32() % 950));
-    let kinds = if plan.engine.is_a_server() { 9 } else { 6 };
-    match random.next_u32() % kinds {
+    match kind {
         0 if plan.kills() => Fault::Kill,
         1 if plan.kills() => Fault::Upgrade,
         0..=2 => Fault::Pause(short),
@@ -82,7 +87,8 @@ fn healing(random: &mut ChaCha8Rng) -> Healing {
 /// Within the window, beyond it, or, rarely, so far that what was spent could be forgotten.
 fn clock_step(random: &mut ChaCha8Rng) -> i64 {
     let far = if random.next_u32().is_multiple_of(4) { 3 } else { 1 };
-    far * (i64::from(random.next_u32() % 15) - 7)
+    let ahead = if random.next_u32().is_multiple_of(2) { 1 } else { -1 };
+    ahead * far * i64::from(1 + random.next_u32() % 7)
 }
 
 #[cfg(test)]
@@ -114,6 +120,17 @@ mod tests {
         assert!(has(|fault| matches!(fault, Fault::ClockStep(..-8))));
         assert!(has(|fault| matches!(fault, Fault::ClockStep(16..))));
         assert!(has(|fault| matches!(fault, Fault::Slow(_))));
+    }
+
+    #[test]
+    fn a_short_plan_has_every_kind() {
+        for seed in 0..20 {
+            let plan =
+                Plan { engine: Engine::Postgres, tokens: 10_000, faults: 9, seed, kill_all: false };
+            let kind = |scheduled: &Scheduled| std::mem::discriminant(&scheduled.fault);
+            let kinds: std::collections::HashSet<_> = draw(&plan).iter().map(kind).collect();
+            assert_eq!(kinds.len(), 9, "{seed}");
+        }
     }
 
     #[test]
