@@ -3,7 +3,7 @@
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
@@ -211,6 +211,14 @@ impl Countersign {
     /// If the command fails; the error holds what it said.
     pub fn run(&self, arguments: &[&str]) -> Result<String> {
         capture(command(self.directory.path())?.args(arguments))
+    }
+
+    /// Runs a command of the binary that need not succeed; all that it says.
+    ///
+    /// # Errors
+    /// If it cannot be run.
+    pub fn output(&self, arguments: &[&str]) -> Result<Output> {
+        Ok(command(self.directory.path())?.args(arguments).output()?)
     }
 
     /// A command of the binary in this server's environment.

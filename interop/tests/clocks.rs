@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 use countersign_core::KeyKind;
 use countersign_testbed::fresh_database;
 use interop::{Caller, Countersign, Request, SteppedClock};
+use serde_json::Value;
 
 /// Further than a server's clock may be from the database's before it says so.
 const APART: i64 = 4;
@@ -72,5 +73,50 @@ async fn a_server_says_when_its_clock_is_not_the_databases_and_takes_nothing_twi
     assert_eq!(lines("behind the clock of the database"), 1, "{log}");
     assert_eq!(lines("is in step again"), 2, "{log}");
     assert_eq!(lines("panicked"), 0, "{log}");
+    Ok(())
+}
+
+/// Further than a shared guard goes along with.
+const TOO_FAR: i64 = 7;
+
+#[tokio::test]
+async fn doctor_says_which_clock_keeps_everybody_out() -> Result<()> {
+    let database = fresh_database().await?;
+    let options = ["--replay-guard=database", "--tolerance=20s"];
+    let server =
+        Countersign::start_on_postgres_with_clock(SteppedClock::new()?, database.url(), &options)
+            .await?;
+    until("operators to be let in", async || Ok(server.run(&["account", "list"]).is_ok())).await?;
+    server.clock().context("a clock")?.step(-TOO_FAR)?;
+    let doctor = || -> Result<Value> {
+        // It fails, and says so by its exit code.
+        let said = server.output(&["-o", "json", "doctor"])?;
+        Ok(serde_json::from_slice(&said.stdout)?)
+    };
+    let find = |said: &Value, check: &str| {
+        let checks = said["checks"].as_array().into_iter().flatten();
+        checks.filter(|finding| finding["check"] == check).last().cloned().unwrap_or_default()
+    };
+    until("signed requests to be refused", async || {
+        let said = doctor()?;
+        let is = |check| find(&said, check)["severity"] == "fail";
+        // The date in the answers follows when the clock has caught up with its last one.
+        Ok(["shared clocks", "replay guard", "administration", "clock"].into_iter().all(is))
+    })
+    .await?;
+    let said = doctor()?;
+    let holds = |check: &str, member: &str, part: &str| {
+        let finding = find(&said, check);
+        assert!(finding[member].as_str().is_some_and(|text| text.contains(part)), "{finding}");
+        assert_eq!(finding["severity"], "fail", "{finding}");
+    };
+    holds("shared clocks", "found", " s behind the clock of the database");
+    holds("shared clocks", "advice", "set the clock that is wrong");
+    holds("replay guard", "found", "behind the engine's");
+    holds("replay guard", "advice", "`shared clocks`");
+    holds("clock", "found", " s ahead of the server");
+    holds("clock", "advice", "5 s");
+    holds("administration", "advice", "no signature at the moment");
+    holds("server", "advice", "see what is said of replay guard");
     Ok(())
 }

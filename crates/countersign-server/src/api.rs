@@ -29,7 +29,7 @@ pub use problem::{PROBLEM_CONTENT_TYPE, Problem};
 pub use public_key::{
     AddPublicKey, ChangePublicKey, PublicKey, PublicKeyFingerprints, PublicKeys, key_type_name,
 };
-pub use self_report::{Finding, SelfReport, Severity};
+pub use self_report::{Finding, GuardKind, HealthReport, SelfReport, Severity};
 pub use signing_key::{
     ImportSigningKey, RotateSigningKeys, SigningKey, SigningKeyState, SigningKeys,
     UnusableSigningKey,

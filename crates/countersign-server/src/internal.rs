@@ -12,6 +12,7 @@ mod bodies;
 mod console;
 mod documented;
 mod extract;
+mod health_report;
 mod instance;
 mod jwks_endpoints;
 mod operator;
@@ -158,7 +159,7 @@ pub fn router(state: InternalState) -> Router {
     let (has_tokens, token_routes) = (tokens.is_some(), state.token_routes);
     let tokens = tokens.map(|tokens| TokenAdministrationRoutes::router().with_state(tokens));
     let others = SelfReportRoutes::router()
-        .with_state(state.self_reporter)
+        .with_state(state.self_reporter.clone())
         .merge(tokens.unwrap_or_default());
     let description = state.openapi.then(|| {
         openapi::routes(move || document(has_tokens, token_routes), documented::everywhere)
@@ -171,6 +172,7 @@ pub fn router(state: InternalState) -> Router {
     let routes = layers
         .limit(open.merge(console).fallback_service(guarded))
         .merge(Instance::router().with_state(state.instance_id))
+        .merge(HealthReportRoutes::router().with_state(state.self_reporter))
         .merge(metrics::routes(state.metrics))
         .merge(health::routes(state.readiness));
     let same_site = Arc::new(SameSite { hosts: state.allowed_hosts, scheme: state.scheme });
@@ -207,6 +209,7 @@ fn document(has_tokens: bool, token_routes: TokenRoutes) -> OpenApi {
         token_routes.described_on_internal_listener(&mut document);
     }
     document.merge(Instance::openapi());
+    document.merge(HealthReportRoutes::openapi());
     document.merge(metrics::Scraped::openapi());
     document.merge(health::Probes::openapi());
     document
@@ -240,6 +243,11 @@ described! {
 described! {
     /// What the server finds when it looks at itself.
     SelfReportRoutes for SelfReporter { routes::SELF_REPORT => get self_report::show; }
+}
+
+described! {
+    /// The part of it that needs no signature.
+    HealthReportRoutes for SelfReporter { routes::HEALTH_REPORT => get health_report::show; }
 }
 
 described! {

@@ -11,12 +11,16 @@ use async_trait::async_trait;
 use countersign_core::ports::{AdminStore, ReplayGuard};
 use countersign_core::{Clock, UnixTime};
 use futures_util::future::join_all;
+use tokio::sync::Mutex;
 
-use crate::api::{Finding, SelfReport};
+use crate::api::{Finding, HealthReport, SelfReport, Severity};
 use crate::token_service::TokenService;
 
 /// How long one check may take.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a health report is given again: whoever asks often, and need not sign for it, does
+/// not ask the dependencies often.
+const FRESH: Duration = Duration::from_secs(1);
 /// How long before its end a key should be replaced.
 pub const EXPIRES_SOON: Duration = Duration::from_hours(14 * 24);
 /// How many accounts a finding names.
@@ -30,12 +34,22 @@ pub trait SelfCheck: Send + Sync {
 
     /// Looks. What it finds holds no secret.
     async fn look(&self) -> Vec<Finding>;
+
+    /// Whether what it finds names no account and none of its keys, so that it may be told to
+    /// whoever reaches the internal listener while nobody can prove to be an operator.
+    fn names_nobody(&self) -> bool {
+        false
+    }
 }
 
 /// Makes the reports of one server.
 #[derive(Clone)]
 pub(crate) struct SelfReporter {
     checks: Vec<Arc<dyn SelfCheck>>,
+    /// What a health report begins with.
+    healthy: HealthReport,
+    clock: Arc<dyn Clock>,
+    last: Arc<Mutex<Option<(UnixTime, HealthReport)>>>,
 }
 
 impl SelfReporter {
@@ -43,24 +57,42 @@ impl SelfReporter {
     pub(crate) fn new(
         (store, guard): (Arc<dyn AdminStore>, Arc<dyn ReplayGuard>),
         tokens: Option<Arc<TokenService>>,
-        clock: &Arc<dyn Clock>,
+        (clock, healthy): (&Arc<dyn Clock>, HealthReport),
         others: Vec<Arc<dyn SelfCheck>>,
     ) -> Self {
+        let guard = replay_guard::Guard { guard, kind: healthy.replay_guard };
         let keys = keys::PublicKeys { store, clock: Arc::clone(clock) };
-        let mut checks: Vec<Arc<dyn SelfCheck>> =
-            vec![Arc::new(replay_guard::Guard(guard)), Arc::new(keys)];
+        let mut checks: Vec<Arc<dyn SelfCheck>> = vec![Arc::new(guard), Arc::new(keys)];
         if let Some(tokens) = tokens {
             let clock = Arc::clone(clock);
             checks.push(Arc::new(signing_keys::SigningKeys { tokens, clock }));
         }
         checks.extend(others);
-        Self { checks }
+        Self { checks, healthy, clock: Arc::clone(clock), last: Arc::default() }
     }
 
     /// Looks at everything at once.
     pub(crate) async fn report(&self) -> SelfReport {
         let findings = join_all(self.checks.iter().map(look)).await;
         SelfReport { checks: findings.into_iter().flatten().collect() }
+    }
+
+    /// What is not well, as far as it names nobody, at most a second old.
+    pub(crate) async fn health(&self) -> HealthReport {
+        let mut last = self.last.lock().await;
+        let now = self.clock.now();
+        if let Some((at, report)) = &*last
+            && *at <= now
+            && now < *at + FRESH
+        {
+            return report.clone();
+        }
+        let checks = self.checks.iter().filter(|check| check.names_nobody());
+        let findings = join_all(checks.map(look)).await.into_iter().flatten();
+        let checks = findings.filter(|finding| finding.severity != Severity::Ok).collect();
+        let report = HealthReport { checks, ..self.healthy.clone() };
+        *last = Some((self.clock.now(), report.clone()));
+        report
     }
 }
 

@@ -8,6 +8,7 @@ use countersign_core::{Authenticator, Binding, Clock, PublicKey, Random, SignedR
 use http::HeaderName;
 
 use crate::access_rules::AccessRules;
+use crate::api::{GuardKind, HealthReport};
 use crate::internal::{self, AllowedHosts, InternalState, JwksUrlRule, Scheme};
 use crate::key_to_token::TokenRoutes;
 use crate::late_routes::late;
@@ -82,6 +83,8 @@ pub struct Settings {
     pub jwks_urls: JwksUrlRule,
     /// Whether each listener describes its routes at `/openapi.json`.
     pub openapi: bool,
+    /// Where the replay guard has its memory, for operators.
+    pub guard_kind: GuardKind,
     /// What must work before requests are welcome.
     pub checks: Vec<Arc<dyn ReadinessCheck>>,
     /// What else the server looks at when it reports on itself.
@@ -137,6 +140,7 @@ impl Settings {
             internal_scheme: Scheme::Http,
             jwks_urls: JwksUrlRule::default(),
             openapi: true,
+            guard_kind: GuardKind::default(),
             checks: Vec::new(),
             self_checks: Vec::new(),
             surroundings: None,
@@ -188,10 +192,16 @@ impl Service {
                 .with_traffic(Arc::clone(&metrics.traffic), place_of);
             Arc::new(contexts)
         };
+        let headers = settings.identity_headers.described();
+        let healthy = HealthReport {
+            replay_guard: settings.guard_kind,
+            identity_headers: headers.map(|(name, _)| name.to_string()).into(),
+            checks: Vec::new(),
+        };
         let self_reporter = SelfReporter::new(
             (Arc::clone(&ports.store), Arc::clone(&ports.guard)),
             ports.tokens.clone(),
-            &ports.clock,
+            (&ports.clock, healthy),
             settings.self_checks,
         );
         let rate_limits = settings.rate_limits;

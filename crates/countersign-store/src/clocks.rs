@@ -75,7 +75,7 @@ impl ClockDifference {
     }
 
     /// Whether they are no further apart than this, however the time on the way was spent.
-    fn is_within(self, limit: Duration) -> bool {
+    pub fn is_within(self, limit: Duration) -> bool {
         self.size() + self.give_or_take <= limit
     }
 

@@ -5,6 +5,8 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
+use http::StatusCode;
+
 /// The exit codes, as `docs/cli.md` and `--help` list them. `2` is also what
 /// the command line parser exits with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,24 +25,30 @@ pub(crate) enum Exit {
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
+    /// What the server answered, if it did.
+    pub(crate) answer: Option<StatusCode>,
     message: String,
 }
 
 impl Failure {
+    fn new(exit: Exit, message: impl fmt::Display) -> Self {
+        Self { exit, answer: None, message: message.to_string() }
+    }
+
     pub(crate) fn refused(message: impl fmt::Display) -> Self {
-        Self { exit: Exit::Refused, message: message.to_string() }
+        Self::new(Exit::Refused, message)
     }
 
     pub(crate) fn usage(message: impl fmt::Display) -> Self {
-        Self { exit: Exit::Usage, message: message.to_string() }
+        Self::new(Exit::Usage, message)
     }
 
     pub(crate) fn not_found(message: impl fmt::Display) -> Self {
-        Self { exit: Exit::NotFound, message: message.to_string() }
+        Self::new(Exit::NotFound, message)
     }
 
     pub(crate) fn unreachable(message: impl fmt::Display) -> Self {
-        Self { exit: Exit::Unreachable, message: message.to_string() }
+        Self::new(Exit::Unreachable, message)
     }
 
     /// The same failure, of a start that this is the reason for: without it there is nothing
@@ -52,9 +60,14 @@ impl Failure {
         }
     }
 
+    /// The same failure, which is a server's answer.
+    pub(crate) fn of_answer(self, status: StatusCode) -> Self {
+        Self { answer: Some(status), ..self }
+    }
+
     /// The failure of a command that has shown its outcome already.
     pub(crate) fn shown(exit: Exit) -> Self {
-        Self { exit, message: String::new() }
+        Self::new(exit, "")
     }
 
     /// A failure to read or write a file. A file that is not there is a usage

@@ -47,6 +47,8 @@ pub const ROTATE_SIGNING_KEYS: &str = "/v1/signing-keys/rotate";
 pub const RETIRE_SIGNING_KEY: &str = "/v1/signing-keys/retire";
 /// `GET`: what the server finds when it looks at itself.
 pub const SELF_REPORT: &str = "/v1/self-report";
+/// `GET`: what is not well with the server; without a credential, as none may be accepted.
+pub const HEALTH_REPORT: &str = "/health/report";
 /// `GET`: the audit trail.
 pub const AUDIT: &str = "/v1/audit";
 

@@ -1,4 +1,4 @@
-//! What a server says of itself.
+//! What a server says of itself: all of it to operators, what is not well to whoever asks.
 
 use std::fmt;
 
@@ -34,6 +34,39 @@ pub struct Finding {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SelfReport {
     /// Everything that was looked at.
+    pub checks: Vec<Finding>,
+}
+
+/// Where a server remembers spent nonces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum GuardKind {
+    /// In its own memory.
+    #[default]
+    Memory,
+    /// In a file of its own.
+    File,
+    /// In PostgreSQL, with the others on the same database.
+    Postgres,
+    /// In Redis, with the others that share it.
+    Redis,
+}
+
+impl GuardKind {
+    /// Whether other servers share it: then it goes by a clock that all can ask.
+    pub fn is_shared(self) -> bool {
+        matches!(self, Self::Postgres | Self::Redis)
+    }
+}
+
+/// The answer to `GET /health/report`, which nobody signs for: it names no account and no key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HealthReport {
+    /// Where spent nonces are remembered.
+    pub replay_guard: GuardKind,
+    /// The headers that tell services who a caller is.
+    pub identity_headers: Vec<String>,
+    /// What is not well.
     pub checks: Vec<Finding>,
 }
 

@@ -25,6 +25,10 @@ impl SelfCheck for SigningKeys {
         "signing key"
     }
 
+    fn names_nobody(&self) -> bool {
+        true
+    }
+
     async fn look(&self) -> Vec<Finding> {
         let (check, now) = (self.name(), self.clock.now());
         let unusable = self.tokens.ring().unusable_keys();

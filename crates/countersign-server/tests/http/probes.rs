@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use async_trait::async_trait;
 use axum::body::Body;
 use countersign_core::{JwkSet, KeyKind, PrivateKey};
-use countersign_server::{ReadinessCheck, Settings, SettingsError, StoreCheck};
-use http::{Request, StatusCode};
+use countersign_server::api::{Finding, GuardKind, HealthReport};
+use countersign_server::self_report::SelfCheck;
+use countersign_server::{IdentityHeaders, ReadinessCheck, Settings, SettingsError, StoreCheck};
+use http::{HeaderName, Request, StatusCode};
 
 use crate::support::{Answer, HOST, INSTANCE, World, answer};
 
@@ -56,6 +58,56 @@ async fn ready_while_everything_works_and_nothing_is_being_stopped() {
     world.service.readiness().drain();
     assert_eq!(ready().await, (503, "draining\n".into()));
     assert_eq!(get(&world, "/health/live").await.status, StatusCode::OK, "but alive");
+}
+
+/// Finds something wrong with what it is called.
+struct Finds {
+    name: &'static str,
+    names_nobody: bool,
+}
+
+#[async_trait]
+impl SelfCheck for Finds {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn names_nobody(&self) -> bool {
+        self.names_nobody
+    }
+
+    async fn look(&self) -> Vec<Finding> {
+        let well = Finding::ok(self.name, "something is well");
+        vec![well, Finding::fail(self.name, "it is broken", "mend it")]
+    }
+}
+
+/// The guard that is away takes no signature, so the reason is told without one; but not to the
+/// public, and nothing that names an account.
+#[tokio::test]
+async fn the_internal_listener_says_without_a_signature_what_is_not_well() {
+    let finds = |name, names_nobody| Arc::new(Finds { name, names_nobody }) as Arc<dyn SelfCheck>;
+    let identity_headers = IdentityHeaders {
+        account: HeaderName::from_static("x-user"),
+        ..IdentityHeaders::default()
+    };
+    let world = World::with(Settings {
+        self_checks: vec![finds("engine", true), finds("keys of accounts", false)],
+        guard_kind: GuardKind::Redis,
+        identity_headers,
+        ..Settings::new(INSTANCE)
+    });
+    let report = || Request::get("/health/report").header("host", HOST).body(Body::empty());
+    let said = answer(world.internal(), report().unwrap()).await;
+    assert_eq!((said.status, said.header("cache-control")), (StatusCode::OK, "no-store"));
+    let said: HealthReport = serde_json::from_str(&said.body).unwrap();
+    assert_eq!(said.checks, [Finding::fail("engine", "it is broken", "mend it")]);
+    assert_eq!(said.replay_guard, GuardKind::Redis);
+    assert!(said.identity_headers.contains(&"x-user".to_owned()), "{said:?}");
+    assert_eq!(get(&world, "/health/report").await.status, StatusCode::NOT_FOUND);
+    let elsewhere = Request::get("/health/report").header("host", "evil.example");
+    let refused = answer(world.internal(), elsewhere.body(Body::empty()).unwrap()).await;
+    assert!(refused.status.is_client_error(), "{}", refused.status);
 }
 
 #[tokio::test]

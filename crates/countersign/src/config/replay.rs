@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use countersign_server::api::GuardKind;
 use countersign_store::Database;
 use countersign_store::replay::{Namespace, RedisDurability, RedisUrl};
 
@@ -35,13 +36,19 @@ pub(crate) enum GuardChoice {
 }
 
 impl GuardChoice {
+    /// Where that is, with this database.
+    pub(crate) fn kind(&self, database: &Database) -> GuardKind {
+        match (self, database) {
+            (Self::Memory, _) => GuardKind::Memory,
+            (Self::Redis(_), _) => GuardKind::Redis,
+            (Self::Database, Database::Postgres(_)) => GuardKind::Postgres,
+            (Self::Durable | Self::Database, _) => GuardKind::File,
+        }
+    }
+
     /// Whether all servers on this database have one guard. Others accept a token once each.
     pub(crate) fn is_shared(&self, database: &Database) -> bool {
-        match self {
-            Self::Durable | Self::Memory => false,
-            Self::Database => matches!(database, Database::Postgres(_)),
-            Self::Redis(_) => true,
-        }
+        self.kind(database).is_shared()
     }
 }
 

@@ -96,7 +96,8 @@ impl AdminApi {
         if response.status().is_success() {
             return Ok(response);
         }
-        Err(self.why_not(response).await)
+        let status = response.status();
+        Err(self.why_not(response).await.of_answer(status))
     }
 
     async fn why_not(&self, response: Response) -> Failure {

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
-use countersign_testbed::Redis;
+use countersign_testbed::{Durability, Postgres, Redis};
 use serde_json::Value;
 
 use crate::support::{Said, Sandbox, Server, wait_for};
@@ -183,8 +183,10 @@ fn keys_that_end_endpoints_that_fail_and_operators_who_are_none() {
 
     let said = doctor(&sandbox, &["--as", "other", "--identity", "other.key"]);
     expect(&said, "fail", "administration", "not in the group");
+    expect(&said, "fail", "administration", "--as NAME --identity FILE");
     let said = doctor(&sandbox, &["--as", "robot", "--identity", "other.key"]);
     expect(&said, "fail", "administration", "does not accept this key");
+    expect(&said, "fail", "administration", "--as NAME --identity FILE");
 }
 
 #[test]
@@ -217,7 +219,7 @@ fn settings_that_are_wrong_dead_or_too_open() {
 #[test]
 fn what_a_server_says_of_postgres_and_redis() {
     let sandbox = Sandbox::new();
-    let redis = Redis::start(&sandbox.path("."), &[]).unwrap();
+    let mut redis = Redis::start(&sandbox.path("."), &[]).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let database = runtime.block_on(countersign_testbed::fresh_database()).unwrap();
     sandbox.key("alice");
@@ -245,12 +247,74 @@ fn what_a_server_says_of_postgres_and_redis() {
     // The tests' own server is quick and forgetful.
     expect(&said, "fail", "durability", "fsync off");
 
+    // When no signature is accepted, it still says why and what to do.
     redis.command("CONFIG SET appendfsync everysec").unwrap();
-    redis.command("CONFIG SET maxmemory-policy allkeys-lru").unwrap();
-    let api = || sandbox.run(&[&["doctor"], &operator[..]].concat());
-    wait_for("signed requests to be refused", || {
-        line(&api(), "server").starts_with("fail").then_some(())
+    let why = "its appendfsync is everysec, expected always";
+    let said = once_refused(&sandbox, &operator, ("redis", why));
+    expect(&said, "fail", "redis", "`CONFIG SET`");
+    expect(&said, "fail", "replay guard", "see what is said of `redis`");
+
+    redis.command("CONFIG SET appendfsync always").unwrap();
+    wait_for("signed requests to be taken again", || {
+        line(&doctor(&sandbox, &operator), "administration").starts_with("ok").then_some(())
     });
+    redis.kill().unwrap();
+    let said = once_refused(&sandbox, &operator, ("redis", "Redis cannot be reached: "));
+    expect(&said, "fail", "redis", "is Redis up, and reachable");
+    expect(&said, "fail", "replay guard", "see what is said of `redis`");
+}
+
+/// What doctor says once the replay guard decides nothing and this has been found, which may
+/// take a second or two. Nobody is told to give what was given.
+#[track_caller]
+fn once_refused(sandbox: &Sandbox, operator: &[&str], (check, why): (&str, &str)) -> Said {
+    let said = wait_for("signed requests to be refused, and the reason to be found", || {
+        let said = doctor(sandbox, operator);
+        let fails = |check: &str, found: &str| {
+            let mut lines = said.stdout.lines().filter(|line| line.starts_with("fail"));
+            lines.any(|line| line[6..].starts_with(check) && line.contains(found))
+        };
+        let is_seen = fails("server", "see what is said of replay guard")
+            && fails("administration", "no signature at the moment")
+            && fails("replay guard", "")
+            && fails(check, why);
+        is_seen.then_some(said)
+    });
+    assert_eq!(said.code, 1, "{}", said.stdout);
+    assert!(!said.stdout.contains("--as"), "{}", said.stdout);
+    assert!(!said.stdout.contains("file of nonces"), "{}", said.stdout);
+    said
+}
+
+#[test]
+fn a_guard_in_postgres_that_is_stopped() {
+    let mut postgres = Postgres::of_its_own(Durability::Relaxed).unwrap();
+    let sandbox = Sandbox::new();
+    sandbox.key("alice");
+    let alice = sandbox.read("alice.key.pub");
+    let url = postgres.url().unwrap();
+    let variables =
+        [("COUNTERSIGN_DATABASE_URL", &*url), ("COUNTERSIGN_BOOTSTRAP_ADMIN_PUBLIC_KEY", &*alice)];
+    let server = sandbox.serve_with(&["--replay-guard=database", "--tolerance=2s"], &variables);
+    let operator = ["--identity", "alice.key"];
+    wait_for("operators to be let in", || {
+        line(&doctor(&sandbox, &operator), "administration").starts_with("ok").then_some(())
+    });
+    let report = Server::get(&server.internal("/health/report"));
+    assert_eq!(report["replay_guard"], "postgres");
+
+    postgres.stop().unwrap();
+    let said = once_refused(&sandbox, &operator, ("database", "it does not answer within 3s"));
+    expect(&said, "fail", "server", "not ready: store");
+    expect(&said, "fail", "database", "is PostgreSQL up, and reachable");
+    expect(&said, "fail", "replay guard", "see what is said of `database`");
+
+    postgres.start_again().unwrap();
+    let said = wait_for("operators to be let in again", || {
+        let said = doctor(&sandbox, &operator);
+        line(&said, "administration").starts_with("ok").then_some(said)
+    });
+    expect(&said, "ok", "replay guard", "it answers");
 }
 
 #[test]

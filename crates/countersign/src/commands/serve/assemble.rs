@@ -113,6 +113,7 @@ impl Assembled {
             guard_wait,
         ];
         let service_settings = ServiceSettings {
+            guard_kind: settings.replay.guard.kind(store.database()),
             checks,
             self_checks,
             surroundings: Some(surroundings),

@@ -35,7 +35,10 @@ pub(super) fn of(settings: &Settings, around: &Surroundings<'_>) -> Vec<Arc<dyn 
             database: around.databases.main.clone(),
             most_connections,
         }),
-        Arc::new(clocks::Clocks(Arc::clone(around.clocks))),
+        Arc::new(clocks::Clocks {
+            watch: Arc::clone(around.clocks),
+            guard: settings.replay.guard.kind(&around.databases.main),
+        }),
         Arc::new(memory::Memory(around.directory.clone())),
         Arc::new(memory::ApiKeys(around.directory.clone())),
         Arc::new(jwks_endpoints::JwksEndpoints(Arc::clone(around.jwks))),

@@ -1,9 +1,15 @@
 //! The schema, whether commits last, and the connections.
 
+use std::fmt;
+use std::time::Duration;
+
 use async_trait::async_trait;
 use countersign_server::api::Finding;
 use countersign_server::self_report::SelfCheck;
 use countersign_store::{Connections, Database, Inspection};
+
+/// How long it may take to answer. Connections are tried for longer than whoever asks waits.
+const ANSWER: Duration = Duration::from_secs(3);
 
 pub(super) struct DatabaseCheck {
     pub(super) database: Database,
@@ -17,14 +23,19 @@ impl SelfCheck for DatabaseCheck {
         "database"
     }
 
+    fn names_nobody(&self) -> bool {
+        true
+    }
+
     async fn look(&self) -> Vec<Finding> {
         // Before a connection is taken for the rest.
         let connections = self.connections();
-        let inspection = match self.database.inspect().await {
-            Ok(inspection) => inspection,
-            Err(error) => {
-                let advice = "is it up, and reachable from the server's machine?";
-                return vec![Finding::fail(self.name(), error, advice), connections];
+        let inspection = match tokio::time::timeout(ANSWER, self.database.inspect()).await {
+            Ok(Ok(inspection)) => inspection,
+            Ok(Err(error)) => return vec![self.away(error), connections],
+            Err(_) => {
+                let found = format_args!("it does not answer within {ANSWER:?}");
+                return vec![self.away(found), connections];
             }
         };
         let durability = match self.database {
@@ -36,6 +47,18 @@ impl SelfCheck for DatabaseCheck {
 }
 
 impl DatabaseCheck {
+    fn away(&self, found: impl fmt::Display) -> Finding {
+        let advice = match self.database {
+            Database::Sqlite(_) => {
+                "is its file there, the server's own, and room on its disk? The server's log says more"
+            }
+            Database::Postgres(_) => {
+                "is PostgreSQL up, and reachable from the server's machine? When it is, the server goes on by itself"
+            }
+        };
+        Finding::fail(self.name(), found, advice)
+    }
+
     fn connections(&self) -> Finding {
         let Connections { open, idle } = self.database.connections();
         let check = "database connections";

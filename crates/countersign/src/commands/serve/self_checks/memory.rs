@@ -16,6 +16,10 @@ impl SelfCheck for Memory {
         "accounts"
     }
 
+    fn names_nobody(&self) -> bool {
+        true
+    }
+
     async fn look(&self) -> Vec<Finding> {
         let check = self.name();
         let accounts = self.0.accounts();

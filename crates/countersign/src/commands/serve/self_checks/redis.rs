@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use countersign_server::api::Finding;
 use countersign_server::self_report::SelfCheck;
-use countersign_store::replay::{RedisDurability, RedisProbe};
+use countersign_store::replay::{RedisDurability, RedisError, RedisProbe};
 
 pub(super) struct Redis(pub(super) Arc<RedisProbe>);
 
@@ -13,6 +13,10 @@ pub(super) struct Redis(pub(super) Arc<RedisProbe>);
 impl SelfCheck for Redis {
     fn name(&self) -> &'static str {
         "redis"
+    }
+
+    fn names_nobody(&self) -> bool {
+        true
     }
 
     async fn look(&self) -> Vec<Finding> {
@@ -26,8 +30,12 @@ impl SelfCheck for Redis {
                 "nobody looks whether it keeps what it acknowledges",
                 "let its user call CONFIG GET, and unset dangerous_redis_durability_unchecked",
             ),
+            (Err(error @ RedisError::Unfit(_)), _) => {
+                let advice = "let it be so (`CONFIG SET`, and in its settings file) or let the server in: see docs/replay-guards.md, Redis. Until then signed requests get 503";
+                Finding::fail(check, error, advice)
+            }
             (Err(error), _) => {
-                let advice = "signed requests get 503 until it is so: see docs/replay-guards.md";
+                let advice = "is Redis up, and reachable from the server's machine? When it is, the server goes on by itself; until then signed requests get 503";
                 Finding::fail(check, error, advice)
             }
         }]
