@@ -39,6 +39,11 @@ pub struct DirectoryReading {
     pub complete: bool,
     /// How many are.
     pub accounts: usize,
+    /// Whether questions are answered by them at the moment, and not by the database.
+    pub believed: bool,
+    /// How long ago it was seen that others have changed nothing which is not in memory; `None`
+    /// if no others may, or it has not been seen yet.
+    pub age: Option<Duration>,
 }
 
 /// How the fetching of JWKS endpoints goes.
@@ -113,10 +118,17 @@ impl Collector for AtTheMoment {
             reading.unwrap_or_default();
         let help = "For how much longer signed requests get 503, as what was used may be forgotten";
         gauges.one("replay_guard_wait_seconds", help, guard_wait.as_secs_f64())?;
-        if let Some(DirectoryReading { complete, accounts }) = directory {
+        if let Some(DirectoryReading { complete, accounts, believed, age }) = directory {
             let help = "Whether all accounts are in memory: 1, or 0 while they are being read";
             gauges.one("directory_complete", help, u64::from(complete))?;
             gauges.one("directory_accounts", "Accounts in memory", accounts)?;
+            let help = "Whether the accounts in memory are believed: 1, or 0 while the database is asked for each request";
+            gauges.one("directory_believed", help, u64::from(believed))?;
+            if let Some(age) = age {
+                let help =
+                    "How long ago the accounts in memory were seen to be what the database has";
+                gauges.one("directory_age_seconds", help, age.as_secs_f64())?;
+            }
         }
         if let Some(JwksReading { endpoints, failing, oldest_fetch }) = jwks {
             let help = "JWKS endpoints that accounts are trusted through";

@@ -250,7 +250,12 @@ async fn requests_are_in_flight_until_they_are_answered_or_given_up() {
 /// A service with everything that can be exported.
 async fn everything() -> TokenWorld {
     let surroundings = Surroundings::new(|| SurroundingsReading {
-        directory: Some(DirectoryReading { complete: true, accounts: 7 }),
+        directory: Some(DirectoryReading {
+            complete: true,
+            accounts: 7,
+            believed: true,
+            age: Some(Duration::from_secs(3)),
+        }),
         jwks: Some(JwksReading {
             endpoints: 3,
             failing: 1,
@@ -277,6 +282,8 @@ async fn the_surroundings_are_read_with_each_scrape() {
         ("replay_guard_wait_seconds", 12),
         ("directory_complete", 1),
         ("directory_accounts", 7),
+        ("directory_believed", 1),
+        ("directory_age_seconds", 3),
         ("jwks_endpoints", 3),
         ("jwks_endpoints_failing", 1),
         ("jwks_oldest_fetch_age_seconds", 90),

@@ -33,6 +33,8 @@ pub(super) fn surroundings(
             directory: Some(DirectoryReading {
                 complete: directory.progress() == Progress::Complete,
                 accounts: directory.accounts(),
+                believed: directory.is_believed(),
+                age: directory.age(),
             }),
             jwks: Some(JwksReading {
                 endpoints: jwks.endpoints,
