@@ -54,8 +54,8 @@ pub(crate) fn run(args: &DoctorArgs, output: Output) -> Result<(), Failure> {
         if let Some(file) = args.config.as_deref().or(packaged) {
             settings_file::look(file, &mut diagnosis);
         }
-        server::look(&args.operator, &mut diagnosis).await;
-        gateway::look(&args.gateway, &mut diagnosis).await?;
+        let health = server::look(&args.operator, &mut diagnosis).await;
+        gateway::look(&args.gateway, health.as_ref(), &mut diagnosis).await?;
         Ok(diagnosis)
     })?;
     output.show(&diagnosis, ToString::to_string)?;

@@ -354,6 +354,20 @@ fn gateways_that_keep_strangers_out_and_gateways_that_do_not() {
     expect(&said, "ok", "identity headers", "was told robot");
     let said = through(&gateway(|head| format!("{head}x-auth-account: robot")));
     expect(&said, "fail", "identity headers", "the caller made up");
+
+    // A header is called as the settings say, and a gateway may know the usual names alone.
+    let passing_on = gateway(|head| {
+        let lines = head.lines().filter(|line| !line.starts_with("x-auth-"));
+        format!("{}x-auth-account: robot", lines.collect::<Vec<_>>().join("\n"))
+    });
+    expect(&through(&passing_on), "ok", "identity headers", "was told robot");
+    server.stop();
+    let server = sandbox.serve(&["--account-header", "X-User"]);
+    let said = through(&passing_on);
+    expect(&said, "fail", "identity headers", "the caller made up");
+    server.stop();
+    let said = through(&passing_on);
+    assert!(said.stdout.contains("those of the usual names were tried"), "{}", said.stdout);
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let said = through(&format!("http://{nobody}"));
     expect(&said, "fail", "gateway", "error sending request");

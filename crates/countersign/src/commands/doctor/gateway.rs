@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use clap::Args;
 use countersign_core::{AccountName, IdentityHeaders};
+use countersign_server::api::HealthReport;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use reqwest::Client;
 use url::Url;
 
@@ -38,13 +39,19 @@ pub(super) struct GatewayArgs {
     key: Option<PathBuf>,
 }
 
+/// The server says how its identity headers are called.
+///
 /// # Errors
 /// A [`Failure`] if the account's key cannot be read.
-pub(super) async fn look(args: &GatewayArgs, diagnosis: &mut Diagnosis) -> Result<(), Failure> {
+pub(super) async fn look(
+    args: &GatewayArgs,
+    server: Option<&HealthReport>,
+    diagnosis: &mut Diagnosis,
+) -> Result<(), Failure> {
     let Some(url) = &args.gateway else { return Ok(()) };
     let client = Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none());
     let client = client.build().map_err(Failure::refused)?;
-    let mut headers = spoofed();
+    let mut headers = spoofed(server);
     match get(&client, url, headers.clone()).await {
         Ok(answer) => unsigned(&answer, diagnosis),
         Err(found) => diagnosis.fail("gateway", found, "is the URL right, and the gateway up?"),
@@ -59,7 +66,13 @@ pub(super) async fn look(args: &GatewayArgs, diagnosis: &mut Diagnosis) -> Resul
     let authorization = signer.authorization_header().map_err(Failure::usage)?;
     headers.insert(AUTHORIZATION, authorization);
     match get(&client, url, headers).await {
-        Ok(answer) => signed(&answer, account, diagnosis),
+        Ok(answer) if server.is_some() => signed(&answer, account, diagnosis),
+        Ok(answer) => {
+            signed(&answer, account, diagnosis);
+            let advice = "let doctor reach the server: its settings may give them other names";
+            let found = "those of the usual names were tried, as the server did not say its own";
+            diagnosis.warn("identity headers", found, advice);
+        }
         Err(found) => diagnosis.fail("identity headers", found, "is the gateway up?"),
     }
     Ok(())
@@ -118,10 +131,12 @@ fn signed(answer: &Answer, account: &AccountName, diagnosis: &mut Diagnosis) {
 }
 
 /// Every header that a service might believe, with a name that nobody has.
-fn spoofed() -> HeaderMap {
-    let headers = IdentityHeaders::default();
-    let names = headers.described().map(|(name, _)| name.clone());
-    names.into_iter().map(|name| (name, HeaderValue::from_static(SPOOFED))).collect()
+fn spoofed(server: Option<&HealthReport>) -> HeaderMap {
+    let usual = IdentityHeaders::default();
+    let usual = usual.described().map(|(name, _)| name.clone());
+    let own = server.iter().flat_map(|server| &server.identity_headers);
+    let own = own.filter_map(|name| HeaderName::try_from(name).ok());
+    usual.into_iter().chain(own).map(|name| (name, HeaderValue::from_static(SPOOFED))).collect()
 }
 
 async fn get(client: &Client, url: &Url, headers: HeaderMap) -> Result<Answer, String> {
