@@ -4,7 +4,7 @@ use std::path::Path;
 
 use countersign_store::{Database, Durability, PostgresServer, SqliteFile};
 
-use crate::config::{DatabaseLocation, Settings, Synchronous};
+use crate::config::{DatabaseLocation, GuardChoice, Settings, Synchronous};
 use crate::data_directory::{DataDirectory, Paths};
 use crate::failure::Failure;
 
@@ -12,8 +12,8 @@ use crate::failure::Failure;
 pub(crate) struct Databases {
     /// Accounts, keys and tokens.
     pub(crate) main: Database,
-    /// Spent nonces, which belong to this one server.
-    pub(crate) nonces: SqliteFile,
+    /// Spent nonces, where the guard keeps them in a file of this one server's.
+    pub(crate) nonces: Option<SqliteFile>,
 }
 
 impl Databases {
@@ -26,11 +26,12 @@ impl Databases {
         directory: &DataDirectory,
     ) -> Result<Self, Failure> {
         let main = open_main(settings, &directory.paths).await?;
-        let nonces = match &main {
-            Database::Sqlite(file) => file.clone(),
-            Database::Postgres(_) => {
-                open_file(&directory.paths.nonces(), settings.synchronous).await?
+        let nonces = match (&settings.replay.guard, &main) {
+            (GuardChoice::Durable, Database::Sqlite(file)) => Some(file.clone()),
+            (GuardChoice::Durable, Database::Postgres(_)) => {
+                Some(open_file(&directory.paths.nonces(), settings.synchronous).await?)
             }
+            _ => None,
         };
         Ok(Self { main, nonces })
     }
@@ -38,7 +39,9 @@ impl Databases {
     /// Ends all connections.
     pub(crate) async fn close(&self) {
         self.main.close().await;
-        self.nonces.close().await;
+        if let Some(nonces) = &self.nonces {
+            nonces.close().await;
+        }
     }
 }
 

@@ -52,6 +52,9 @@ fn a_server_tells_how_old_is_what_it_has_in_memory() {
     let is_believed = || number("countersign_directory_believed") == Some(1.0);
     let age = || number("countersign_directory_age_seconds");
     wait_for("what is in memory to be believed", || (is_believed() && age()? < 0.75).then_some(()));
+    // Its guard is in PostgreSQL, and it has no file for one.
+    assert_eq!(number("countersign_database_connections{pool=\"nonces\"}"), None);
+    assert!(!sandbox.data_dir().join("nonces.db").exists());
     postgres.stop().unwrap();
     wait_for("it to be too old", || (!is_believed() && age()? > 2.0).then_some(()));
     postgres.start_again().unwrap();

@@ -78,7 +78,15 @@ fn servers_count_together_through_redis_and_by_themselves_without() {
     // One comes back each minute.
     let passed = passing(&server, 40) + passing(&other, 40);
     assert!((60..70).contains(&passed), "{passed}");
+    let doctor = || other_sandbox.ok(&["doctor"]);
+    let said = doctor();
+    assert!(said.contains("it answers: servers count together"), "{said}");
     redis.kill().unwrap();
+    wait_for("Redis to be missed", || {
+        let said = doctor();
+        let mut lines = said.lines().filter(|line| line.starts_with("warn  redis "));
+        lines.next().map(|line| assert!(line.contains("each server counts for itself"), "{line}"))
+    });
     wait_for("counting to go on", || (passing(&other, 1) == 1).then_some(()));
     assert!(other.stop().contains("rate limits are this server's own"));
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use countersign_core::{EncryptionKey, PublicKey, SignedRequestPolicy};
+use countersign_server::api::GuardKind;
 use countersign_server::internal::{AllowedHosts, JwksUrlRule, Scheme};
 use countersign_server::layers::Limits;
 use countersign_server::{
@@ -77,7 +78,10 @@ impl Assembled {
             Database::Postgres(server) => Some(Arc::new(PostgresTrail::new(server.clone()))),
         };
         let redis = replay_guard::probe(settings, &instance_id)?;
-        let clocks = clocks::watch(trail.as_ref(), redis.as_ref());
+        let guard_kind = settings.replay.guard.kind(store.database());
+        // Rate limits go by the clock of Redis alone.
+        let clock_of_redis = redis.as_ref().filter(|_| guard_kind == GuardKind::Redis);
+        let clocks = clocks::watch(trail.as_ref(), clock_of_redis);
         let shared = trail.map(|trail| (trail, &ring, out_of_touch));
         let directory = directory(&store, Arc::clone(&remote_jwks), shared);
         let surroundings =
@@ -113,7 +117,7 @@ impl Assembled {
             guard_wait,
         ];
         let service_settings = ServiceSettings {
-            guard_kind: settings.replay.guard.kind(store.database()),
+            guard_kind,
             checks,
             self_checks,
             surroundings: Some(surroundings),

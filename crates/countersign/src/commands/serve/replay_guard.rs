@@ -52,7 +52,11 @@ pub(super) async fn open(
         );
     }
     match &settings.replay.guard {
-        GuardChoice::Durable => in_file(databases.nonces.clone(), limits).await,
+        GuardChoice::Durable => {
+            // Unwrap safety: for this guard `Databases::open` has opened it.
+            let file = databases.nonces.clone().expect("a file for spent nonces");
+            in_file(file, limits).await
+        }
         GuardChoice::Database => match &databases.main {
             Database::Sqlite(file) => in_file(file.clone(), limits).await,
             Database::Postgres(server) => in_postgres(settings, server.clone(), limits).await,
@@ -109,7 +113,7 @@ async fn in_redis(
     Ok(Opened { guard: behind_a_breaker(guard), memory })
 }
 
-/// What asks the Redis of the guard about itself, if the guard is in one.
+/// What asks Redis about itself, if the guard or rate limits are there.
 ///
 /// # Errors
 /// A [`Failure`] if the installation's id cannot be a namespace.
@@ -117,7 +121,7 @@ pub(super) fn probe(
     settings: &Settings,
     instance_id: &str,
 ) -> Result<Option<Arc<RedisProbe>>, Failure> {
-    let GuardChoice::Redis(redis) = &settings.replay.guard else { return Ok(None) };
+    let Some(redis) = &settings.replay.redis else { return Ok(None) };
     let server = redis_server(redis, instance_id)?;
     Ok(Some(Arc::new(RedisProbe::new(server, shared_limits(settings)))))
 }

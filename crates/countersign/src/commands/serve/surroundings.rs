@@ -26,7 +26,7 @@ pub(super) fn surroundings(
         let jwks = jwks.summary();
         let mut pools = vec![pool("main", main.connections())];
         // With a file, both are one.
-        if let Database::Postgres(_) = main {
+        if let (Database::Postgres(_), Some(nonces)) = (&main, &nonces) {
             pools.push(pool("nonces", nonces.connections()));
         }
         SurroundingsReading {
