@@ -37,6 +37,9 @@ const MAX_LIFETIME: Duration = Duration::from_hours(3650 * 24);
 const DEFAULT_SIGNING_KEY_LIFETIME: Duration = Duration::from_hours(90 * 24);
 /// The shortest time for which a signing key can sign.
 const MIN_SIGNING_KEY_LIFETIME: Duration = Duration::from_hours(1);
+/// The longest time for load balancers to notice that a server stops, and for requests under
+/// way to finish. Whoever waits for it to end, another server among them, waits for both.
+const MAX_DRAIN: Duration = Duration::from_hours(1);
 /// The smallest buffer for a header section that the HTTP library takes.
 const MIN_HEADER_BYTES: u32 = 8192;
 
@@ -270,8 +273,8 @@ impl Limits {
             request_timeout: span("request_timeout", options.request_timeout, 10)?,
             header_timeout: span("header_timeout", options.header_timeout, 75)?,
             connections: count("max_connections", options.max_connections, 4096)?,
-            drain_delay: options.drain_delay.map_or(Duration::ZERO, |span| span.0),
-            drain_timeout: options.drain_timeout.map_or(Duration::from_secs(30), |span| span.0),
+            drain_delay: drain("drain_delay", options.drain_delay, 0)?,
+            drain_timeout: drain("drain_timeout", options.drain_timeout, 30)?,
         })
     }
 }
@@ -300,6 +303,19 @@ fn span(setting: &str, given: Option<Span>, default_seconds: u64) -> Result<Dura
     let span = given.map_or(Duration::from_secs(default_seconds), |span| span.0);
     if span.is_zero() {
         return Err(Failure::usage(format_args!("{setting} is 0, expected a span such as 10s")));
+    }
+    Ok(span)
+}
+
+/// A span within which a signal to stop must come to its end; it may be zero.
+fn drain(setting: &str, given: Option<Span>, default_seconds: u64) -> Result<Duration, Failure> {
+    let span = given.map_or(Duration::from_secs(default_seconds), |span| span.0);
+    if span > MAX_DRAIN {
+        return Err(Failure::usage(format_args!(
+            "{setting} is {}, expected at most {}",
+            Span(span),
+            Span(MAX_DRAIN)
+        )));
     }
     Ok(span)
 }
@@ -484,6 +500,7 @@ mod tests {
 
     #[test]
     fn settings_that_do_not_fit_are_refused_by_name() {
+        assert_eq!(resolve("drain_delay = \"1h\"").unwrap().limits.drain_delay, MAX_DRAIN);
         for (toml, name) in [
             ("tls_cert = \"a\"", "tls_cert"),
             ("tls_key = \"a\"", "tls_key"),
@@ -502,6 +519,9 @@ mod tests {
             ),
             ("request_timeout = \"0s\"", "request_timeout"),
             ("header_timeout = \"0s\"", "header_timeout"),
+            ("drain_delay = \"61m\"", "drain_delay is 1h 1m, expected at most 1h"),
+            ("drain_delay = \"100000d\"", "drain_delay"),
+            ("drain_timeout = \"61m\"", "drain_timeout is 1h 1m, expected at most 1h"),
             ("tolerance = \"0s\"", "tolerance"),
             ("tolerance = \"2h\"", "tolerance"),
             ("access_token_lifetime = \"32d\"", "access_token_lifetime"),
