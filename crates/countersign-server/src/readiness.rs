@@ -79,6 +79,7 @@ impl Readiness {
             Some((at, outcomes)) if *at <= now && now < *at + FRESH => outcomes.clone(),
             _ => {
                 let outcomes = join_all(self.checks.iter().map(outcome)).await;
+                note(last.as_ref().map_or(&[][..], |(_, outcomes)| outcomes), &outcomes);
                 *last = Some((now, outcomes.clone()));
                 outcomes
             }
@@ -90,13 +91,22 @@ async fn outcome(check: &Arc<dyn ReadinessCheck>) -> CheckOutcome {
     let name = check.name();
     let result = tokio::time::timeout(CHECK_TIMEOUT, check.check()).await;
     let failure = result.unwrap_or_else(|_| Err("no answer in time".to_owned())).err();
-    if let Some(failure) = &failure {
-        // What is not vital has been said where it was found.
-        if check.is_vital() {
-            tracing::warn!(check = name, failure, "not ready");
+    CheckOutcome { name, is_vital: check.is_vital(), failure }
+}
+
+/// Says when something vital fails and when it is back, once each, however often somebody asks.
+/// What is not vital has been said where it was found.
+fn note(before: &[CheckOutcome], now: &[CheckOutcome]) {
+    for CheckOutcome { name, is_vital, failure } in now {
+        let failed_before = before.iter().any(|last| last.name == *name && last.failure.is_some());
+        match failure {
+            Some(failure) if *is_vital && !failed_before => {
+                tracing::warn!(check = name, failure, "not ready");
+            }
+            None if *is_vital && failed_before => tracing::info!(check = name, "ready again"),
+            _ => {}
         }
     }
-    CheckOutcome { name, is_vital: check.is_vital(), failure }
 }
 
 /// Ready when the store answers.

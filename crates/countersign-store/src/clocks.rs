@@ -25,8 +25,9 @@ pub const CLOCK_LIMIT: Duration = Duration::from_secs(2);
 const COMPARE_EVERY: Duration = Duration::from_secs(2);
 /// How long that may take. A longer way says nothing about the limit.
 const COMPARE_TIMEOUT: Duration = Duration::from_millis(1500);
-/// For how long a comparison is shown when no other follows.
-const FRESH: Duration = Duration::from_mins(1);
+/// For how long a comparison is shown when no other follows: a few may be missed, and nobody
+/// should read a difference of which nothing is known any more.
+const FRESH: Duration = Duration::from_secs(10);
 
 /// A clock that several servers can ask.
 #[async_trait]
@@ -235,6 +236,19 @@ mod tests {
         async fn compare(&self, _: &dyn Clock) -> Result<ClockDifference, StoreError> {
             Err(StoreError::Unavailable("nobody asks".to_owned()))
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_cannot_be_read_any_more_is_soon_not_spoken_of() {
+        let watched = Arc::new(Watched { reference: Arc::new(Unasked), known: Mutex::default() });
+        let watch = ClockWatch { watched: vec![Arc::clone(&watched)], tasks: Vec::new() };
+        watched.note(difference(7000, 1));
+        tokio::time::sleep(Duration::from_secs(9)).await;
+        assert!(watch.trouble().is_some() && !watch.differences().is_empty());
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!((watch.trouble(), watch.differences()), (None, Vec::new()));
+        watched.note(difference(7000, 1));
+        assert!(watch.trouble().is_some() && !watch.differences().is_empty());
     }
 
     #[tokio::test]

@@ -2,8 +2,10 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, Once};
 
+use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
@@ -11,7 +13,7 @@ use axum::routing::get;
 use countersign_core::PrivateKey;
 use countersign_server::api::routes;
 use countersign_server::layers::{Layers, Limits};
-use countersign_server::{RequestContexts, TrustedProxies};
+use countersign_server::{ReadinessCheck, RequestContexts, Settings, TrustedProxies};
 use http::{HeaderMap, Request};
 use serde_json::json;
 use tracing::{Level, Metadata};
@@ -21,7 +23,7 @@ use tracing_subscriber::fmt::writer::OptionalWriter;
 use crate::support::http2;
 use crate::support::ports::TestRandom;
 use crate::support::raw::{Connection, serve};
-use crate::support::{World, answer, public_from};
+use crate::support::{INSTANCE, World, answer, public_from};
 
 thread_local! {
     /// Where this thread's log goes, and down to which level.
@@ -231,4 +233,39 @@ async fn no_secret_is_ever_logged() {
 fn pem_lines(key: &PrivateKey) -> Vec<String> {
     let pem = key.to_pkcs8_pem(None, &TestRandom::default()).unwrap();
     pem.lines().map(str::to_owned).collect()
+}
+
+/// Works or not.
+struct Engine(Arc<AtomicBool>);
+
+#[async_trait]
+impl ReadinessCheck for Engine {
+    fn name(&self) -> &'static str {
+        "engine"
+    }
+
+    async fn check(&self) -> Result<(), String> {
+        if self.0.load(SeqCst) { Ok(()) } else { Err("it is away".to_owned()) }
+    }
+}
+
+/// Load balancers ask every second, and an outage may be long.
+#[tokio::test]
+async fn an_outage_is_said_once_and_its_end_once_however_often_somebody_asks() {
+    let (log, _capturing) = Log::capture(Level::INFO);
+    let works = Arc::new(AtomicBool::new(true));
+    let checks: Vec<Arc<dyn ReadinessCheck>> = vec![Arc::new(Engine(Arc::clone(&works)))];
+    let world = World::with(Settings { checks, ..Settings::new(INSTANCE) });
+    for is_well in [true, false, true, false] {
+        works.store(is_well, SeqCst);
+        for _ in 0..5 {
+            world.clock.advance(1);
+            let asked = Request::get("/health/ready").body(Body::empty()).unwrap();
+            let status = answer(world.public(), asked).await.status;
+            assert_eq!(status.is_success(), is_well);
+        }
+    }
+    let text = log.text();
+    let lines = |said: &str| text.lines().filter(|line| line.contains(said)).count();
+    assert_eq!((lines("not ready"), lines("ready again")), (2, 1), "{text}");
 }

@@ -113,6 +113,34 @@ fn a_hung_redis_is_503_within_the_limit_while_access_tokens_go_on() {
 }
 
 #[test]
+fn an_outage_of_redis_is_said_once_and_not_with_each_try() {
+    let sandbox = Sandbox::new();
+    let mut redis = Redis::start(&sandbox.path("."), &[]).unwrap();
+    let variables = [("COUNTERSIGN_REDIS_URL", &*redis.url())];
+    let server = sandbox.serve_with(&[&QUICK[..], &["--log-level", "debug"]].concat(), &variables);
+    redis.kill().unwrap();
+    wait_for("several tries", || {
+        let log = server.log();
+        let tries = log.lines().filter(|line| line.contains("still no session with Redis"));
+        (tries.count() >= 3).then_some(())
+    });
+    redis.start_again().unwrap();
+    wait_for("its end", || server.log().contains("connected to Redis again").then_some(()));
+    let log = server.stop();
+    let said = |words: &str| {
+        // Behind the time of each.
+        let lines = log.lines().filter(|line| line.contains(words) && line.contains(" WARN "));
+        lines.filter_map(|line| line.split_once(" WARN ")).map(|(_, said)| said).collect::<Vec<_>>()
+    };
+    assert_eq!(said("the session with Redis is over").len(), 1, "{log}");
+    let mut tries = said("no session with Redis");
+    let all = tries.len();
+    tries.sort_unstable();
+    tries.dedup();
+    assert!(all >= 1 && tries.len() == all, "{tries:?}");
+}
+
+#[test]
 fn servers_on_one_postgres_accept_a_token_once() {
     let sandbox = Sandbox::new();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -145,6 +145,10 @@ async fn keep_connected(opener: Opener, moment: Arc<Moment>) {
                 let uses_in_doubt = mem::take(&mut moment.doubt().uses);
                 tracing::info!(uses_in_doubt, "connected to Redis again");
             }
+            // An outage is as long as it is: what was said of it is not said with each try.
+            Err(error) if moment.now().err().as_ref() == Some(error) => {
+                tracing::debug!(%error, "still no session with Redis");
+            }
             Err(error) => tracing::warn!(%error, "no session with Redis"),
         }
         moment.becomes(next);
