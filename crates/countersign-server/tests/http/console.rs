@@ -1,5 +1,7 @@
 //! The console's door: links, sessions and roles. The pages themselves are tested in a browser.
 
+use std::sync::atomic::Ordering::SeqCst;
+
 use axum::body::Body;
 use countersign_core::RequestSigner;
 use countersign_core::ports::{AccountChange, AdminStore as _, AuditFilter, Page};
@@ -157,6 +159,27 @@ async fn a_form_needs_the_secret_of_its_session_and_the_right_to_change() {
     let body = format!("act=disable&csrf={of_root}");
     let answer = root.send(Method::POST, "/console/accounts/robot/change", &body).await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
+}
+
+/// While the replay guard decides nothing no call can be signed. Whoever is in already can still
+/// keep somebody out: `docs/replay-guards.md` counts on it.
+#[tokio::test]
+async fn a_session_works_while_no_signature_is_accepted() {
+    let world = World::new();
+    let admin = world.account("root", &["admin"]).await;
+    world.account("robot", &[]).await;
+    let root = sign_in(&world, &admin).await;
+    world.guard.is_full.store(true, SeqCst);
+    for (path, body) in [("/v1/console-links", ""), ("/v1/accounts/robot/revoke-tokens", "")] {
+        let status = world.call(&admin, "POST", path, body).await.status;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
+    }
+    let name = AccountName::new("robot").unwrap();
+    let robot = async || world.store.account(&name).await.unwrap().unwrap();
+    let body = format!("act=disable&account={}&csrf={}", robot().await.id, root.csrf().await);
+    let answer = root.send(Method::POST, "/console/accounts/robot/change", &body).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{answer:?}");
+    assert!(robot().await.disabled);
 }
 
 /// Whoever is disabled while a form of theirs is on its way does nothing with it.
