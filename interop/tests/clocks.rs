@@ -94,8 +94,8 @@ async fn doctor_says_which_clock_keeps_everybody_out() -> Result<()> {
         Ok(serde_json::from_slice(&said.stdout)?)
     };
     let find = |said: &Value, check: &str| {
-        let checks = said["checks"].as_array().into_iter().flatten();
-        checks.filter(|finding| finding["check"] == check).last().cloned().unwrap_or_default()
+        let mut checks = said["checks"].as_array().into_iter().flatten();
+        checks.find(|finding| finding["check"] == check).cloned().unwrap_or_default()
     };
     until("signed requests to be refused", async || {
         let said = doctor()?;

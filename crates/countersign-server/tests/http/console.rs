@@ -168,18 +168,18 @@ async fn a_session_works_while_no_signature_is_accepted() {
     let world = World::new();
     let admin = world.account("root", &["admin"]).await;
     world.account("robot", &[]).await;
-    let root = sign_in(&world, &admin).await;
+    let browser = sign_in(&world, &admin).await;
     world.guard.is_full.store(true, SeqCst);
     for (path, body) in [("/v1/console-links", ""), ("/v1/accounts/robot/revoke-tokens", "")] {
         let status = world.call(&admin, "POST", path, body).await.status;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
     }
     let name = AccountName::new("robot").unwrap();
-    let robot = async || world.store.account(&name).await.unwrap().unwrap();
-    let body = format!("act=disable&account={}&csrf={}", robot().await.id, root.csrf().await);
-    let answer = root.send(Method::POST, "/console/accounts/robot/change", &body).await;
+    let shown = async || world.store.account(&name).await.unwrap().unwrap();
+    let body = format!("act=disable&account={}&csrf={}", shown().await.id, browser.csrf().await);
+    let answer = browser.send(Method::POST, "/console/accounts/robot/change", &body).await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{answer:?}");
-    assert!(robot().await.disabled);
+    assert!(shown().await.disabled);
 }
 
 /// Whoever is disabled while a form of theirs is on its way does nothing with it.
