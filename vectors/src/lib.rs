@@ -68,6 +68,9 @@ pub struct Case {
     /// The names the service goes by in `aud`, if it has any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub audiences: Vec<String>,
+    /// Whether it asks for an `aud` that names nobody but itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub audience_required: bool,
     /// What happens, in order.
     pub steps: Vec<Step>,
 }

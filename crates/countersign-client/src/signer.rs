@@ -90,6 +90,13 @@ impl Signer {
         Self { request: self.request.with_scheme(scheme), ..self }
     }
 
+    /// The same for the one service that goes by this name (`aud`), for example a region
+    /// whose server has it as `required_audience`: elsewhere its headers are refused.
+    #[must_use]
+    pub fn with_audience(self, audience: impl Into<String>) -> Self {
+        Self { request: self.request.with_audience(audience), ..self }
+    }
+
     /// The same at another clock, for tests and for hosts whose clock is wrong.
     #[must_use]
     pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
@@ -156,6 +163,24 @@ mod tests {
         assert!(header.to_str().unwrap().starts_with("Machine ey"));
         let broken = signer().with_scheme("a\nb").authorization_header();
         assert_eq!(broken, Err(SigningError::Scheme));
+    }
+
+    #[test]
+    fn an_audience_stands_in_the_token_and_gives_way_to_an_instance() {
+        use countersign_core::UnverifiedToken;
+
+        let audience = |header: &HeaderValue| {
+            let token = header.to_str().unwrap().strip_prefix("JWT ").unwrap();
+            let token = UnverifiedToken::parse(token).unwrap();
+            token.unverified_claims().audience().map(<[String]>::to_vec)
+        };
+        assert_eq!(audience(&signer().authorization_header().unwrap()), None);
+        let regional = signer().with_audience("eu");
+        let header = regional.authorization_header().unwrap();
+        assert_eq!(audience(&header), Some(vec!["eu".to_owned()]));
+        let (method, url) = (http::Method::GET, "http://127.0.0.1/".parse().unwrap());
+        let header = regional.for_instance("instance-1").authorization_header(&method, &url, b"");
+        assert_eq!(audience(&header.unwrap()), Some(vec!["instance-1".to_owned()]));
     }
 
     #[test]

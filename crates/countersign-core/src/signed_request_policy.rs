@@ -22,16 +22,20 @@ pub struct SignedRequestPolicy {
     /// only if it contains one of them; one without `aud` is accepted unless a
     /// [`Binding`] requires it.
     pub audiences: Vec<String>,
-    /// Whether a token must be bound to its request.
+    /// What a token must be bound to.
     pub binding: Binding,
 }
 
-/// Whether a token must be bound to the one request it was made for.
+/// What a token must be bound to, besides its account and its window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Binding {
     /// As `asymmetric_jwt_auth` has it: any request within the window.
     Free,
-    /// `aud`, `htm`, `htu` and `body_sha256` are required and must match.
+    /// This service: `aud` is required and names nobody else. Services that do not share a
+    /// replay guard, such as regions, each accept a token once, so it may be good in one alone.
+    Audience,
+    /// The one request it was made for: `aud`, `htm`, `htu` and `body_sha256` are
+    /// required and must match.
     Required,
 }
 

@@ -133,12 +133,16 @@ impl<'a> UnverifiedToken<'a> {
     /// That it was made for this service and, where the policy demands that, this request.
     pub(crate) fn check_audience(&self, with: &Verification<'_>) -> Result<(), Reason> {
         let policy = with.policy;
-        match self.claims.audience() {
-            Some(audience) if !policy.audiences.iter().any(|name| audience.contains(name)) => {
-                return Err(Reason::AudienceOther);
+        let is_ours = |name: &String| policy.audiences.contains(name);
+        let is_for_us = match (self.claims.audience(), policy.binding) {
+            (None, binding) => binding == Binding::Free,
+            (Some(audience), Binding::Audience) => {
+                !audience.is_empty() && audience.iter().all(is_ours)
             }
-            None if policy.binding == Binding::Required => return Err(Reason::AudienceOther),
-            _ => {}
+            (Some(audience), _) => audience.iter().any(is_ours),
+        };
+        if !is_for_us {
+            return Err(Reason::AudienceOther);
         }
         let bound = self.claims.binding().is_some() && self.claims.binding() == with.request;
         if policy.binding == Binding::Required && !bound {

@@ -10,8 +10,8 @@ use countersign_core::ports::{
     Spend,
 };
 use countersign_core::{
-    AccountId, AccountName, AuthenticationError, Authenticator, Clock, GroupName, Identity,
-    PublicKey, PublicKeyError, SignedRequestPolicy, UnixTime,
+    AccountId, AccountName, AuthenticationError, Authenticator, Binding, Clock, GroupName,
+    Identity, PublicKey, PublicKeyError, SignedRequestPolicy, UnixTime,
 };
 use countersign_vectors::{Case, Expected, Step, TestAccount};
 use http::HeaderMap;
@@ -148,6 +148,7 @@ async fn every_case_comes_out_as_it_says() {
         for case in &topic.cases {
             let policy = SignedRequestPolicy {
                 audiences: case.audiences.clone(),
+                binding: if case.audience_required { Binding::Audience } else { Binding::Free },
                 ..SignedRequestPolicy::default()
             };
             let clock = Arc::new(At(UnixTime::from_secs(topic.now)));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use countersign_core::header::Spelling;
 use countersign_core::ports::{Directory, RateLimiter, ReplayGuard};
-use countersign_core::{Algorithm, SignedRequestPolicy};
+use countersign_core::{Algorithm, Binding, SignedRequestPolicy};
 
 /// Takes one-time tokens that callers sign with their own private keys, as
 /// `asymmetric_jwt_auth` does: `Authorization: JWT <token>`.
@@ -73,6 +73,15 @@ impl SignedRequests {
     #[must_use]
     pub fn audience(mut self, name: impl Into<String>) -> Self {
         self.policy.audiences.push(name.into());
+        self
+    }
+
+    /// The same for tokens that say that they are meant for this service (`aud`) and nobody
+    /// else. For services such as regions, whose replay guards do not know of each other: give each
+    /// an [`audience`](Self::audience) that no other has.
+    #[must_use]
+    pub fn require_audience(mut self) -> Self {
+        self.policy.binding = Binding::Audience;
         self
     }
 }

@@ -35,6 +35,10 @@ pub(crate) struct CallerArgs {
     /// The scheme word of the Authorization header.
     #[arg(long, value_name = "WORD", default_value = DEFAULT_SCHEME, env = "COUNTERSIGN_SCHEME")]
     scheme: String,
+
+    /// Whom the token is for (aud): the required_audience of the region that is called.
+    #[arg(long, value_name = "NAME", env = "COUNTERSIGN_AUDIENCE")]
+    audience: Option<String>,
 }
 
 impl CallerArgs {
@@ -48,7 +52,10 @@ impl CallerArgs {
             None => self.default_key()?,
         };
         let key_type = key.public_key().key_type();
-        let signer = Signer::new(self.account.clone(), key).with_scheme(&self.scheme);
+        let mut signer = Signer::new(self.account.clone(), key).with_scheme(&self.scheme);
+        if let Some(audience) = &self.audience {
+            signer = signer.with_audience(audience);
+        }
         match self.algorithm.as_deref().and_then(Algorithm::from_name) {
             None => Ok(signer),
             Some(algorithm) if algorithm.key_type() == key_type => {

@@ -1,6 +1,7 @@
 //! The settings of `serve`: command line before `COUNTERSIGN_*` before the
 //! settings file before the defaults.
 
+mod audiences;
 mod compat;
 mod dead;
 mod examination;

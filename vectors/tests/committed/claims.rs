@@ -222,5 +222,18 @@ pub(crate) fn registered(f: &Forge) -> Topic {
         case.audiences = audiences.into_iter().map(str::to_owned).collect();
         cases.push(case);
     }
+    for (name, more, expected) in [
+        ("required-aud-missing", r#""iss":"a""#, other),
+        ("required-aud", r#""aud":"https://service.example""#, accepted),
+        ("required-aud-list-of-one", r#""aud":["https://service.example"]"#, accepted),
+        ("required-aud-and-another", r#""aud":["https://service.example","x"]"#, other),
+        ("required-aud-of-another-service", r#""aud":"https://other.example""#, other),
+        ("required-aud-empty-list", r#""aud":[]"#, other),
+    ] {
+        let expected = expected.map_or_else(refuse, |()| accept("alice"));
+        let mut case = case(name, rows::AUDIENCE_REQUIRED, with(more, name), expected);
+        (case.audiences, case.audience_required) = (vec![here.to_owned()], true);
+        cases.push(case);
+    }
     topic("claims-registered", "`exp`, `nbf`, `iat`, `aud` and the rest of RFC 7519.", cases)
 }

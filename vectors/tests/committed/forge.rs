@@ -125,7 +125,8 @@ pub(crate) fn case(name: &str, row: &str, value: impl Into<String>, expected: Ex
 }
 
 pub(crate) fn case_of(name: &str, row: &str, steps: Vec<Step>) -> Case {
-    Case { name: name.into(), row: row.into(), audiences: vec![], steps }
+    let (name, row) = (name.into(), row.into());
+    Case { name, row, audiences: vec![], audience_required: false, steps }
 }
 
 pub(crate) fn topic(topic: &str, about: &str, cases: Vec<Case>) -> Topic {

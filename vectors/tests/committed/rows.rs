@@ -27,6 +27,7 @@ rows! {
     REGISTERED_BAD = "exp past, nbf future, malformed registered claims",
     REGISTERED_GOOD = "exp future, iss, other extra claims",
     AUDIENCE = "aud present",
+    AUDIENCE_REQUIRED = "aud missing, or with other names too, where one is required",
     CRITICAL = "header crit, b64, kid not a string",
     KID = "kid unknown for the account",
     PAYLOAD = "payload not a JSON object",

@@ -16,6 +16,7 @@ mod operators;
 mod probes;
 mod races;
 mod rate_limits;
+mod regions;
 mod support;
 mod vectors;
 mod wire;

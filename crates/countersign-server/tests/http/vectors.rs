@@ -11,14 +11,14 @@ use countersign_core::ports::{
     AccountChange, Act, AdminStore as _, NewAccount, NewPublicKey, ReplayGuard,
 };
 use countersign_core::{
-    AccountId, AccountName, BoundTo, Clock, GroupName, KeyKind, PrivateKey, PublicKey,
+    AccountId, AccountName, Binding, BoundTo, Clock, GroupName, KeyKind, PrivateKey, PublicKey,
     RequestBinding, RequestSigner, SignedRequestPolicy, UnixTime,
 };
 use countersign_server::{PeerAddress, Ports, Service, Settings};
 use countersign_store::replay::{DurableReplayGuard, JournalLimits, ReplayLimits, SqlJournal};
 use countersign_store::{Durability, LiveDirectory, SqlStore, SqliteFile};
 use countersign_system::SystemRandom;
-use countersign_vectors::{Expected, Step, TestAccount, Topic};
+use countersign_vectors::{Case, Expected, Step, TestAccount, Topic};
 
 use crate::support::public_from;
 use crate::support::raw::{Connection, RawAnswer, serve};
@@ -39,8 +39,8 @@ struct Server {
     database: SqliteFile,
     directory: LiveDirectory,
     guard: Arc<dyn ReplayGuard>,
-    /// Public listeners by the names the service goes by.
-    listeners: BTreeMap<Vec<String>, SocketAddr>,
+    /// Public listeners by the names the service goes by, and whether one is required.
+    listeners: BTreeMap<(Vec<String>, bool), SocketAddr>,
 }
 
 impl Server {
@@ -64,7 +64,7 @@ impl Server {
         Self::start(data, self.now).await
     }
 
-    fn service(&self, audiences: &[String]) -> Service {
+    fn service(&self, audiences: Vec<String>, binding: Binding) -> Service {
         let ports = Ports {
             directory: Arc::new(self.directory.clone()),
             guard: Arc::clone(&self.guard),
@@ -74,18 +74,20 @@ impl Server {
             clock: Arc::new(At(self.now)),
             random: Arc::new(SystemRandom),
         };
-        let policy =
-            SignedRequestPolicy { audiences: audiences.to_vec(), ..SignedRequestPolicy::default() };
+        let policy = SignedRequestPolicy { audiences, binding, ..SignedRequestPolicy::default() };
         Service::new(ports, Settings { policy, ..Settings::new(INSTANCE) }).unwrap()
     }
 
-    /// Where a service that goes by these names listens.
-    async fn public(&mut self, audiences: &[String]) -> SocketAddr {
-        if let Some(address) = self.listeners.get(audiences) {
+    /// Where a service listens that goes by the names of this case.
+    async fn public(&mut self, case: &Case) -> SocketAddr {
+        let names = (case.audiences.clone(), case.audience_required);
+        if let Some(address) = self.listeners.get(&names) {
             return *address;
         }
-        let address = serve(public_from(&self.service(audiences), "192.0.2.7:4711")).await;
-        self.listeners.insert(audiences.to_vec(), address);
+        let binding = if case.audience_required { Binding::Audience } else { Binding::Free };
+        let service = self.service(case.audiences.clone(), binding);
+        let address = serve(public_from(&service, "192.0.2.7:4711")).await;
+        self.listeners.insert(names, address);
         address
     }
 
@@ -201,7 +203,7 @@ async fn every_case_comes_out_over_http_as_it_says() {
             if step.after_restart {
                 server = server.restart(data.path()).await;
             }
-            let answers = ask_at_once(server.public(&case.audiences).await, step).await;
+            let answers = ask_at_once(server.public(case).await, step).await;
             check(&case.name, step, &answers);
             let refused = answers.iter().filter(|answer| answer.status() == 401);
             refusals.extend(refused.map(without_ids));
@@ -229,7 +231,7 @@ async fn public_keys_are_taken_and_refused_over_http_as_the_vectors_say() {
     server.directory.add_public_key(&server.act(), &name, new).await.unwrap();
 
     let peer = Extension(PeerAddress("127.0.0.1:4711".parse().unwrap()));
-    let address = serve(server.service(&[]).internal().layer(peer)).await;
+    let address = serve(server.service(Vec::new(), Binding::Free).internal().layer(peer)).await;
     let signer = RequestSigner::new(name, operator);
     for case in countersign_vectors::public_key_cases() {
         let body = serde_json::json!({"public_key": case.public_pem}).to_string();

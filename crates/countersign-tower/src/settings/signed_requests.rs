@@ -46,6 +46,10 @@ pub struct SignedRequestSettings {
     /// The names that this service goes by (`aud`).
     #[serde(default, deserialize_with = "read::names")]
     pub audiences: Vec<String>,
+    /// Whether a token must be for one of these names and nobody else
+    /// ([`SignedRequests::require_audience`]).
+    #[serde(default)]
+    pub require_audience: bool,
     /// What all policies of this section share, so that a token works once for all of them.
     #[serde(skip)]
     shared: Arc<Mutex<Option<Shared>>>,
@@ -84,6 +88,9 @@ impl SignedRequestSettings {
             };
             let algorithms = read::algorithms(&self.algorithms)?.into_iter().map(public);
             requests = requests.algorithms(algorithms.collect::<Result<Vec<_>, _>>()?);
+        }
+        if self.require_audience {
+            requests = requests.require_audience();
         }
         Ok(self.audiences.iter().fold(requests, SignedRequests::audience))
     }

@@ -107,12 +107,14 @@ async fn a_section_describes_signed_requests() {
         spellings = "quoted, parameter"
         algorithms = ["EdDSA", "ES256"]
         audiences = ["billing"]
+        require_audience = true
         "#,
         path.display()
     );
     let beside = format!("shared_secret = '{}'\n{section}", secret());
     let name = AccountName::new("worker").unwrap();
-    let signer = RequestSigner::new(name, pair);
+    let unbound = RequestSigner::new(name, pair);
+    let signer = unbound.clone().with_audience("billing");
     let token = || signer.token(&SystemClock, &SystemRandom).unwrap();
     for section in [section, beside] {
         let settings = read(&section).unwrap();
@@ -137,6 +139,9 @@ async fn a_section_describes_signed_requests() {
         assert_eq!(outcome(&second, &header).await, Err(401), "of the same section");
         let bare = Spelling::Bare.value("Machine", &token());
         assert_eq!(outcome(&policy, &bare).await, Err(401), "of another spelling");
+        let for_anybody = unbound.token(&SystemClock, &SystemRandom).unwrap();
+        let header = Spelling::Quoted.value("Machine", &for_anybody);
+        assert_eq!(outcome(&policy, &header).await, Err(401), "without an audience");
     }
 }
 

@@ -91,6 +91,15 @@ pub(crate) struct ServeOptions {
     #[arg(env = "COUNTERSIGN_AUDIENCES")]
     pub(crate) audiences: Option<Vec<String>>,
 
+    /// The name of this region: signed requests must say in aud that they are for it alone. [default: they need not]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "COUNTERSIGN_REQUIRED_AUDIENCE",
+        help_heading = "Policy"
+    )]
+    pub(crate) required_audience: Option<String>,
+
     /// Rules on what gateways let through (`countersign rules check --help`). [default: whoever is known may make any request]
     #[arg(long, value_name = "FILE", env = "COUNTERSIGN_RULES_FILE", help_heading = "Policy")]
     pub(crate) rules_file: Option<PathBuf>,
@@ -340,6 +349,7 @@ impl ServeOptions {
             scheme: self.scheme.or(other.scheme),
             tolerance: self.tolerance.or(other.tolerance),
             audiences: self.audiences.or(other.audiences),
+            required_audience: self.required_audience.or(other.required_audience),
             account_header: self.account_header.or(other.account_header),
             account_id_header: self.account_id_header.or(other.account_id_header),
             rules_file: self.rules_file.or(other.rules_file),

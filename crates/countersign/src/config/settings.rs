@@ -18,6 +18,7 @@ use countersign_store::{JwksRules, PostgresLimits, PostgresUrl};
 use http::HeaderName;
 use ipnet::IpNet;
 
+use super::audiences::Audiences;
 use super::compat::Original;
 use super::options::ServeOptions;
 use super::otlp::OtlpEndpoint;
@@ -65,7 +66,7 @@ pub(crate) struct Settings {
     pub(crate) trusted_proxies: Option<Vec<IpNet>>,
     pub(crate) scheme: String,
     pub(crate) tolerance: Duration,
-    pub(crate) audiences: Vec<String>,
+    pub(crate) audiences: Audiences,
     /// Read with the settings, so that a bad file leaves nothing behind.
     pub(crate) rules: Option<Arc<AccessRules>>,
     pub(crate) identity_headers: IdentityHeaders,
@@ -179,7 +180,7 @@ impl Settings {
             trusted_proxies: options.trusted_proxies,
             scheme: options.scheme.unwrap_or_else(|| DEFAULT_SCHEME.to_owned()),
             tolerance: tolerance(options.tolerance)?,
-            audiences: options.audiences.unwrap_or_default(),
+            audiences: Audiences::resolve(options.audiences, options.required_audience)?,
             identity_headers: IdentityHeaders {
                 account: header("account_header", options.account_header, names.account)?,
                 account_id: header(
@@ -524,6 +525,8 @@ mod tests {
             ("drain_timeout = \"61m\"", "drain_timeout is 1h 1m, expected at most 1h"),
             ("tolerance = \"0s\"", "tolerance"),
             ("tolerance = \"2h\"", "tolerance"),
+            ("required_audience = \"\"", "required_audience"),
+            ("required_audience = \"eu\"\naudiences = [\"api\"]", "required_audience"),
             ("access_token_lifetime = \"32d\"", "access_token_lifetime"),
             ("access_token_lifetime = \"0s\"", "access_token_lifetime"),
             ("refresh_token_lifetime = \"4000d\"", "refresh_token_lifetime"),

@@ -21,6 +21,7 @@ mod limits;
 mod manual;
 mod metrics;
 mod rate_limits;
+mod regions;
 mod replay_guards;
 mod restart;
 mod rules;

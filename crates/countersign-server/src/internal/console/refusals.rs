@@ -231,7 +231,7 @@ fn meaning(reason: Reason) -> &'static str {
         Reason::Expired => "it has expired",
         Reason::NotYetValid => "it is not valid yet: compare the clocks",
         Reason::IssuedInTheFuture => "issued in the future: compare the clocks",
-        Reason::AudienceOther => "made for another audience",
+        Reason::AudienceOther => "made for another audience, or for none where one is required",
         Reason::IssuerOther => "made by another issuer",
         Reason::BindingOther => "made for another method, URI or body",
         Reason::AccountUnknown => "there is no account of this name",

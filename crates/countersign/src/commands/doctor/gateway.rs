@@ -37,6 +37,9 @@ pub(super) struct GatewayArgs {
     /// That account's private key.
     #[arg(long, value_name = "FILE", requires = "account")]
     key: Option<PathBuf>,
+    /// Whom its request is for (aud), where a region must be named.
+    #[arg(long, value_name = "NAME", requires = "account")]
+    audience: Option<String>,
 }
 
 /// The server says how its identity headers are called.
@@ -62,7 +65,10 @@ pub(super) async fn look(
         return Ok(());
     };
     let key = key_file::read_private(key, &PassphraseArgs::default())?;
-    let signer = countersign_client::Signer::new(account.clone(), key);
+    let mut signer = countersign_client::Signer::new(account.clone(), key);
+    if let Some(audience) = &args.audience {
+        signer = signer.with_audience(audience);
+    }
     let authorization = signer.authorization_header().map_err(Failure::usage)?;
     headers.insert(AUTHORIZATION, authorization);
     match get(&client, url, headers).await {

@@ -160,7 +160,8 @@ fn service_settings(settings: &Settings, instance_id: String) -> Result<ServiceS
         policy: SignedRequestPolicy {
             scheme: settings.scheme.clone(),
             tolerance: settings.tolerance,
-            audiences: settings.audiences.clone(),
+            audiences: settings.audiences.names.clone(),
+            binding: settings.audiences.binding,
             ..SignedRequestPolicy::default()
         },
         token_routes: tokens::routes(&settings.tokens),
