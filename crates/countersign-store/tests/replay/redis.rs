@@ -2,8 +2,10 @@
 
 mod clocks;
 mod cluster;
+mod cluster_failover;
 mod conformance;
 mod doubt;
+mod nodes;
 mod retry;
 mod sentinel;
 mod settings;
