@@ -1,8 +1,9 @@
 //! A running Redis.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -87,17 +88,17 @@ impl Redis {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "--"]).arg(environment::variable(environment::REDIS)?);
         command.args(&self.settings).args(["--bind", "127.0.0.1", "--save", ""]);
-        let encrypted = self.settings.iter().any(|setting| setting == "--tls-cert-file");
         let port = self.port.to_string();
-        if encrypted {
+        if self.is_encrypted() {
             command.args(["--port", "0", "--tls-port", &port]);
+            command.arg("--unixsocket").arg(self.socket());
         } else {
             command.args(["--port", &port]);
         }
         command.arg("--dir").arg(&self.directory);
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         self.server = Some(command.spawn().context("cannot run setpriv, of Debian's util-linux")?);
-        self.wait_until_ready(encrypted).with_context(|| {
+        self.wait_until_ready().with_context(|| {
             format!("Redis wrote:\n{}", std::fs::read_to_string(&log).unwrap_or_default())
         })
     }
@@ -123,12 +124,24 @@ impl Redis {
     /// # Errors
     /// If it does not answer.
     pub fn command(&self, words: &str) -> Result<String> {
-        let mut stream = TcpStream::connect(self.address())?;
-        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-        stream.write_all(format!("{words}\r\n").as_bytes())?;
-        let mut answer = vec![0; 1 << 16];
-        let length = stream.read(&mut answer)?;
-        Ok(String::from_utf8_lossy(&answer[..length]).into_owned())
+        let patience = Some(Duration::from_secs(10));
+        if self.is_encrypted() {
+            let stream = UnixStream::connect(self.socket())?;
+            stream.set_read_timeout(patience)?;
+            return ask(stream, words);
+        }
+        let stream = TcpStream::connect(self.address())?;
+        stream.set_read_timeout(patience)?;
+        ask(stream, words)
+    }
+
+    fn is_encrypted(&self) -> bool {
+        self.settings.iter().any(|setting| setting == "--tls-cert-file")
+    }
+
+    /// Where one that speaks TLS takes commands without it.
+    fn socket(&self) -> PathBuf {
+        self.directory.join("redis.sock")
     }
 
     fn signal(&self, signal: Signal) -> Result<()> {
@@ -136,21 +149,16 @@ impl Redis {
         kill_process(Pid::from_child(server), signal).context("Redis is gone")
     }
 
-    fn wait_until_ready(&mut self, encrypted: bool) -> Result<()> {
+    fn wait_until_ready(&mut self) -> Result<()> {
         for _ in 0..ATTEMPTS {
-            let is_ready = if encrypted {
-                TcpStream::connect(self.address()).is_ok()
-            } else {
-                // While this one was away another test's may have taken its port.
-                let own =
-                    self.server.as_ref().map(|server| format!("process_id:{}\r\n", server.id()));
-                let loaded = self.command("PING").is_ok_and(|said| !said.starts_with("-LOADING"));
-                loaded
-                    && self.command("INFO server").is_ok_and(|said| {
-                        // A password keeps it from telling.
-                        said.starts_with("-NOAUTH") || own.is_some_and(|own| said.contains(&own))
-                    })
-            };
+            // While this one was away another test's may have taken its port.
+            let own = self.server.as_ref().map(|server| format!("process_id:{}\r\n", server.id()));
+            let loaded = self.command("PING").is_ok_and(|said| !said.starts_with("-LOADING"));
+            let is_ready = loaded
+                && self.command("INFO server").is_ok_and(|said| {
+                    // A password keeps it from telling.
+                    said.starts_with("-NOAUTH") || own.is_some_and(|own| said.contains(&own))
+                });
             if is_ready {
                 return Ok(());
             }
@@ -162,6 +170,13 @@ impl Redis {
         }
         bail!("Redis was not ready in {:?}", BETWEEN_ATTEMPTS * ATTEMPTS)
     }
+}
+
+fn ask(mut stream: impl Read + Write, words: &str) -> Result<String> {
+    stream.write_all(format!("{words}\r\n").as_bytes())?;
+    let mut answer = vec![0; 1 << 16];
+    let length = stream.read(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer[..length]).into_owned())
 }
 
 impl Drop for Redis {
