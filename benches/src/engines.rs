@@ -8,6 +8,8 @@ use countersign_testbed::{Database, Durability, Postgres, Redis};
 use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
 
+use crate::process::cpu_nanos;
+
 /// Which engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -156,7 +158,22 @@ impl Engine {
     /// # Errors
     /// If it does not say which they are.
     pub async fn process_bytes(&self) -> anyhow::Result<u64> {
-        let processes = match self {
+        // One that has just ended has none.
+        let all = self.processes().await?.into_iter();
+        Ok(all.filter_map(|id| proportional_bytes(id).ok()).sum())
+    }
+
+    /// The CPU time that the processes which it has now have used.
+    ///
+    /// # Errors
+    /// If it does not say which they are.
+    pub async fn cpu_time(&self) -> anyhow::Result<Duration> {
+        let all = self.processes().await?.into_iter();
+        Ok(Duration::from_nanos(all.filter_map(|id| cpu_nanos(id).ok()).sum()))
+    }
+
+    async fn processes(&self) -> anyhow::Result<Vec<u32>> {
+        Ok(match self {
             Self::Postgres(..) => {
                 let all = "array_agg(pid) FROM pg_stat_activity";
                 self.ask::<Vec<i32>>(all).await?.into_iter().map(i32::unsigned_abs).collect()
@@ -165,9 +182,7 @@ impl Engine {
                 let id = number(&server.command("INFO server")?, "process_id:")?;
                 vec![u32::try_from(id)?]
             }
-        };
-        // One that has just ended has none.
-        Ok(processes.into_iter().filter_map(|id| proportional_bytes(id).ok()).sum())
+        })
     }
 
     async fn ask<T>(&self, expression: &str) -> anyhow::Result<T>

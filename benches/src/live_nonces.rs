@@ -69,6 +69,8 @@ pub struct Plan {
 pub struct Measured {
     /// How long it took to enter all.
     pub filled_in: Duration,
+    /// The engine's CPU time for that.
+    pub filled_for: Duration,
     /// How many the guard held then.
     pub held: u64,
     /// How many it held at the end, and how many of those that came in the meantime it may hold.
@@ -125,6 +127,7 @@ pub async fn measure(plan: Plan) -> anyhow::Result<Measured> {
     let three = |index: usize| [filled.empty[index], full[index], after[index]];
     Ok(Measured {
         filled_in: filled.took,
+        filled_for: filled.cost,
         held: filled.held_when_full,
         left,
         process: three(0),
@@ -145,6 +148,7 @@ struct Filled {
     numbers: Arc<AtomicUsize>,
     empty: [u64; 3],
     took: Duration,
+    cost: Duration,
     held_when_full: u64,
     _directory: TempDir,
 }
@@ -169,11 +173,12 @@ impl Filled {
             numbers,
             empty: [0; 3],
             took: Duration::ZERO,
+            cost: Duration::ZERO,
             held_when_full: 0,
             _directory: directory,
         };
         filled.empty = filled.bytes().await?;
-        let began = Instant::now();
+        let (began, cost) = (Instant::now(), filled.cpu_time().await?);
         let mut filling = JoinSet::new();
         for _ in 0..FILLERS {
             let (caller, numbers) = (filled.caller(), Arc::clone(&filled.numbers));
@@ -192,6 +197,7 @@ impl Filled {
         }
         filled.numbers.store(plan.nonces, Ordering::Relaxed);
         filled.took = began.elapsed();
+        filled.cost = filled.cpu_time().await?.saturating_sub(cost);
         filled.held_when_full = filled.held().await?;
         Ok(filled)
     }
@@ -233,6 +239,14 @@ impl Filled {
             // Counting one by one would keep the engine busy.
             Some(engine) if self.plan.nonces > FEW => engine.held_about().await,
             _ => self.held().await,
+        }
+    }
+
+    /// Of the engine's processes.
+    async fn cpu_time(&self) -> anyhow::Result<Duration> {
+        match &self.engine {
+            Some(engine) => engine.cpu_time().await,
+            None => Ok(Duration::ZERO),
         }
     }
 

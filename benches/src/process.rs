@@ -45,16 +45,24 @@ impl Server {
     /// # Errors
     /// If `/proc` cannot be read.
     pub fn cpu_nanos(&self) -> anyhow::Result<u64> {
-        let mut total = 0;
-        for task in std::fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
-            let path = task?.path().join("schedstat");
-            // A thread that has just ended is gone with its number.
-            let Ok(text) = std::fs::read_to_string(path) else { continue };
-            let first = text.split_whitespace().next().context("schedstat has three numbers")?;
-            total += first.parse::<u64>()?;
-        }
-        Ok(total)
+        cpu_nanos(self.child.id())
     }
+}
+
+/// The CPU time that all threads of a process have used, in nanoseconds.
+///
+/// # Errors
+/// If `/proc` cannot be read.
+pub fn cpu_nanos(process: u32) -> anyhow::Result<u64> {
+    let mut total = 0;
+    for task in std::fs::read_dir(format!("/proc/{process}/task"))? {
+        let path = task?.path().join("schedstat");
+        // A thread that has just ended is gone with its number.
+        let Ok(text) = std::fs::read_to_string(path) else { continue };
+        let first = text.split_whitespace().next().context("schedstat has three numbers")?;
+        total += first.parse::<u64>()?;
+    }
+    Ok(total)
 }
 
 impl Drop for Server {

@@ -16,6 +16,8 @@ async fn all_and_then_none(holder: Holder, clock_runs: u32) -> Result<()> {
     ensure!(measured.held == NONCES as u64, "{measured:?}");
     let (left, came_since) = measured.left;
     ensure!(left <= came_since, "{measured:?}");
+    let has_engine = matches!(holder, Holder::Postgres | Holder::Redis);
+    ensure!((measured.filled_for > Duration::ZERO) == has_engine, "{measured:?}");
     ensure!(measured.expiring.requests > 0 && measured.process[1] > 0, "{measured:?}");
     Ok(())
 }

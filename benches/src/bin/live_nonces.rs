@@ -51,9 +51,14 @@ fn one(holder: Holder) -> anyhow::Result<()> {
     // What runs in tasks would start the engine on a thread that is only lent.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let measured = runtime.block_on(measure(plan))?;
-    let Measured { filled_in, held, left, process, data, engine, at_rest, expiring } = measured;
+    let Measured { filled_in, filled_for, held, left, process, data, engine, .. } = measured;
+    let waits =
+        [("before they expire", measured.at_rest), ("while they expire", measured.expiring)];
     let live = plan.tolerance + Duration::from_secs(10);
     println!("\n{holder:?}: {held} that live {live:?}, entered in {filled_in:.1?}");
+    let nonces = u32::try_from(NONCES)?;
+    let pace = f64::from(nonces) / filled_in.as_secs_f64();
+    println!("  {pace:.0} a second, {:.1?} of an engine's CPU time for each", filled_for / nonces);
     ensure!(filled_in < live && held == NONCES as u64, "not all of them lived at once: {held}");
     let mib = |bytes: [u64; 3]| {
         let [before, full, after] = bytes.map(|bytes| bytes / (1 << 20));
@@ -68,7 +73,7 @@ fn one(holder: Holder) -> anyhow::Result<()> {
         println!("  its processes      {}", mib(engine));
     }
     println!("  left at the end: {} of {} that came since", left.0, left.1);
-    for (name, waits) in [("before they expire", at_rest), ("while they expire", expiring)] {
+    for (name, waits) in waits {
         let Waits { requests, median, p99, worst } = waits;
         println!(
             "  {name:<18} {requests:>7} requests waited {median:>10.2?} in the middle, {p99:>10.2?} p99, {worst:>10.2?} at most"

@@ -26,7 +26,8 @@ pub(super) const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 /// How a PostgreSQL server is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PostgresLimits {
-    /// How many connections at most, besides one or two that write in groups.
+    /// How many connections at most, besides those that have one purpose each: following the
+    /// trail takes two, the place at the database, refresh tokens and spent nonces one each.
     pub connections: u32,
     /// How long to wait for a connection.
     pub connect_timeout: Duration,

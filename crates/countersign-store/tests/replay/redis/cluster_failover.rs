@@ -1,7 +1,7 @@
 //! A replica takes a master's place in a cluster.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use countersign_core::ports::{GuardError, ReplayGuard as _};
@@ -133,8 +133,10 @@ async fn a_master_that_hands_over_to_its_replica_has_callers_wait() {
     assert!(said.starts_with("+OK"), "{said}");
     until_master(&world.replicas[1]).await;
     until_followed(&world.replicas[1]).await;
+    let fresh = AtomicU64::new(3_000_000);
     until("noticed", async || {
-        let held = spent(&world.guards[0], &world.clock, 3_000_000).await;
+        let number = fresh.fetch_add(1, Ordering::Relaxed);
+        let held = spent(&world.guards[0], &world.clock, number).await;
         matches!(held, Err(GuardError::MayHaveBeenUsed(_)))
     })
     .await;
