@@ -76,7 +76,7 @@ pub(super) const ALL: [(&str, &str); 7] = [
 ];
 
 /// The longest that emptying a bucket may take, row by row at the worst.
-const TURNING: Duration = Duration::from_secs(60);
+const TURNING: Duration = Duration::from_mins(1);
 
 /// What became of some uses.
 pub(super) enum Outcome {
