@@ -104,6 +104,14 @@ fn measure(kind: Kind) -> anyhow::Result<bool> {
     Ok(measured.print(kind, &work))
 }
 
+/// One round with each guard.
+async fn one_each(
+    Servers { memory, durable, shared: [ours, _] }: &Servers,
+    batches: &mut impl Iterator<Item = Requests>,
+) -> anyhow::Result<[Half; 3]> {
+    Ok([one(memory, batches).await?, one(durable, batches).await?, one(ours, batches).await?])
+}
+
 async fn one(
     server: &Server,
     batches: &mut impl Iterator<Item = Requests>,
@@ -158,9 +166,7 @@ impl Measured {
     ) -> anyhow::Result<()> {
         // The first round warms all up.
         for round in 0..=PAIRS {
-            let memory = one(&servers.memory, batches).await?;
-            let durable = one(&servers.durable, batches).await?;
-            let ours = one(&servers.shared[0], batches).await?;
+            let [memory, durable, ours] = one_each(servers, batches).await?;
             let each = both(&servers.shared, batches, CALLERS).await?;
             let in_all = both(&servers.shared, batches, CALLERS / 2).await?;
             if round > 0 {
@@ -183,9 +189,7 @@ impl Measured {
         batches: &mut impl Iterator<Item = Requests>,
     ) -> anyhow::Result<()> {
         for round in 0..=PAIRS {
-            let memory = one(&servers.memory, batches).await?;
-            let durable = one(&servers.durable, batches).await?;
-            let ours = one(&servers.shared[0], batches).await?;
+            let [memory, durable, ours] = one_each(servers, batches).await?;
             if round > 0 {
                 self.pace_of_memory.add(&memory, &ours);
                 self.pace_of_durable.add(&durable, &ours);

@@ -49,9 +49,9 @@ pub struct UnfitDatabase(String);
 ///
 /// # What the database may have forgotten
 /// The tables are logged, and `synchronous_commit` is on, which is seen to with each
-/// connection. After a failover (another timeline), in another cluster and at the first
-/// contact, tokens that may have been accepted before are refused as
-/// [`GuardError::Unavailable`] until the tolerance has passed.
+/// connection. After a failover (another timeline), in another cluster, at the first contact
+/// and where the log is shorter than it was, tokens that may have been accepted before are
+/// refused as [`GuardError::MayHaveBeenUsed`] until the tolerance has passed.
 pub struct PostgresReplayGuard(SharedGuard<Queue>);
 
 impl PostgresReplayGuard {
@@ -59,8 +59,9 @@ impl PostgresReplayGuard {
     /// guard is dropped.
     ///
     /// # Errors
-    /// [`UnfitDatabase`], also if the others remember for too short a tolerance. If the database cannot be reached the guard starts all the same,
-    /// and has nothing accepted until it can.
+    /// [`UnfitDatabase`], also if the others remember for too short a tolerance. If the
+    /// database cannot be reached the guard starts all the same, and has nothing accepted
+    /// until it can.
     pub async fn start(
         (server, tolerance): (PostgresServer, impl Into<SharedTolerance>),
         limits: (ReplayLimits, SharedLimits),

@@ -72,15 +72,17 @@ pub enum RedisDurability {
 /// # One entry, one round trip
 /// `SET key attempt NX PX lifetime GET` enters a use once, whoever tries, and answers with
 /// the attempt that was there before. What follows it in the same round trip tells whether
-/// the master had its memory and the time right when it did so. A connection that broke leaves it open whether the
-/// entry was made: the guard tries again under the same attempt, and knows its own.
+/// the master had its memory and the time right when it did so. A connection that broke
+/// leaves it open whether the entry was made: the guard tries again under the same attempt,
+/// and knows its own.
 ///
 /// # What Redis may have forgotten
 /// As long as one process runs, with `appendfsync always` and `noeviction` (both are checked
 /// with each connection), nothing it acknowledged is lost. After any change of that process,
 /// of its replication history or of the cluster's layout, after a step of its clock, and with
-/// a Redis that knows nothing or too little of this installation, tokens that may have been accepted before are refused as
-/// [`GuardError::Unavailable`] until the tolerance has passed.
+/// a Redis that knows nothing or too little of this installation, tokens that may have been
+/// accepted before are refused as [`GuardError::MayHaveBeenUsed`] until the tolerance has
+/// passed.
 ///
 /// # When Redis is away
 /// Uses are refused as [`GuardError::Unavailable`], while a task of the guard's own connects

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use sqlx::PgConnection;
+use sqlx::{Connection as _, PgConnection};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -154,9 +154,10 @@ impl Keeper {
                     tracing::warn!("the connection that keeps this server's place is lost");
                     // It may only be slow, and would hold the place against the next one.
                     drop(connection);
-                    sleep(BETWEEN_LOOKS).await;
                 }
-                Ok(()) = self.memory.changed() => drop(connection),
+                Ok(()) = self.memory.changed() => {
+                    let _ = in_time(connection.close()).await;
+                }
             }
             connection = self.take().await;
             tracing::info!("this server has its place at the database again");
@@ -165,6 +166,9 @@ impl Keeper {
 
     async fn take(&mut self) -> PgConnection {
         let mut was_refused = false;
+        // What refuses the first try may be the lock of the connection that was just lost.
+        let mut is_first = true;
+        let mut said = String::new();
         loop {
             let memory = *self.memory.borrow_and_update();
             match place(&self.server, memory).await {
@@ -176,8 +180,13 @@ impl Keeper {
                     return connection;
                 }
                 Err(error @ PresenceError::Unusable(_)) => {
-                    tracing::warn!(%error, "no place at the database");
+                    // Not with each try.
+                    if said != error.to_string() {
+                        tracing::warn!(%error, "no place at the database");
+                        said = error.to_string();
+                    }
                 }
+                Err(_) if is_first => {}
                 Err(error) => {
                     self.shown.store(Arc::new(None));
                     if !std::mem::replace(&mut was_refused, true) {
@@ -189,6 +198,7 @@ impl Keeper {
                     }
                 }
             }
+            is_first = false;
             sleep(BETWEEN_LOOKS).await;
         }
     }

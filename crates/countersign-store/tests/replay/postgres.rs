@@ -312,30 +312,52 @@ async fn a_server_whose_clock_is_wrong_takes_nothing_until_it_is_right() {
 
 /// Neither while its clock is wrong nor when a token that it judged by that clock is entered
 /// after the clock was set right.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_whose_clock_was_wrong_takes_no_bucket_from_others() {
+    const WAITING: &str = "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted \
+        AND relation = 'countersign_nonce_buckets'::regclass)";
+    const FURTHEST: &str = "SELECT max(starts_at) FROM countersign_nonce_buckets";
     let database = fresh_database().await.unwrap();
     let (engine, limit) = (SystemClock, Duration::from_mins(1));
     let clock = Arc::new(ManualClock::at(engine.now()));
     let right = start_within(limit, database.url(), &clock).await.unwrap();
     // Past what may have been forgotten.
     clock.advance(REACH + Duration::from_secs(5));
-    let wrong = Arc::new(ManualClock::at(clock.now()));
-    let server = start_within(limit, database.url(), &wrong).await.unwrap();
-    until_connected(&server).await;
+    let mut connection = connect(&database).await;
     for bucket in 0..8 {
+        let wrong = Arc::new(ManualClock::at(clock.now()));
+        let server = start_within(limit, database.url(), &wrong).await.unwrap();
+        until_connected(&server).await;
+        // What waits behind another batch was judged before.
+        let mut holding = connection.begin().await.unwrap();
+        holding.execute("LOCK TABLE countersign_nonce_buckets").await.unwrap();
+        let (early, now) = (Arc::clone(&server), clock.now());
+        let early = tokio::spawn(async move {
+            let _ = early.spend(spend(&account("a"), 100 + u64::from(bucket), now)).await;
+        });
+        while !sqlx::query_scalar::<_, bool>(WAITING).fetch_one(&mut *holding).await.unwrap() {
+            assert!(!early.is_finished(), "it does not wait");
+        }
         let later = clock.now() + Duration::from_hours(1) + bucket * Duration::from_secs(15);
         wrong.set(later);
-        assert!(spent(&server, &wrong, 1).await.is_err());
-        wrong.set(clock.now());
-        until_connected(&server).await;
+        let name = account("a");
+        // In this order: by the wrong clock it gets as far as the queue.
+        let (late, ()) = tokio::join!(
+            biased;
+            server.spend(spend(&name, 200, later)),
+            async {
+                wrong.set(clock.now());
+                holding.rollback().await.unwrap();
+            }
+        );
+        assert!(late.is_err(), "{late:?}");
+        early.await.unwrap();
+        wrong.set(later);
+        assert!(spent(&server, &wrong, 300).await.is_err());
     }
-    let furthest: i64 = sqlx::query_scalar("SELECT max(starts_at) FROM countersign_nonce_buckets")
-        .fetch_one(&mut connect(&database).await)
-        .await
-        .unwrap();
-    assert!(UnixTime::from_micros(furthest) < clock.now(), "{furthest}");
-    assert_eq!(spent(&right, &clock, 2).await, Ok(()));
+    let furthest: i64 = sqlx::query_scalar(FURTHEST).fetch_one(&mut connection).await.unwrap();
+    assert!(UnixTime::from_micros(furthest) < clock.now() + limit, "{furthest}");
+    assert_eq!(spent(&right, &clock, 20).await, Ok(()));
 }
 
 #[tokio::test]

@@ -66,7 +66,9 @@ async fn check<G: ReplayGuard>(
     until("it knows", async || spent(&usual, 4, TOLERANCE).await == Err(GuardError::Replayed))
         .await;
 
-    // Now they have.
+    // Now they have, and what is waited for is not forgotten with a second change.
+    start(Changed(TOLERANCE)).await.unwrap();
+    start(Changed(TOLERANCE * 2)).await.unwrap();
     let narrow = start(Changed(TOLERANCE)).await.unwrap();
     until("it is refused", async || {
         wide.check().await.is_err_and(|error| error.to_string().contains("`change_tolerance`"))

@@ -100,7 +100,14 @@ async fn serve(
             Assembled::new(&settings, stores, encryption_key, instance_id.clone()).await?;
         Ok((admin, instance_id, assembled))
     };
-    let started: Result<_, Failure> = start.await;
+    // It may wait for others to end.
+    let started: Result<_, Failure> = tokio::select! {
+        started = start => started,
+        signal = signals.next() => {
+            tracing::info!(signal, "stopped before it was ready");
+            return Ok(());
+        }
+    };
     let (admin, instance_id, assembled) =
         started.map_err(|failure| failure.of_start(settings.database.named(&directory.paths)))?;
 

@@ -133,11 +133,9 @@ fn an_outage_of_redis_is_said_once_and_not_with_each_try() {
         lines.filter_map(|line| line.split_once(" WARN ")).map(|(_, said)| said).collect::<Vec<_>>()
     };
     assert_eq!(said("the session with Redis is over").len(), 1, "{log}");
-    let mut tries = said("no session with Redis");
-    let all = tries.len();
-    tries.sort_unstable();
-    tries.dedup();
-    assert!(all >= 1 && tries.len() == all, "{tries:?}");
+    let tries = said("no session with Redis");
+    let is_news = tries.windows(2).all(|two| two[0] != two[1]);
+    assert!(!tries.is_empty() && is_news, "{tries:?}");
 }
 
 #[test]
@@ -273,8 +271,9 @@ fn servers_on_one_postgres_share_one_memory_or_do_not_start() {
     let made = || sandbox.ok(&["header", "--account", "admin", "--key", "alice.key"]);
     let token = || made().trim().trim_start_matches("Authorization: ").to_owned();
     wait_for("signed requests to be taken", || (first.forward_auth(&token()) == 200).then_some(()));
-    assert_eq!(second.forward_auth(&token()), 200);
-    assert_eq!(third.forward_auth(&token()), 503);
+    // A token that took too long to make is refused, and the next is not.
+    wait_for("the second takes them", || (second.forward_auth(&token()) == 200).then_some(()));
+    wait_for("the third has no place", || (third.forward_auth(&token()) == 503).then_some(()));
     first.stop();
     second.stop();
     wait_for("the third to take them", || (third.forward_auth(&token()) == 200).then_some(()));

@@ -57,22 +57,26 @@ const UNLOGGED: &str = "SELECT relname::text FROM pg_catalog.pg_class WHERE relp
     FROM generate_series(0, 7) AS number)";
 const BUCKETS: &str = "INSERT INTO countersign_nonce_buckets (bucket, epoch, starts_at) \
     SELECT number, 0, $1 FROM generate_series(0, 7) AS number ON CONFLICT DO NOTHING";
-/// Begins an epoch where one must begin. Until the next statement `since` is the tolerance by
-/// which tokens were accepted before.
+/// By which tolerance the database was told to remember until now; nobody else changes it until
+/// the end of the transaction.
+const TOLD: &str = "SELECT tolerance FROM countersign_nonce_epoch FOR UPDATE";
+/// Begins an epoch where one must begin. What was waited for before is waited for on, counted
+/// from the new tolerance.
 const CHANGE: &str = concat!(
     "INSERT INTO countersign_nonce_epoch AS present \
     (sole, number, identity, since, tolerance) VALUES (TRUE, 1, ",
     place!(),
     " || '/' || \
-    pg_current_xact_id()::xid, $1, $1) \
+    pg_current_xact_id()::xid, 0, $1) \
     ON CONFLICT (sole) DO UPDATE SET number = present.number + 1, identity = EXCLUDED.identity, \
-    since = present.tolerance, \
+    since = present.since + present.tolerance \
+    - CASE WHEN $4 THEN EXCLUDED.tolerance ELSE present.tolerance END, \
     tolerance = CASE WHEN $4 THEN EXCLUDED.tolerance ELSE present.tolerance END \
     WHERE present.identity <> ",
     identity!(),
-    " OR $2 OR ",
+    " OR $2 OR (present.number <= $5 AND ",
     reached!(),
-    " < $3 OR $4 AND present.tolerance <> EXCLUDED.tolerance"
+    " < $3) OR ($4 AND present.tolerance <> EXCLUDED.tolerance)"
 );
 const SHUT: &str = "UPDATE countersign_nonce_buckets SET epoch = present.number, starts_at = $1 \
     FROM countersign_nonce_epoch AS present WHERE epoch < present.number";
@@ -81,11 +85,11 @@ const SHUT: &str = "UPDATE countersign_nonce_buckets SET epoch = present.number,
 /// that it was sent; that may be missing, and then counts for nothing.
 ///
 /// What was accepted before reaches as far ahead as the tolerance was then, and not as it is
-/// now, which is what will be added to `since`.
+/// now, which is what will be added to `since`: $2 is the difference.
 const BEGIN: &str = concat!(
-    "UPDATE countersign_nonce_epoch SET since = since - tolerance + greatest($1, ",
+    "UPDATE countersign_nonce_epoch SET since = greatest(since, $2 + greatest($1, ",
     now!(),
-    ", (extract(epoch FROM pg_last_xact_replay_timestamp()) * 1000000)::bigint)"
+    ", (extract(epoch FROM pg_last_xact_replay_timestamp()) * 1000000)::bigint))"
 );
 const PRESENT: &str = concat!(
     "SELECT number, since, tolerance, identity, ",
@@ -95,11 +99,12 @@ const PRESENT: &str = concat!(
 
 /// All of these, by name.
 #[cfg(test)]
-pub(super) const ALL: [(&str, &str); 8] = [
+pub(super) const ALL: [(&str, &str); 9] = [
     ("NONCE_NOW", NOW),
     ("NONCE_LOOK", LOOK),
     ("NONCE_UNLOGGED", UNLOGGED),
     ("NONCE_BUCKETS", BUCKETS),
+    ("NONCE_EPOCH_TOLD", TOLD),
     ("NONCE_EPOCH_CHANGE", CHANGE),
     ("NONCE_EPOCH_SHUT", SHUT),
     ("NONCE_EPOCH_BEGIN", BEGIN),
@@ -135,8 +140,10 @@ pub(super) struct Opener {
 #[derive(Clone, Copy)]
 pub(super) struct Before {
     pub(super) tolerance: SharedTolerance,
-    /// How far the database's log was seen to have reached.
+    /// How far the database's log was seen to have reached, and in which epoch. Whoever has
+    /// begun another since has seen to it.
     pub(super) reached: i64,
+    pub(super) number: i64,
 }
 
 /// A connection, and since when the database behind it has remembered every use.
@@ -187,7 +194,6 @@ impl Opener {
         let engine: i64 = sqlx::query_scalar(NOW).fetch_one(&mut connection).await?;
         self.judge_clock(asked, UnixTime::from_micros(engine)).map_err(OpenError::Unusable)?;
         let present = self.join(&mut connection, before).await?;
-        before.tolerance.judge(present.epoch.tolerance).map_err(OpenError::Unfit)?;
         Ok(Session { connection, present })
     }
 
@@ -227,26 +233,32 @@ impl Opener {
     async fn join(
         &self,
         connection: &mut PgConnection,
-        Before { tolerance, reached }: Before,
-    ) -> Result<Present, sqlx::Error> {
+        Before { tolerance, reached, number }: Before,
+    ) -> Result<Present, OpenError> {
         let changes = matches!(tolerance, SharedTolerance::Changed(_));
-        let tolerance = i64::try_from(tolerance.width().as_micros()).unwrap_or(i64::MAX);
+        let width = micros(tolerance.width());
         let mut transaction = connection.begin().await?;
+        let told: Option<i64> = sqlx::query_scalar(TOLD).fetch_optional(&mut *transaction).await?;
         // Whoever removed a bucket's row may have removed more.
         let buckets = sqlx::query(BUCKETS).bind(NEVER).execute(&mut *transaction).await?;
         let was_damaged = buckets.rows_affected() > 0;
-        let change =
-            sqlx::query(CHANGE).bind(tolerance).bind(was_damaged).bind(reached).bind(changes);
-        if change.execute(&mut *transaction).await?.rows_affected() > 0 {
+        let change = sqlx::query(CHANGE).bind(width).bind(was_damaged).bind(reached).bind(changes);
+        if change.bind(number).execute(&mut *transaction).await?.rows_affected() > 0 {
             // From here on nobody enters anything under the epoch before.
             sqlx::query(SHUT).bind(NEVER).execute(&mut *transaction).await?;
             let now = self.clock.now().as_micros();
-            sqlx::query(BEGIN).bind(now).execute(&mut *transaction).await?;
+            let further = if changes { told.unwrap_or(width) - width } else { 0 };
+            sqlx::query(BEGIN).bind(now).bind(further).execute(&mut *transaction).await?;
         }
         let present = present(&mut transaction).await?;
+        tolerance.judge(present.epoch.tolerance).map_err(OpenError::Unfit)?;
         transaction.commit().await?;
         Ok(present)
     }
+}
+
+fn micros(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }
 
 async fn present(connection: &mut PgConnection) -> Result<Present, sqlx::Error> {

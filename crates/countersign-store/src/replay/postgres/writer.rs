@@ -65,7 +65,7 @@ impl Writer {
         opener: Opener,
         tolerance: SharedTolerance,
     ) -> Result<(Self, watch::Receiver<Result<Epoch, String>>), UnfitDatabase> {
-        let before = Before { tolerance, reached: 0 };
+        let before = Before { tolerance, reached: 0, number: 0 };
         let first = opener.open(before).await;
         if let Err(OpenError::Unfit(reason)) = first {
             return Err(UnfitDatabase(reason));
@@ -177,21 +177,33 @@ impl Writer {
     fn lose(&mut self, reason: String) {
         if let Some(session) = self.session.take() {
             self.before.reached = session.present.reached;
+            self.before.number = session.present.epoch.number;
             tracing::warn!(reason, "the connection for spent nonces is over; opening another");
             drop(self.epoch.send_replace(Err(reason)));
         }
     }
 
+    /// Says what is new, and not with each try that the database is still away.
     fn take(&mut self, opened: Result<Session, OpenError>) {
         match opened {
             Ok(session) => {
-                drop(self.epoch.send_replace(Ok(session.present.epoch)));
+                let before = self.epoch.send_replace(Ok(session.present.epoch));
+                if before.is_err_and(|reason| !reason.is_empty()) {
+                    tracing::info!("spent nonces can be written again");
+                }
                 self.before.tolerance = self.before.tolerance.agreed();
                 self.session = Some(session);
             }
             Err(OpenError::Unfit(reason) | OpenError::Unusable(reason)) => {
-                tracing::error!(reason, "spent nonces cannot be written: signed requests get 503");
-                drop(self.epoch.send_replace(Err(reason)));
+                let before = self.epoch.send_replace(Err(reason.clone()));
+                if before.as_ref().err() == Some(&reason) {
+                    tracing::debug!(reason, "spent nonces still cannot be written");
+                } else {
+                    tracing::error!(
+                        reason,
+                        "spent nonces cannot be written: signed requests get 503"
+                    );
+                }
             }
         }
     }

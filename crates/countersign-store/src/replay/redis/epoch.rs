@@ -77,6 +77,13 @@ pub(super) enum Written {
 }
 
 impl Written {
+    fn epoch(self) -> Option<Epoch> {
+        match self {
+            Self::Whole(epoch) | Self::InDoubt(epoch) => Some(epoch),
+            Self::Nothing => None,
+        }
+    }
+
     /// What these are, one of each master.
     pub(super) fn of(epochs: Vec<Option<Epoch>>, is_in_doubt: bool) -> Self {
         let are_same = epochs.windows(2).all(|two| two[0] == two[1]);
@@ -115,15 +122,20 @@ impl Epoch {
                 let since = since.map_or(written.since, |since| since.max(written.since));
                 (Self { since, ..written }, false)
             }
-            Written::Whole(written) | Written::InDoubt(written) => {
+            written => {
+                let written = written.epoch();
+                let told = written.as_ref().or(before).map(|epoch| epoch.tolerance);
                 let width = match tolerance {
-                    SharedTolerance::Agreed(_) => written.tolerance,
+                    SharedTolerance::Agreed(own) => told.unwrap_or(own),
                     SharedTolerance::Changed(width) => width,
                 };
-                let since = since(written.tolerance, width, now);
-                (Self { identity, since, tolerance: width }, true)
+                // What was waited for before is waited for on.
+                let (then, now) =
+                    written.iter().chain(before).fold((width, now), |(then, now), epoch| {
+                        (then.max(epoch.tolerance), now.max(epoch.since))
+                    });
+                (Self { identity, since: since(then, width, now), tolerance: width }, true)
             }
-            Written::Nothing => (Self { identity, since: now, tolerance: tolerance.width() }, true),
         }
     }
 
@@ -174,7 +186,7 @@ mod tests {
             (Written::InDoubt(written("a b", wide)), Some("a b"), NOW, true, wide),
             (Written::Whole(written("a b", TOLERANCE)), Some("c"), NOW, false, TOLERANCE),
         ] {
-            let before = before.map(|before| self::written(before, TOLERANCE));
+            let before = before.map(|before| self::written(before, tolerance));
             let agreed = SharedTolerance::Agreed(TOLERANCE);
             let (epoch, is_new) =
                 Epoch::next(written, identity("a b"), before.as_ref(), (agreed, NOW));
@@ -194,7 +206,18 @@ mod tests {
             assert!(is_new);
             assert_eq!((epoch.since + now_is, epoch.tolerance), (NOW + then, now_is));
         }
+        // A wait that is not over is not cut short by the next.
+        let mut narrowed = written("a b", TOLERANCE);
+        narrowed.since = NOW + TOLERANCE * 2;
+        let changed = (SharedTolerance::Changed(TOLERANCE * 3), NOW);
+        let (epoch, _) =
+            Epoch::next(Written::Whole(narrowed.clone()), identity("a b"), None, changed);
+        assert_eq!(epoch.since + epoch.tolerance, narrowed.since + narrowed.tolerance);
+        // A server that was narrower all the time knows what the others have accepted.
         let before = written("c", TOLERANCE * 3);
+        let agreed = (SharedTolerance::Agreed(TOLERANCE), NOW);
+        let (epoch, _) = Epoch::next(Written::Nothing, identity("a b"), Some(&before), agreed);
+        assert_eq!((epoch.since, epoch.tolerance), (NOW, before.tolerance));
         let written = Written::Whole(written("a b", TOLERANCE));
         let agreed = (SharedTolerance::Agreed(TOLERANCE), NOW);
         let (epoch, _) = Epoch::next(written, identity("a b"), Some(&before), agreed);

@@ -18,9 +18,9 @@ const SETTINGS: [&str; 8] = [
     "--min-replicas-to-write",
     "1",
     "--min-replicas-max-lag",
-    "4",
+    "9",
     "--cluster-node-timeout",
-    "5000",
+    "10000",
     "--cluster-allow-replica-migration",
     "no",
 ];

@@ -50,12 +50,12 @@ impl Assembled {
     ) -> Result<Self, Failure> {
         let Opened { guard, memory } =
             replay_guard::open(settings, &databases, &instance_id).await?;
-        let guard_wait = GuardWait::watch(Arc::clone(&guard));
         let presence = place::take(settings, &databases.main, memory).await?;
         let guard = match presence {
             Some(presence) => Arc::new(InPlace { guard, presence }) as _,
             None => guard,
         };
+        let guard_wait = GuardWait::watch(Arc::clone(&guard));
         let guard = match settings.otlp {
             Some(_) => Arc::new(TracedGuard(guard)),
             None => guard,

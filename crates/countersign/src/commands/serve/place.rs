@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use countersign_core::UnixTime;
 use countersign_core::ports::{GuardError, NONCE_RETENTION_MARGIN, ReplayGuard, Spend};
 use countersign_store::replay::Memory;
 use countersign_store::{Database, Presence, PresenceError};
@@ -85,6 +86,10 @@ impl ReplayGuard for InPlace {
     async fn check(&self) -> Result<(), GuardError> {
         self.judge()?;
         self.guard.check().await
+    }
+
+    fn waits_until(&self) -> Option<UnixTime> {
+        self.guard.waits_until()
     }
 
     fn live_uses(&self) -> Option<usize> {
