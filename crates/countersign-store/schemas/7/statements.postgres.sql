@@ -247,14 +247,17 @@ SELECT relname::text FROM pg_catalog.pg_class WHERE relpersistence <> 'p' AND oi
 -- NONCE_BUCKETS
 INSERT INTO countersign_nonce_buckets (bucket, epoch, starts_at) SELECT number, 0, $1 FROM generate_series(0, 7) AS number ON CONFLICT DO NOTHING;
 
+-- NONCE_EPOCH_TOLD
+SELECT tolerance FROM countersign_nonce_epoch FOR UPDATE;
+
 -- NONCE_EPOCH_CHANGE
-INSERT INTO countersign_nonce_epoch AS present (sole, number, identity, since, tolerance) VALUES (TRUE, 1, (SELECT system_identifier FROM pg_control_system()) || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) || '/' || (SELECT oid FROM pg_database WHERE datname = current_database()) || '/' || pg_current_xact_id()::xid, $1, $1) ON CONFLICT (sole) DO UPDATE SET number = present.number + 1, identity = EXCLUDED.identity, since = present.tolerance, tolerance = CASE WHEN $4 THEN EXCLUDED.tolerance ELSE present.tolerance END WHERE present.identity <> (SELECT system_identifier FROM pg_control_system()) || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) || '/' || (SELECT oid FROM pg_database WHERE datname = current_database()) || '/' || present.xmin OR $2 OR (pg_current_wal_flush_lsn() - '0/0')::bigint < $3 OR $4 AND present.tolerance <> EXCLUDED.tolerance;
+INSERT INTO countersign_nonce_epoch AS present (sole, number, identity, since, tolerance) VALUES (TRUE, 1, (SELECT system_identifier FROM pg_control_system()) || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) || '/' || (SELECT oid FROM pg_database WHERE datname = current_database()) || '/' || pg_current_xact_id()::xid, 0, $1) ON CONFLICT (sole) DO UPDATE SET number = present.number + 1, identity = EXCLUDED.identity, since = present.since + present.tolerance - CASE WHEN $4 THEN EXCLUDED.tolerance ELSE present.tolerance END, tolerance = CASE WHEN $4 THEN EXCLUDED.tolerance ELSE present.tolerance END WHERE present.identity <> (SELECT system_identifier FROM pg_control_system()) || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) || '/' || (SELECT oid FROM pg_database WHERE datname = current_database()) || '/' || present.xmin OR $2 OR (present.number <= $5 AND (pg_current_wal_flush_lsn() - '0/0')::bigint < $3) OR ($4 AND present.tolerance <> EXCLUDED.tolerance);
 
 -- NONCE_EPOCH_SHUT
 UPDATE countersign_nonce_buckets SET epoch = present.number, starts_at = $1 FROM countersign_nonce_epoch AS present WHERE epoch < present.number;
 
 -- NONCE_EPOCH_BEGIN
-UPDATE countersign_nonce_epoch SET since = since - tolerance + greatest($1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, (extract(epoch FROM pg_last_xact_replay_timestamp()) * 1000000)::bigint);
+UPDATE countersign_nonce_epoch SET since = greatest(since, $2 + greatest($1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, (extract(epoch FROM pg_last_xact_replay_timestamp()) * 1000000)::bigint));
 
 -- NONCE_EPOCH_PRESENT
 SELECT number, since, tolerance, identity, (pg_current_wal_flush_lsn() - '0/0')::bigint AS reached FROM countersign_nonce_epoch;

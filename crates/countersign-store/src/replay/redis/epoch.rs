@@ -129,11 +129,10 @@ impl Epoch {
                     SharedTolerance::Agreed(own) => told.unwrap_or(own),
                     SharedTolerance::Changed(width) => width,
                 };
+                let known = || written.iter().chain(before);
+                let then = known().map(|epoch| epoch.tolerance).max().unwrap_or(width);
                 // What was waited for before is waited for on.
-                let (then, now) =
-                    written.iter().chain(before).fold((width, now), |(then, now), epoch| {
-                        (then.max(epoch.tolerance), now.max(epoch.since))
-                    });
+                let now = known().map(|epoch| epoch.since).fold(now, UnixTime::max);
                 (Self { identity, since: since(then, width, now), tolerance: width }, true)
             }
         }
