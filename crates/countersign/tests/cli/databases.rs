@@ -61,9 +61,18 @@ fn an_outage_of_postgres_is_503_until_it_is_back() {
     let body = json!({ "key": "a key", "identifier": ID });
     assert_eq!(Server::post(&server.internal("/register_key"), &body).0, 201);
     let (jwt, _) = server.authenticate("a key", ID);
-    postgres.stop().unwrap();
     let validate = || Server::post(&server.public("/validate"), &json!({ "jwt": jwt })).0;
-    assert_eq!(validate(), 200, "what is in memory goes on");
+    postgres.stop().unwrap();
+    // It is in memory once the server has heard of its own act.
+    wait_for("what is in memory to go on", || {
+        let status = validate();
+        if status != 200 {
+            postgres.start_again().unwrap();
+            wait_for("the account to be found", || (validate() == 200).then_some(()));
+            postgres.stop().unwrap();
+        }
+        (status == 200).then_some(())
+    });
     assert_eq!(Server::post(&server.public("/authenticate"), &body).0, 503);
     let other = json!({ "key": "another", "identifier": ID });
     assert_eq!(Server::post(&server.internal("/register_key"), &other).0, 503);
