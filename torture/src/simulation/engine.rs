@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use countersign_core::Clock as _;
 use countersign_core::ports::NONCE_RETENTION_MARGIN;
+use countersign_store::replay::MAX_CLOCK_SKEW;
 use futures_util::{SinkExt as _, StreamExt as _};
 use redis::ValueCodec;
 use tokio_util::codec::Framed;
@@ -202,6 +203,7 @@ fn is_mark(key: &[u8]) -> bool {
 fn lifetime(millis: &[u8], flaw: Flaw) -> Option<Duration> {
     let millis = std::str::from_utf8(millis).ok()?.parse().ok()?;
     let lifetime = Duration::from_millis(millis);
-    let early = if flaw == Flaw::ForgetsEarly { NONCE_RETENTION_MARGIN } else { Duration::ZERO };
+    let margin = NONCE_RETENTION_MARGIN + MAX_CLOCK_SKEW;
+    let early = if flaw == Flaw::ForgetsEarly { margin } else { Duration::ZERO };
     Some(lifetime.saturating_sub(early))
 }
