@@ -3,6 +3,7 @@
 use tokio::time::Instant;
 
 use countersign_testbed::Redis;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use crate::support::{Sandbox, Server, wait_for};
@@ -212,6 +213,18 @@ fn a_server_that_remembers_by_itself_is_the_only_one_on_its_database() {
         assert_eq!(said.code, 2, "{}", said.stderr);
         assert!(said.stderr.contains(named), "{}", said.stderr);
     }
+    // One that waits for its place ends when it is told to.
+    let words = ["serve", "--listen=127.0.0.1:0", "--internal-listen=127.0.0.1:0"];
+    let words = [&words[..], &["--tolerance", "2s", "--replay-guard", "database"]].concat();
+    let log = other.path("patient.log");
+    let mut patient = other.command(&words);
+    patient.envs(with_its_key.iter().copied()).stderr(std::fs::File::create(&log).unwrap());
+    let mut patient = patient.spawn().unwrap();
+    let said = || std::fs::read_to_string(&log).unwrap();
+    wait_for("it to wait", || said().contains("waiting for its end").then_some(()));
+    kill_process(Pid::from_child(&patient), Signal::TERM).unwrap();
+    assert!(patient.wait().unwrap().success());
+    assert!(said().contains("stopped before it was ready"), "{}", said());
     // One that starts while the first is about to end waits for that.
     let words = ["--tolerance", "2s", "--replay-guard", "database"];
     let (first, second) = std::thread::scope(|scope| {

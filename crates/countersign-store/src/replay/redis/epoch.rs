@@ -96,10 +96,11 @@ impl Written {
     }
 }
 
-/// What an epoch begins with at this time: what was accepted before reaches as far ahead as
-/// the tolerance was then, and not as it is now, which is what will be added.
-fn since(then: Duration, now_is: Duration, now: UnixTime) -> UnixTime {
-    now + then - now_is
+/// What an epoch of tolerance `width` begins with at this time: what was accepted before
+/// reaches as far ahead as the tolerance was `then`, and not as it is now, which is what will
+/// be added.
+fn since(then: Duration, width: Duration, now: UnixTime) -> UnixTime {
+    now + then - width
 }
 
 impl Epoch {
